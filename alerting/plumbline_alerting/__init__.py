@@ -1,0 +1,1 @@
+"""Recording rules, alerts, Alertmanager and Prometheus configuration, generated from the catalogue."""

@@ -1,0 +1,1 @@
+"""Grafana dashboards as code: reads the catalogue, writes classic dashboard JSON and provisioning."""

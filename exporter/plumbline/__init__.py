@@ -1,0 +1,27 @@
+"""Plumbline: what a deployed model is doing, why, and when something is wrong.
+
+An event's way, module by module:
+
+1. **in**: ``server`` takes HTTP requests, ``cli.ingest`` files; ``events`` decodes and validates each
+   line, or rejects it with a reason.
+2. **stored durably**: ``store`` writes the batch and the counters it changed in one transaction.
+3. **joined with outcomes**: ``engine`` finds the prediction of each outcome by request id and holds it
+   until the model's maturity.
+4. **counted**: ``layout`` freezes which counter lives where for each model version; ``counting`` turns a
+   batch into increments of that array.
+5. **exposed**: ``expose`` renders the arrays for Prometheus.
+6. **recording rules, alerts**: ``plumbline_alerting`` generates them from the ``catalogue``.
+7. **dashboards**: ``plumbline_dashboards`` generates them.
+
+``baseline`` builds the frozen reference that bins and thresholds come from. ``names`` is the contract of
+all names, ``errors`` the one error hierarchy.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("plumbline")
+except PackageNotFoundError:  # run from a source tree that was never installed
+    __version__ = "0+unknown"
+
+__all__ = ["__version__"]

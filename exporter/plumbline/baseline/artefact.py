@@ -1,0 +1,200 @@
+"""The baseline artefact: an immutable JSON file named by the sha256 of its bytes.
+
+Read by the exporter (frozen bins, shares, quality), written by ``plumbline.baseline.build``. The bytes
+are canonical (sorted keys, no white space, shortest float form), so the same table and settings give
+the same name on any machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from plumbline.errors import BaselineError
+
+SCHEMA = 1
+
+
+class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Frozen bins of one feature (or of ``_score``, ``_prediction``).
+
+    Numeric bins are ordered. ``edges`` are the upper ends of intervals (a, b], increasing; bin 0 is
+    (-inf, edges[0]) *below the minimum* (edges[0] is the smallest reference value, itself in the next
+    bin), the last is (edges[-1], inf) *above the maximum*. A value that has a bin of its own appears in
+    ``points``. Categorical bins are ``categories`` in order, then ``other``. Both end in ``missing``.
+
+    Attributes:
+        kind: numeric or categorical.
+        labels: value of the Prometheus label ``bin`` for each bin, in order, ``missing`` last. Ordered
+            numeric labels begin with a zero-padded index.
+        counts: reference rows per bin (same length as labels).
+        uppers: numeric only: the upper end of each bin but the last two (above maximum, missing), so
+            ``searchsorted(uppers, x, side="left")`` is the bin of x; for a point bin [v] the bin before
+            it ends at the largest float below v.
+        categories: categorical only: the levels that have a bin, in bin order (without other, missing).
+        noise: largest leave-one-block-out PSI over the time blocks.
+        chi2: chi-squared quantile with len(labels)-1 degrees of freedom at 1 - 0.001/features.
+        minimum: numeric only: smallest reference value.
+        maximum: numeric only: largest reference value.
+    """
+
+    kind: Literal["numeric", "categorical"]
+    labels: list[str]
+    counts: list[int]
+    noise: float
+    chi2: float
+    uppers: list[float] = []
+    categories: list[str] = []
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def shares(self) -> list[float]:
+        """Smoothed shares (counts + 0.5) / (rows + bins/2): no bin is empty, the sum is 1."""
+        total = sum(self.counts) + 0.5 * len(self.counts)
+        return [(c + 0.5) / total for c in self.counts]
+
+
+class ScoreBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bins of a binary score for ROC-AUC and calibration.
+
+    Attributes:
+        uppers: upper ends of all bins but the last, increasing; bin = searchsorted(uppers, s, "left").
+        labels: label value per bin (zero-padded index).
+        counts: held-out rows per bin.
+        positives: held-out positives per bin.
+        score_sums: sum of scores per bin.
+    """
+
+    uppers: list[float]
+    labels: list[str]
+    counts: list[int]
+    positives: list[int]
+    score_sums: list[float]
+
+    @property
+    def positive_shares(self) -> list[float]:
+        """Smoothed share of positives per bin, (positives + 0.5) / (counts + 1)."""
+        return [(p + 0.5) / (n + 1.0) for p, n in zip(self.positives, self.counts, strict=True)]
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One quality metric on the held-out rows.
+
+    Attributes:
+        value: over all held-out rows.
+        stddev: standard deviation of the metric over the time blocks; None with fewer than 2 blocks.
+        rows: held-out rows with an outcome.
+    """
+
+    value: float
+    stddev: float | None
+    rows: int
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the baseline comes from.
+
+    Attributes:
+        training_data: ``sha256:`` digest of the reference table's bytes.
+        source: file name of the reference table (no folder).
+        rows: rows of the drift reference.
+        quality_rows: rows of the quality reference.
+        start: RFC 3339 time of the first reference row, or None without a time column.
+        end: time of the last.
+        commit: commit of the training code, if given.
+        config: free text or digest of the training configuration, if given.
+    """
+
+    training_data: str
+    source: str
+    rows: int
+    quality_rows: int
+    start: str | None = None
+    end: str | None = None
+    commit: str | None = None
+    config: str | None = None
+
+
+class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model version's frozen reference. See the module's docstring."""
+
+    schema: Literal[1] = SCHEMA
+    model: str
+    version: str
+    task: Literal["binary", "multiclass", "regression"]
+    features: dict[str, FeatureBins]
+    score_bins: ScoreBins | None = None
+    quality: dict[str, Quality] = {}
+    actual_mean: float | None = None
+    classes: list[str] = []
+    lineage: Lineage
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical JSON."""
+        return msgspec.json.encode(self, order="sorted")
+
+    @property
+    def digest(self) -> str:
+        """Return the sha256 of the canonical JSON, in hex."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+
+def save_baseline(baseline: Baseline, folder: Path) -> Path:
+    """Write the artefact as ``<folder>/<sha256>.json`` and return its path.
+
+    Writing the same baseline again changes nothing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{baseline.digest}.json"
+    if not path.exists():
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(baseline.to_bytes())
+        temporary.replace(path)
+    return path
+
+
+def load_baseline(path: Path) -> Baseline:
+    """Read an artefact and verify that its bytes still have the sha256 it is named by.
+
+    Raises:
+        BaselineError: naming the file, the field, and what to do.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BaselineError(f"{path}: cannot be read: {error.strerror}") from error
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != path.stem:
+        raise BaselineError(
+            f"{path}: content has sha256 {actual[:12]}..., not the one it is named by: the file was "
+            "changed or cut off; restore it or run 'plumbline baseline build' again"
+        )
+    try:
+        baseline = msgspec.json.decode(data, type=Baseline)
+    except msgspec.MsgspecError as error:
+        raise BaselineError(
+            f"{path}: not a baseline of this version: {error}; run 'plumbline baseline build' again"
+        ) from error
+    for name, bins in baseline.features.items():
+        n = len(bins.labels)
+        expected = len(bins.uppers) + 2 if bins.kind == "numeric" else len(bins.categories) + 2
+        if len(bins.counts) != n or n != expected:
+            raise BaselineError(
+                f"{path}: feature {name!r} has {n} labels, {len(bins.counts)} counts and {expected} bins"
+            )
+    return baseline
+
+
+def load_baselines(folder: Path) -> list[Baseline]:
+    """Read every ``*.json`` of a folder; an absent folder holds none.
+
+    Raises:
+        BaselineError: on the first artefact that is damaged.
+    """
+    if not folder.is_dir():
+        return []
+    return [load_baseline(path) for path in sorted(folder.glob("*.json"))]

@@ -1,0 +1,1 @@
+"""The catalogue (plumbline.yaml): its shape, its loader with line numbers, its checks."""

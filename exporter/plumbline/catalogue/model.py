@@ -1,0 +1,231 @@
+"""The catalogue's shape: what ``plumbline.yaml`` may say, field by field.
+
+pydantic checks each field; ``plumbline.catalogue.load`` adds line numbers and the checks that span
+fields (an owner that does not exist, a window that is no multiple of another).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from plumbline.units import parse_duration
+
+
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_duration), Field(description="a Prometheus duration: 30s, 1h30m, 7d")]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$"),
+    Field(description="letters, digits and _ . : - ; starts with a letter or digit"),
+]
+Severity = Literal["critical", "warning"]
+
+
+class _Strict(BaseModel):
+    """Unknown keys are mistakes, and a loaded catalogue never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Receiver(_Strict):
+    """One way to reach an owner. Secrets only by file; exactly one of the kinds is given."""
+
+    webhook: str | None = Field(None, description="URL that receives Alertmanager's webhook")
+    webhook_url_file: str | None = Field(None, description="file that holds a secret webhook URL")
+    pagerduty_routing_key_file: str | None = None
+    opsgenie_api_key_file: str | None = None
+    slack_channel: str | None = Field(None, description="needs slack_api_url_file beside it")
+    slack_api_url_file: str | None = None
+    email: str | None = Field(None, description="needs the top-level smtp section")
+
+
+class Owner(_Strict):
+    """A team: how it is paged (critical) and how it gets tickets (warning)."""
+
+    team: str = Field(description="the team's name as people say it")
+    page: tuple[Receiver, ...] = Field(min_length=1)
+    ticket: tuple[Receiver, ...] = Field(min_length=1)
+    ticket_hours: Name | None = Field(None, description="a name of time_intervals; absent = at any hour")
+
+
+class Feature(_Strict):
+    """A model input. Categories, where given, are the closed list used as bin names."""
+
+    type: Literal["numeric", "categorical", "boolean"]
+    importance: float | None = Field(None, ge=0)
+    categories: tuple[str, ...] | None = None
+
+
+class Outcome(_Strict):
+    """When outcomes count, and how many must be known before quality may alert."""
+
+    maturity: Duration = "0"
+    minimum_coverage: float = Field(0.8, gt=0, le=1)
+    minimum_samples: int = Field(100, ge=1)
+
+    @property
+    def maturity_seconds(self) -> float:
+        """Maturity in seconds."""
+        return parse_duration(self.maturity)
+
+
+class Objective(_Strict):
+    """A quality objective: an absolute bound, or a largest loss against the baseline."""
+
+    metric: str
+    floor: float | None = Field(None, description="smallest acceptable value (metrics where larger is better)")
+    ceiling: float | None = Field(None, description="largest acceptable value (metrics where smaller is better)")
+    max_drop: float | None = Field(None, gt=0, description="largest acceptable loss against the baseline")
+    severity: Severity
+
+
+class Serving(_Strict):
+    """Objectives of the serving system."""
+
+    latency_p99: Duration | None = None
+    error_ratio: float | None = Field(None, gt=0, lt=1)
+    predictions_per_second: float | None = Field(None, gt=0, description="expected traffic at its quietest")
+
+
+class Hooks(_Strict):
+    """URLs called once per incident (see POST /v1/alerts)."""
+
+    rollback: str | None = None
+    retrain: str | None = None
+
+
+class Model(_Strict):
+    """A deployed model."""
+
+    description: str = ""
+    task: Literal["binary", "multiclass", "regression"]
+    owner: Name
+    features: dict[Name, Feature] = Field(min_length=1)
+    classes: tuple[str, ...] | None = None
+    positive_class: str | None = None
+    threshold: float = Field(0.5, ge=0, le=1)
+    slices: dict[Name, tuple[str, ...]] = Field(default_factory=dict)
+    outcome: Outcome = Outcome()
+    objectives: tuple[Objective, ...] = ()
+    serving: Serving = Serving()
+    kpis: tuple[Name, ...] = ()
+    retention: Name = "standard"
+    hooks: Hooks = Hooks()
+    runbook_url: str | None = Field(None, description="base URL; the alert's name is appended")
+
+
+class Rows(_Strict):
+    """Plausible rows out per run."""
+
+    min: int | None = Field(None, ge=0)
+    max: int | None = Field(None, ge=1)
+
+
+class Pipeline(_Strict):
+    """A data pipeline and the models that depend on it."""
+
+    description: str = ""
+    owner: Name
+    stages: tuple[Name, ...] = Field(min_length=1)
+    cadence: Duration
+    freshness: Duration = Field(description="largest acceptable age of the newest data")
+    rows: Rows = Rows()
+    checks: tuple[Name, ...] = ()
+    models: tuple[Name, ...] = ()
+
+
+class Retention(_Strict):
+    """How long a retention class keeps events."""
+
+    minimum: Duration
+    maximum: Duration
+
+
+class SeriesBudget(_Strict):
+    """Largest number of series."""
+
+    total: int = Field(100_000, ge=1)
+    per_model: int = Field(10_000, ge=1)
+    versions_per_model: int = Field(5, ge=1, description="live versions per model the budget assumes")
+
+
+class Evaluation(_Strict):
+    """How Prometheus scrapes and over which windows the rules look.
+
+    ``drift`` windows form a chain: each is a multiple of the one before; the first is the tile.
+    """
+
+    scrape_interval: Duration = "15s"
+    rule_interval: Duration = "1m"
+    drift: tuple[Duration, ...] = Field(("1h", "6h", "1d", "7d"), min_length=1)
+    quality: tuple[Duration, ...] = Field(("5m", "1h", "6h", "1d", "7d"), min_length=1)
+    fast: Duration = Field("1h", description="fast window of the quality pages; one of quality")
+    slow: Duration = Field("1d", description="slow window of the quality pages; one of quality")
+    drift_alert: Duration = Field("1d", description="window of the drift tickets; one of drift")
+    alert_for: Duration = Field("5m", description="how long a page's condition must hold")
+    ticket_for: Duration = Field("1h", description="how long a ticket's condition must hold")
+
+
+class Links(_Strict):
+    """Where people look; used in annotations."""
+
+    grafana: str = "http://localhost:3000"
+    prometheus: str = "http://localhost:9090"
+    alertmanager: str = "http://localhost:9093"
+    exporter: str = "http://localhost:9877"
+    runbooks: str = "https://github.com/plumbline-ml/plumbline/blob/main/alerting/runbooks"
+    dead_man_switch: str | None = Field(None, description="URL that expects the Watchdog every minute")
+    dead_man_switch_url_file: str | None = None
+
+
+class ScrapeTargets(_Strict):
+    """Targets of the generated prometheus.yml."""
+
+    exporters: tuple[str, ...] = ("localhost:9877",)
+    prometheus: tuple[str, ...] = ("localhost:9090",)
+    alertmanagers: tuple[str, ...] = ("localhost:9093",)
+
+
+class Smtp(_Strict):
+    """Mail server for e-mail receivers."""
+
+    smarthost: str
+    sender: str
+    username: str | None = None
+    password_file: str | None = None
+
+
+class Processes(_Strict):
+    """A group of serving processes to watch: those whose command line contains the text."""
+
+    command_contains: str = Field(min_length=3)
+
+
+class Catalogue(_Strict):
+    """The whole of ``plumbline.yaml``."""
+
+    version: Literal[1]
+    owners: dict[Name, Owner] = Field(min_length=1)
+    platform_owner: Name = Field(description="owner of the alerts about the monitoring itself")
+    models: dict[Name, Model] = Field(min_length=1)
+    pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
+    retention: dict[Name, Retention] = Field(
+        default_factory=lambda: {"standard": Retention(minimum="180d", maximum="730d")}
+    )
+    time_intervals: dict[Name, tuple[dict[str, Any], ...]] = Field(
+        default_factory=dict, description="Alertmanager time intervals by name"
+    )
+    series_budget: SeriesBudget = SeriesBudget()
+    evaluation: Evaluation = Evaluation()
+    links: Links = Links()
+    targets: ScrapeTargets = ScrapeTargets()
+    smtp: Smtp | None = None
+    processes: dict[Name, Processes] = Field(default_factory=dict)
+    host_metrics: bool = Field(True, description="false where node_exporter already runs")
+

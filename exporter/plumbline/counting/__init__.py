@@ -1,0 +1,1 @@
+"""Counting: batches of events to increments of a frozen numpy layout."""

@@ -1,0 +1,1 @@
+"""Exposition: blocks of series rendered as Prometheus text or OpenMetrics."""

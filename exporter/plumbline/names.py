@@ -1,0 +1,497 @@
+"""The contract: every metric, label, recorded series, alert and reason name, once.
+
+Rules, dashboards, the exporter, the tests and the README's metric table all read this module, so they
+cannot disagree. It reads nothing and imports nothing of ours.
+
+Naming follows Prometheus: base units in the name, ``_total`` on counters, closed label sets, labels
+``model, version`` first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+# --- label values that stand for "not one of the declared ones"; they bound every label set ---
+UNKNOWN = "_unknown"
+OTHER = "other"
+MISSING = "missing"
+ALL = "all"  # slice="all", value="all": every row of the model version
+
+SCORE_FEATURE = "_score"
+PREDICTION_FEATURE = "_prediction"
+
+PROBLEMS = ("missing", "wrong_type", "unseen", "out_of_range")
+OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
+EVENT_KINDS = ("prediction", "outcome", "pipeline", "deployment", "kpi", "log")
+REJECT_REASONS = (
+    "bad_json",
+    "unknown_type",
+    "missing_field",
+    "bad_field",
+    "bad_timestamp",
+    "bad_id",
+    "line_too_long",
+)
+UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
+STAGES = ("production", "canary", "shadow", "retired")
+TASKS = ("binary", "multiclass", "regression")
+SEVERITIES = ("critical", "warning", "info")
+SIGNS = ("positive", "negative")
+ROW_OUTCOMES = ("in", "out", "rejected")
+PIPELINE_OBJECTIVES = ("freshness_seconds", "cadence_seconds", "rows_min", "rows_max")
+
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+OUTCOME_DELAY_BUCKETS = (
+    1.0, 10.0, 60.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 43200.0, 86400.0, 172800.0, 604800.0, 2592000.0,
+)  # fmt: skip
+PIPELINE_DURATION_BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0)
+SELF_DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One exposed metric family.
+
+    Attributes:
+        name: full name as a user queries it; counters end in ``_total``.
+        kind: counter, gauge or histogram.
+        help: the HELP text.
+        labels: label names in the order in which they are rendered.
+        group: heading of the README's table.
+        above_100: why this family may exceed 100 series, and what caps it; empty means it may not.
+        buckets: upper bounds (without +Inf) of a histogram.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    group: str = ""
+    above_100: str = ""
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """Name of the family in OpenMetrics: without ``_total``."""
+        return self.name.removesuffix("_total") if self.kind == "counter" else self.name
+
+
+MV = ("model", "version")
+_PER_BIN = "features x bins of the frozen layout; capped by the catalogue's series budget"
+_PER_CLASS = "classes squared x declared slice values; capped by the catalogue's series budget"
+
+# --- serving ---
+PREDICTIONS = Metric("ml_predictions_total", "counter", "Predictions stored.", MV, "Serving")
+PREDICTION_ERRORS = Metric(
+    "ml_prediction_errors_total", "counter", "Predictions whose status was error.", MV, "Serving"
+)
+PREDICTION_LATENCY = Metric(
+    "ml_prediction_latency_seconds", "histogram", "Time the service took to answer.", MV, "Serving",
+    "14 buckets x model versions; versions are bounded by the series budget", LATENCY_BUCKETS,
+)  # fmt: skip
+PREDICTION_LAST = Metric(
+    "ml_prediction_last_timestamp_seconds", "gauge", "Time of the newest prediction.", MV, "Serving"
+)
+
+# --- drift ---
+FEATURE_VALUES = Metric(
+    "ml_feature_values_total", "counter",
+    "Predictions by feature and bin of the baseline; _score and _prediction are pseudo-features.",
+    (*MV, "feature", "bin"), "Drift", _PER_BIN,
+)  # fmt: skip
+FEATURE_PROBLEMS = Metric(
+    "ml_feature_problems_total", "counter",
+    "Feature values that were missing, of the wrong type, an unseen category, or outside the baseline's range.",
+    (*MV, "feature", "problem"), "Drift", "4 per feature; capped by the catalogue's series budget",
+)  # fmt: skip
+
+# --- quality ---
+OUTCOMES = Metric(
+    "ml_outcomes_total", "counter",
+    "Outcomes by state; every outcome has exactly one: matched (in time), late (known after maturity), "
+    "orphan (no prediction), duplicate, corrected.",
+    (*MV, "state"), "Quality", "5 per model version",
+)  # fmt: skip
+OUTCOME_DELAY = Metric(
+    "ml_outcome_delay_seconds", "histogram", "Time from prediction to known outcome.", MV, "Quality",
+    "14 buckets x model versions; versions are bounded by the series budget", OUTCOME_DELAY_BUCKETS,
+)  # fmt: skip
+PREDICTIONS_MATURED = Metric(
+    "ml_predictions_matured_total", "counter",
+    "Predictions that have reached the model's outcome maturity: the denominator of coverage.", MV, "Quality",
+)  # fmt: skip
+OUTCOMES_MATURED = Metric(
+    "ml_outcomes_matured_total", "counter",
+    "Outcomes that have entered the quality counters: the numerator of coverage.", MV, "Quality",
+)  # fmt: skip
+CONFUSION = Metric(
+    "ml_confusion_total", "counter", "Mature outcomes by actual and predicted class.",
+    (*MV, "slice", "value", "actual", "predicted"), "Quality", _PER_CLASS,
+)  # fmt: skip
+SCORE_BINS = Metric(
+    "ml_score_bins_total", "counter", "Mature outcomes by score bin and actual class (1 = positive).",
+    (*MV, "bin", "actual"), "Quality", "2 x score bins (50) per model version",
+)  # fmt: skip
+SCORE_BIN_SUM = Metric(
+    "ml_score_bin_sum_total", "counter", "Sum of the scores of mature outcomes by score bin.",
+    (*MV, "bin"), "Quality", "score bins (50) per model version",
+)  # fmt: skip
+SCORE_POSITIVES_ABOVE = Metric(
+    "ml_score_positives_above_total", "counter",
+    "Mature positives scored above the bin, plus half of those in it: ROC-AUC is a sum of products.",
+    (*MV, "bin"), "Quality", "score bins (50) per model version",
+)  # fmt: skip
+SQUARED_SCORE_ERROR = Metric(
+    "ml_squared_score_error_total", "counter", "Sum of (score - actual)^2 of mature outcomes (Brier).",
+    MV, "Quality",
+)  # fmt: skip
+LOG_LOSS = Metric("ml_log_loss_total", "counter", "Sum of the log-loss of mature outcomes.", MV, "Quality")
+REGRESSION = Metric(
+    "ml_regression_total", "counter", "Mature outcomes of a regression model.",
+    (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
+)  # fmt: skip
+ABSOLUTE_ERROR = Metric(
+    "ml_absolute_error_total", "counter", "Sum of |prediction - actual| of mature outcomes.",
+    (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
+)  # fmt: skip
+SQUARED_ERROR = Metric(
+    "ml_squared_error_total", "counter", "Sum of (prediction - actual)^2 of mature outcomes.",
+    (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
+)  # fmt: skip
+OVERPREDICTION = Metric(
+    "ml_overprediction_total", "counter", "Sum of max(prediction - actual, 0) of mature outcomes.",
+    (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
+)  # fmt: skip
+UNDERPREDICTION = Metric(
+    "ml_underprediction_total", "counter", "Sum of max(actual - prediction, 0) of mature outcomes.",
+    (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
+)  # fmt: skip
+ACTUAL = Metric(
+    "ml_actual_total", "counter",
+    "Sum of |actual - c| of mature outcomes on either side of c, the baseline's mean outcome "
+    "(sign says the side: a counter cannot fall).",
+    (*MV, "slice", "value", "sign"), "Quality", "declared slice values; capped by the series budget",
+)  # fmt: skip
+ACTUAL_SQUARED = Metric(
+    "ml_actual_squared_total", "counter",
+    "Sum of (actual - c)^2 of mature outcomes; c is the baseline's mean outcome.",
+    (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
+)  # fmt: skip
+
+# --- baseline and intent ---
+BASELINE_INFO = Metric(
+    "ml_baseline_info", "gauge", "Baseline in force for a model version; always 1.",
+    (*MV, "baseline", "training_data", "commit"), "Baseline and intent",
+)  # fmt: skip
+BASELINE_FEATURE_SHARE = Metric(
+    "ml_baseline_feature_share", "gauge", "Share of the baseline's rows in a bin, smoothed by 0.5 per bin.",
+    (*MV, "feature", "bin"), "Baseline and intent", _PER_BIN,
+)  # fmt: skip
+BASELINE_FEATURE_NOISE = Metric(
+    "ml_baseline_feature_noise", "gauge",
+    "Largest leave-one-block-out PSI of the feature inside the baseline.",
+    (*MV, "feature"), "Baseline and intent", "one per feature; capped by the series budget",
+)  # fmt: skip
+BASELINE_FEATURE_CHI2 = Metric(
+    "ml_baseline_feature_chi2", "gauge",
+    "Chi-squared quantile (bins - 1 degrees of freedom, 1 - 0.001 / features) of the PSI threshold.",
+    (*MV, "feature"), "Baseline and intent", "one per feature; capped by the series budget",
+)  # fmt: skip
+BASELINE_ROWS = Metric("ml_baseline_rows", "gauge", "Rows of the baseline.", MV, "Baseline and intent")
+BASELINE_QUALITY = Metric(
+    "ml_baseline_quality", "gauge", "Quality of the model on the baseline's held-out rows.",
+    (*MV, "metric"), "Baseline and intent", "at most 8 per model version",
+)  # fmt: skip
+BASELINE_QUALITY_STDDEV = Metric(
+    "ml_baseline_quality_stddev", "gauge", "Standard deviation of the quality over the baseline's time blocks.",
+    (*MV, "metric"), "Baseline and intent", "at most 8 per model version",
+)  # fmt: skip
+BASELINE_SCORE_POSITIVE_SHARE = Metric(
+    "ml_baseline_score_positive_share", "gauge", "Share of positives per score bin in the baseline.",
+    (*MV, "bin"), "Baseline and intent", "score bins (50) per model version",
+)  # fmt: skip
+OBJECTIVE = Metric(
+    "ml_objective", "gauge",
+    "Threshold of an objective in the metric's own unit, resolved against the baseline.",
+    (*MV, "metric", "severity"), "Baseline and intent", "objectives of the catalogue x model versions",
+)  # fmt: skip
+MODEL_INFO = Metric(
+    "ml_model_info", "gauge", "A known model version; always 1.",
+    (*MV, "owner", "stage", "task", "commit"), "Baseline and intent",
+)  # fmt: skip
+MODEL_DEPLOYED = Metric(
+    "ml_model_deployed_timestamp_seconds", "gauge", "When the version entered its present stage.",
+    MV, "Baseline and intent",
+)  # fmt: skip
+ROLLBACK_INFO = Metric(
+    "ml_model_rollback_info", "gauge",
+    "The version that was in production before this one: where to roll back to; always 1.",
+    (*MV, "rollback_version"), "Baseline and intent",
+)  # fmt: skip
+
+# --- pipelines ---
+PS = ("pipeline", "stage")
+PIPELINE_RUNS = Metric("ml_pipeline_runs_total", "counter", "Pipeline runs that ended.", PS, "Pipelines")
+PIPELINE_FAILURES = Metric(
+    "ml_pipeline_failures_total", "counter", "Pipeline runs that failed.", PS, "Pipelines"
+)
+PIPELINE_ROWS = Metric(
+    "ml_pipeline_rows_total", "counter", "Rows read, written and rejected.", (*PS, "outcome"), "Pipelines",
+    "3 per declared stage",
+)  # fmt: skip
+PIPELINE_DURATION = Metric(
+    "ml_pipeline_duration_seconds", "histogram", "Duration of a pipeline stage.", PS, "Pipelines",
+    "12 buckets per declared stage", PIPELINE_DURATION_BUCKETS,
+)  # fmt: skip
+PIPELINE_LAST_SUCCESS = Metric(
+    "ml_pipeline_last_success_timestamp_seconds", "gauge", "When the stage last succeeded.", PS, "Pipelines"
+)
+PIPELINE_DATA = Metric(
+    "ml_pipeline_data_timestamp_seconds", "gauge", "Newest event time in the data of the last success.",
+    PS, "Pipelines",
+)  # fmt: skip
+PIPELINE_CHECKS = Metric(
+    "ml_pipeline_checks_total", "counter", "Data checks run.", (*PS, "check"), "Pipelines",
+    "declared checks per stage",
+)  # fmt: skip
+PIPELINE_CHECK_FAILURES = Metric(
+    "ml_pipeline_check_failures_total", "counter", "Data checks that failed.", (*PS, "check"), "Pipelines",
+    "declared checks per stage",
+)  # fmt: skip
+PIPELINE_INFO = Metric(
+    "ml_pipeline_info", "gauge", "A declared pipeline and the models that depend on it; always 1.",
+    ("pipeline", "owner", "models"), "Pipelines",
+)  # fmt: skip
+PIPELINE_MODEL_INFO = Metric(
+    "ml_pipeline_model_info", "gauge", "One per pipeline and dependent model, to join on; always 1.",
+    ("pipeline", "model"), "Pipelines",
+)  # fmt: skip
+PIPELINE_OBJECTIVE = Metric(
+    "ml_pipeline_objective", "gauge",
+    "Declared bounds of a pipeline: freshness_seconds, cadence_seconds, rows_min, rows_max.",
+    ("pipeline", "objective"), "Pipelines", "4 per declared pipeline",
+)  # fmt: skip
+
+# --- business ---
+KPI = Metric(
+    "ml_kpi_total", "counter", "Sum of |value| of a KPI; positive and negative values apart.",
+    (*MV, "kpi", "sign"), "Business", "2 per declared KPI and model version",
+)  # fmt: skip
+KPI_EVENTS = Metric(
+    "ml_kpi_events_total", "counter", "KPI events.", (*MV, "kpi"), "Business",
+    "one per declared KPI and model version",
+)  # fmt: skip
+
+# --- infrastructure ---
+HOST_CPU = Metric(
+    "plumbline_host_cpu_seconds_total", "counter", "CPU time of the host by mode.", ("mode",), "Infrastructure"
+)
+HOST_MEMORY = Metric(
+    "plumbline_host_memory_bytes", "gauge", "Memory of the host: total, available.", ("state",), "Infrastructure"
+)
+HOST_DISK_READ = Metric(
+    "plumbline_host_disk_read_bytes_total", "counter", "Bytes read from disks.", (), "Infrastructure"
+)
+HOST_DISK_WRITTEN = Metric(
+    "plumbline_host_disk_written_bytes_total", "counter", "Bytes written to disks.", (), "Infrastructure"
+)
+HOST_NETWORK_RECEIVE = Metric(
+    "plumbline_host_network_receive_bytes_total", "counter", "Bytes received, without loopback.", (), "Infrastructure"
+)
+HOST_NETWORK_TRANSMIT = Metric(
+    "plumbline_host_network_transmit_bytes_total", "counter", "Bytes sent, without loopback.", (), "Infrastructure"
+)
+HOST_LOAD = Metric("plumbline_host_load1", "gauge", "Load average over one minute.", (), "Infrastructure")
+PROCESS_COUNT = Metric(
+    "plumbline_process_count", "gauge", "Running processes of a group named in the catalogue.",
+    ("process",), "Infrastructure",
+)  # fmt: skip
+PROCESS_CPU = Metric(
+    "plumbline_process_cpu_seconds_total", "counter", "CPU time of a process group, its ended processes included.",
+    ("process",), "Infrastructure",
+)  # fmt: skip
+PROCESS_MEMORY = Metric(
+    "plumbline_process_resident_memory_bytes", "gauge", "Resident memory of a process group.",
+    ("process",), "Infrastructure",
+)  # fmt: skip
+
+# --- the exporter itself ---
+LINES = Metric(
+    "plumbline_lines_total", "counter",
+    "Event lines received; equals stored + duplicates + rejected.", (), "Exporter",
+)  # fmt: skip
+EVENTS = Metric("plumbline_events_total", "counter", "Events stored, by kind.", ("kind",), "Exporter")
+EVENTS_DUPLICATE = Metric(
+    "plumbline_events_duplicate_total", "counter", "Events already stored (a resend); not counted again.",
+    ("kind",), "Exporter",
+)  # fmt: skip
+EVENTS_REJECTED = Metric(
+    "plumbline_events_rejected_total", "counter", "Event lines refused, by reason.", ("reason",), "Exporter"
+)
+EVENTS_UNKNOWN = Metric(
+    "plumbline_events_unknown_total", "counter",
+    "Names in stored events that the catalogue does not declare; stored and counted, given no series.",
+    ("what",), "Exporter",
+)  # fmt: skip
+REQUESTS_REFUSED = Metric(
+    "plumbline_requests_refused_total", "counter",
+    "Whole requests refused: too_large, wrong_type, overloaded, store_error.", ("reason",), "Exporter",
+)  # fmt: skip
+INGEST_DURATION = Metric(
+    "plumbline_ingest_duration_seconds", "histogram", "Time from a request's arrival to its answer.",
+    (), "Exporter", "", SELF_DURATION_BUCKETS,
+)  # fmt: skip
+COMMIT_DURATION = Metric(
+    "plumbline_commit_duration_seconds", "histogram", "Time of one durable commit of the store.",
+    (), "Exporter", "", SELF_DURATION_BUCKETS,
+)  # fmt: skip
+QUEUE_EVENTS = Metric(
+    "plumbline_queue_events", "gauge", "Events waiting for the store.", (), "Exporter"
+)
+QUEUE_CAPACITY = Metric(
+    "plumbline_queue_capacity_events", "gauge", "Events the queue holds before requests are refused.", (), "Exporter"
+)
+PENDING_OUTCOMES = Metric(
+    "plumbline_pending_outcomes", "gauge", "Outcomes that wait for maturity.", (), "Exporter"
+)
+ORPHAN_OUTCOMES = Metric(
+    "plumbline_orphan_outcomes", "gauge", "Outcomes that wait for their prediction.", (), "Exporter"
+)
+STORE_BYTES = Metric("plumbline_store_bytes", "gauge", "Size of the store on disk.", (), "Exporter")
+STORE_FREE = Metric(
+    "plumbline_store_disk_free_bytes", "gauge", "Free space on the store's file system.", (), "Exporter"
+)
+SERIES = Metric(
+    "plumbline_series", "gauge", "Series exposed for a model, all versions.", ("model",), "Exporter"
+)
+SERIES_BUDGET = Metric(
+    "plumbline_series_budget", "gauge", "Series a model may expose.", ("model",), "Exporter"
+)
+SERIES_REFUSED = Metric(
+    "plumbline_series_refused_total", "counter",
+    "Series not created because they would exceed the budget.", ("model",), "Exporter",
+)  # fmt: skip
+COLLECTOR_SUCCESS = Metric(
+    "plumbline_collector_success", "gauge", "1 if the collector succeeded in this scrape, else 0.",
+    ("collector",), "Exporter",
+)  # fmt: skip
+COLLECTOR_DURATION = Metric(
+    "plumbline_collector_duration_seconds", "gauge", "Time the collector took in this scrape.",
+    ("collector",), "Exporter",
+)  # fmt: skip
+BUILD_INFO = Metric(
+    "plumbline_build_info", "gauge", "Version of the exporter and of Python; always 1.",
+    ("version", "python"), "Exporter",
+)  # fmt: skip
+START_TIME = Metric(
+    "plumbline_start_time_seconds", "gauge", "When the exporter started.", (), "Exporter"
+)
+
+METRICS: dict[str, Metric] = {
+    m.name: m for m in list(globals().values()) if isinstance(m, Metric)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One family of recorded series; its name ends in the window (``level:metric:operation_1h``).
+
+    Attributes:
+        stem: the name without the window.
+        help: what it is, for docs and panels.
+        labels: labels that remain.
+    """
+
+    stem: str
+    help: str
+    labels: tuple[str, ...]
+
+    def over(self, window: str) -> str:
+        """Return the recorded name for a window such as ``1h``."""
+        return f"{self.stem}_{window}"
+
+
+_FEATURE = (*MV, "feature")
+_METRIC = (*MV, "slice", "value", "metric")
+
+R_BIN_INCREASE = Recorded("feature_bin:ml_feature_values:increase", "values per bin", (*_FEATURE, "bin"))
+R_FEATURE_INCREASE = Recorded("feature:ml_feature_values:increase", "values per feature (n)", _FEATURE)
+R_SHARE = Recorded("feature_bin:ml_feature_share:ratio", "smoothed share per bin", (*_FEATURE, "bin"))
+R_PSI = Recorded("feature:ml_feature_psi:sum", "population stability index against the baseline", _FEATURE)
+R_PSI_THRESHOLD = Recorded(
+    "feature:ml_feature_psi_threshold:max", "max(0.1, the feature's noise, (1/n + 1/m) chi2)", _FEATURE
+)
+R_PROBLEMS = Recorded(
+    "feature:ml_feature_problems:ratio", "share of values with a problem", (*_FEATURE, "problem")
+)
+R_QUALITY = Recorded("slice:ml_quality:value", "quality of mature outcomes by metric", _METRIC)
+R_QUALITY_SAMPLES = Recorded("slice:ml_quality:count", "mature outcomes behind the quality", (*MV, "slice", "value"))
+R_QUALITY_STDERR = Recorded("slice:ml_quality:stderr", "standard error of the quality at this n", _METRIC)
+R_AUC_BOUND = Recorded("model:ml_roc_auc:error_bound", "largest error of the binned ROC-AUC", MV)
+R_COVERAGE = Recorded("model:ml_outcome_coverage:ratio", "mature outcomes / mature predictions", MV)
+R_TRAFFIC = Recorded("model:ml_predictions:rate", "predictions per second", MV)
+R_ERRORS = Recorded("model:ml_prediction_errors:ratio", "share of predictions in error", MV)
+R_LATENCY_P99 = Recorded("model:ml_prediction_latency_seconds:p99", "99th percentile of the latency", MV)
+
+RECORDED: tuple[Recorded, ...] = tuple(r for r in list(globals().values()) if isinstance(r, Recorded))
+
+# Quality metrics: True where larger is better.
+QUALITY_METRICS: dict[str, bool] = {
+    "accuracy": True,
+    "precision": True,
+    "recall": True,
+    "f1": True,
+    "roc_auc": True,
+    "brier": False,
+    "log_loss": False,
+    "mae": False,
+    "rmse": False,
+    "r2": True,
+}
+SIGNED_METRICS = ("bias",)  # 0 is best: shown, never an objective
+BINARY_METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "brier", "log_loss")
+REGRESSION_METRICS = ("mae", "rmse", "r2", "bias")
+
+# Other values of ml_objective's metric label.
+OBJECTIVE_LATENCY = "latency_p99_seconds"
+OBJECTIVE_ERRORS = "error_ratio"
+OBJECTIVE_TRAFFIC = "predictions_per_second"
+OBJECTIVE_COVERAGE = "outcome_coverage"
+OBJECTIVE_SAMPLES = "outcome_samples"
+
+CRITICAL_ALERTS = (
+    "ModelQualityCritical",
+    "ModelErrorRateCritical",
+    "ModelLatencyCritical",
+    "ModelTrafficLost",
+    "FeatureBroken",
+    "PipelineFailed",
+    "PipelineStale",
+)
+WARNING_ALERTS = (
+    "FeatureDrift",
+    "PredictionDrift",
+    "ModelQualityDecay",
+    "CalibrationDrift",
+    "SliceDisparity",
+    "OutcomesLate",
+    "OutcomeCoverageLow",
+    "PipelineRowsAnomalous",
+    "KpiDrop",
+    "CanaryWorse",
+    "BaselineMissing",
+    "SeriesBudgetNear",
+    "DiskFillsSoon",
+)
+SELF_ALERTS = ("Watchdog", "ExporterDown", "EventsRejected", "RulesSlow", "NotificationsFailing")
+# Unrouted (severity info): one per dependent model while a pipeline is broken. It exists to be the
+# source of an inhibition, because Alertmanager can only mute along equal labels.
+INHIBITOR_ALERTS = ("ModelInputBroken", "ModelRollout")
+
+DEFAULT_PORT = 9877
+CONTENT_TYPE_NDJSON = "application/x-ndjson"
+CONTENT_TYPE_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"

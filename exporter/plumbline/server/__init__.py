@@ -1,0 +1,1 @@
+"""The HTTP server: events in, metrics out, health and a landing page."""

@@ -1,0 +1,1 @@
+"""The store: events, counters and pending outcomes in one transaction."""
