@@ -15,8 +15,6 @@ import msgspec
 
 from plumbline.errors import BaselineError
 
-SCHEMA = 1
-
 
 class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Frozen bins of one feature (or of ``_score``, ``_prediction``).
@@ -37,6 +35,8 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         categories: categorical only: the levels that have a bin, in bin order (without other, missing).
         noise: largest leave-one-block-out PSI over the time blocks.
         chi2: chi-squared quantile with len(labels)-1 degrees of freedom at 1 - 0.001/features.
+        rare: categorical only: further levels the reference has; they count in ``other`` and are not unseen.
+            Empty for features with more than 10,000 levels: there every level without a bin is unseen.
         minimum: numeric only: smallest reference value.
         maximum: numeric only: largest reference value.
     """
@@ -48,6 +48,7 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     chi2: float
     uppers: list[float] = []
     categories: list[str] = []
+    rare: list[str] = []
     minimum: float | None = None
     maximum: float | None = None
 
@@ -122,7 +123,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model version's frozen reference. See the module's docstring."""
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[1] = 1
     model: str
     version: str
     task: Literal["binary", "multiclass", "regression"]

@@ -1,0 +1,74 @@
+"""The folder of baseline artefacts as the exporter sees it: found by digest, or by model and version."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import structlog
+
+from plumbline.baseline.artefact import Baseline, load_baseline, load_baselines
+from plumbline.errors import BaselineError
+
+log = structlog.get_logger(__name__)
+
+RESCAN_SECONDS = 5.0
+
+
+class BaselineFolder:
+    """Baselines by digest and by (model, version).
+
+    A new artefact is noticed when something asks for one that is not known, at most every few seconds.
+
+    Raises:
+        BaselineError: when opened, if an artefact is damaged. Later ones are logged and left out: a
+            running exporter must not fall over a half-copied file.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._by_digest: dict[str, Baseline] = {}
+        self._seen: set[str] = set()
+        self._scanned = time.monotonic()
+        if folder is not None:
+            for baseline in load_baselines(folder):
+                self._add(baseline)
+
+    def get(self, digest: str) -> Baseline | None:
+        """Return the baseline with this sha256 (a ``sha256:`` prefix is ignored)."""
+        digest = digest.removeprefix("sha256:")
+        if digest not in self._by_digest:
+            self._rescan()
+        return self._by_digest.get(digest)
+
+    def find(self, model: str, version: str) -> Baseline | None:
+        """Return the baseline of a version; of several, the one with the newest data."""
+        fitting = self._fitting(model, version)
+        if not fitting:
+            self._rescan()
+            fitting = self._fitting(model, version)
+        return max(fitting, key=lambda b: (b.lineage.end or "", b.digest)) if fitting else None
+
+    def all(self) -> list[Baseline]:
+        """Return every baseline."""
+        return list(self._by_digest.values())
+
+    def _fitting(self, model: str, version: str) -> list[Baseline]:
+        return [b for b in self._by_digest.values() if b.model == model and b.version == version]
+
+    def _add(self, baseline: Baseline) -> None:
+        self._by_digest[baseline.digest] = baseline
+        self._seen.add(baseline.digest)
+
+    def _rescan(self) -> None:
+        if self._folder is None or time.monotonic() - self._scanned < RESCAN_SECONDS:
+            return
+        self._scanned = time.monotonic()
+        for path in sorted(self._folder.glob("*.json")):
+            if path.stem in self._seen:
+                continue
+            self._seen.add(path.stem)
+            try:
+                self._add(load_baseline(path))
+            except BaselineError as error:
+                log.warning("baseline left out", file=str(path), problem=str(error))

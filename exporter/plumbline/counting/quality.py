@@ -1,0 +1,130 @@
+"""Counts mature outcomes: confusion, score bins, Brier and log-loss sums; or the regression's error sums.
+
+Sums, not finished scores: recording rules divide them over any window, and replicas add up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.events import ClassOrNumber
+from plumbline.layout import QualityCells, VersionLayout
+
+Floats = npt.NDArray[np.float64]
+
+# A score of exactly 0 or 1 that is wrong would cost infinity; scikit-learn clips at the type's epsilon.
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A prediction and its outcome, as kept while it waits for maturity.
+
+    Attributes:
+        model: the label ``model``.
+        version: the label ``version``.
+        prediction: the class or number that was answered.
+        actual: the class or number that came true.
+        score: probability of the positive class, if given.
+        outcome_ts: when the outcome became known.
+        correction: whether it came as a correction.
+    """
+
+    model: str
+    version: str
+    prediction: ClassOrNumber
+    actual: ClassOrNumber
+    score: float | None
+    outcome_ts: float
+    correction: bool
+
+
+def count_outcomes(layout: VersionLayout, cells: Floats, judged: Sequence[Judged]) -> int:
+    """Add mature outcomes of one version to its cells.
+
+    Returns:
+        How many could not be counted because a class is not declared, or a number is none.
+    """
+    cells[layout.outcomes_matured] += len(judged)
+    quality = layout.quality
+    if quality.regression is not None:
+        return _count_regression(quality, quality.regression, cells, judged)
+    if quality.confusion is not None and quality.codes is not None:
+        return _count_classes(quality, quality.confusion, cells, judged)
+    return 0
+
+
+def _number(value: ClassOrNumber) -> float:
+    """Return a number, NaN if the value is none (a class text where minutes were expected)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return float(value)
+
+
+def _count_regression(q: QualityCells, at: int, cells: Floats, judged: Sequence[Judged]) -> int:
+    predicted = np.array([_number(j.prediction) for j in judged])
+    actual = np.array([_number(j.actual) for j in judged])
+    usable = ~(np.isnan(predicted) | np.isnan(actual))
+    error = (predicted - actual)[usable]
+    centred = actual[usable] - q.centre
+    # The order is layout.REGRESSION_CELLS, then ml_actual_total's two signs.
+    cells[at : at + 8] += (
+        len(error),
+        np.abs(error).sum(),
+        (error**2).sum(),
+        error[error > 0].sum(),
+        -error[error < 0].sum(),
+        (centred**2).sum(),
+        centred[centred > 0].sum(),
+        -centred[centred < 0].sum(),
+    )
+    return len(judged) - len(error)
+
+
+def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Judged]) -> int:
+    assert q.codes is not None
+    code = q.codes.get
+    actual = np.array([code(j.actual, -1) for j in judged])
+    predicted = np.array([code(j.prediction, -1) for j in judged])
+    usable = (actual >= 0) & (predicted >= 0)
+    k = len(q.classes)
+    cells[at : at + k * k] += np.bincount(actual[usable] * k + predicted[usable], minlength=k * k)
+    if q.positive >= 0:
+        scores = np.array([math.nan if j.score is None else j.score for j in judged])
+        scored = usable & ~np.isnan(scores)
+        _count_scores(q, cells, scores[scored], (actual[scored] == q.positive).astype(np.intp))
+    return int(len(judged) - usable.sum())
+
+
+def _count_scores(q: QualityCells, cells: Floats, scores: Floats, positive: npt.NDArray[np.intp]) -> None:
+    if not len(scores):
+        return
+    if q.squared_score_error is not None:
+        cells[q.squared_score_error] += ((scores - positive) ** 2).sum()
+    if q.log_loss is not None:
+        clipped = np.clip(scores, EPSILON, 1 - EPSILON)
+        cells[q.log_loss] -= np.log(np.where(positive == 1, clipped, 1 - clipped)).sum()
+    if q.score_uppers is not None and q.score_bins is not None and q.score_sums is not None:
+        bins = np.searchsorted(q.score_uppers, scores, side="left")
+        count = len(q.score_uppers) + 1
+        cells[q.score_bins : q.score_bins + 2 * count] += np.bincount(2 * bins + positive, minlength=2 * count)
+        cells[q.score_sums : q.score_sums + count] += np.bincount(bins, weights=scores, minlength=count)
+
+
+def positives_above(score_bins: Floats) -> Floats:
+    """Return, per bin, the positives above it plus half of those in it.
+
+    Args:
+        score_bins: interleaved (negatives, positives) counts per bin, shape (2 x bins,).
+
+    Returns:
+        Shape (bins,). With the negatives n_b of a window, sum(n_b * a_b) / (n0 * n1) is the area under
+        the ROC curve of the binned score (Mann-Whitney with ties at one half).
+    """
+    positives = score_bins[1::2]
+    above: Floats = positives.sum() - np.cumsum(positives) + positives / 2
+    return above

@@ -1,0 +1,121 @@
+"""Counts predictions, errors, latency and every feature's bins: one numpy pass per column of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.events import Prediction
+from plumbline.layout import FeatureSlot, Section, VersionLayout
+from plumbline.values import category_name
+
+Floats = npt.NDArray[np.float64]
+
+_MISSING, _WRONG_TYPE, _UNSEEN, _OUT_OF_RANGE = range(4)
+_NUMBER_TYPES = {float, int, type(None)}
+
+
+def count_predictions(
+    layout: VersionLayout, cells: Floats, events: Sequence[Prediction], times: Sequence[float]
+) -> int:
+    """Add a batch of one version's predictions to its cells.
+
+    Args:
+        layout: the version's layout.
+        cells: the version's array, changed in place.
+        events: predictions of this version.
+        times: epoch seconds of each.
+
+    Returns:
+        How many feature values had a name that the catalogue does not declare.
+    """
+    cells[layout.predictions] += len(events)
+    cells[layout.errors] += sum(1 for e in events if e.status == "error")
+    cells[layout.last] = max(cells[layout.last], max(times))
+    observe(cells, layout.latency, [e.latency for e in events if e.latency is not None])
+    columns = [e.features for e in events]
+    for slot in layout.features:
+        _count_column(slot, cells, [c.get(slot.name) for c in columns])
+    answered = [e for e in events if e.status == "ok"]
+    if layout.prediction_slot is not None and answered:
+        _count_column(layout.prediction_slot, cells, [e.prediction for e in answered])
+    if layout.score_slot is not None and answered:
+        _count_column(layout.score_slot, cells, [e.score for e in answered])
+    declared = {slot.name for slot in layout.features}
+    if not declared:
+        return 0
+    return sum(len(c.keys() - declared) for c in columns if not c.keys() <= declared)
+
+
+def observe(cells: Floats, section: Section, values: Sequence[float]) -> None:
+    """Add observations to a one-row histogram: bucket counts (le inclusive), then the sum."""
+    if not values:
+        return
+    array = np.asarray(values, dtype=np.float64)
+    width = section.columns - 1
+    buckets = np.searchsorted(np.asarray(section.metric.buckets), array, side="left")
+    cells[section.offset : section.offset + width] += np.bincount(buckets, minlength=width)
+    cells[section.offset + width] += array.sum()
+
+
+def _count_column(slot: FeatureSlot, cells: Floats, column: list[object]) -> None:
+    """Count one feature's values of a batch into its bins and problems."""
+    problems = np.zeros(4)
+    codes = _numeric_codes(slot, column, problems) if slot.numeric else _category_codes(slot, column, problems)
+    cells[slot.problems : slot.problems + 4] += problems
+    if slot.bins is not None and codes is not None:
+        section = slot.bins
+        cells[section.offset : section.end] += np.bincount(codes, minlength=section.size)
+
+
+def _numeric_codes(slot: FeatureSlot, column: list[object], problems: Floats) -> npt.NDArray[np.intp] | None:
+    if not set(map(type, column)) <= _NUMBER_TYPES:
+        wrong = [value is not None and not _is_number(value) for value in column]
+        problems[_WRONG_TYPE] += sum(wrong)
+        column = [None if bad else value for bad, value in zip(wrong, column, strict=True)]
+    try:
+        values = np.array(column, dtype=np.float64)  # None becomes NaN
+    except OverflowError:  # an integer beyond float64
+        huge = [isinstance(v, int) and abs(v) > 1 << 1000 for v in column]
+        column = [np.copysign(np.inf, v) if big else v for big, v in zip(huge, column, strict=True)]  # type: ignore[call-overload]
+        values = np.array(column, dtype=np.float64)
+    missing = np.isnan(values)
+    problems[_MISSING] += missing.sum() - problems[_WRONG_TYPE]
+    if slot.uppers is None:
+        return None
+    codes = np.searchsorted(slot.uppers, values, side="left")
+    above = len(slot.uppers)
+    codes[missing] = above + 1
+    problems[_OUT_OF_RANGE] += int(((codes == 0) | (codes == above)).sum())
+    return codes
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _category_codes(slot: FeatureSlot, column: list[object], problems: Floats) -> npt.NDArray[np.intp] | None:
+    if slot.codes is None:
+        problems[_MISSING] += column.count(None)
+        problems[_WRONG_TYPE] += sum(1 for v in column if v is not None and category_name(v) is None)
+        return None
+    assert slot.bins is not None
+    missing = slot.bins.size - 1
+    other = missing - 1
+    look_up = slot.codes.get
+    codes = [missing if v is None else look_up(v, -1) for v in column]
+    if -1 in codes:
+        for at, code in enumerate(codes):
+            if code == -1:
+                name = category_name(column[at])
+                if name is None:
+                    problems[_WRONG_TYPE] += 1
+                    codes[at] = missing
+                else:
+                    known = look_up(name, -1)
+                    codes[at] = other if known == -1 else known
+                    problems[_UNSEEN] += known == -1 and name not in slot.rare
+    problems[_MISSING] += column.count(None)
+    return np.asarray(codes, dtype=np.intp)

@@ -1,0 +1,251 @@
+"""The engine: parsed events in, durable counters out.
+
+Reads ``Parsed`` batches, writes one transaction per commit to the store, and offers the committed
+counters as blocks. One thread commits and ticks; any thread may read blocks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from plumbline import names
+from plumbline.baseline.artefact import Baseline
+from plumbline.baseline.folder import BaselineFolder
+from plumbline.catalogue.model import Catalogue
+from plumbline.counting.pipelines import build_pipeline_layout
+from plumbline.engine.exposition import Exposition
+from plumbline.engine.ledger import LedgerLayout
+from plumbline.engine.versions import Entry, Key, VersionState, decode_schedule
+from plumbline.engine.work import Work
+from plumbline.errors import StoreError
+from plumbline.events import Parsed
+from plumbline.expose.block import Block
+from plumbline.layout import build_layout, remap
+from plumbline.store.base import Store, Waiting
+from plumbline.store.embedded import EmbeddedStore
+
+log = structlog.get_logger(__name__)
+
+Floats = npt.NDArray[np.float64]
+
+# An outcome may overtake its prediction on another way in; only after this long is it an orphan.
+ORPHAN_GRACE_SECONDS = 10.0
+_TICK_ROWS = 5000
+
+
+class Engine:
+    """Counts events of the catalogue's models, exactly once, into a store.
+
+    Args:
+        catalogue: what is declared.
+        baselines: where baselines are found.
+        store: where events and counters live; the engine owns it from now on.
+        orphan_grace: seconds an outcome waits for its prediction before it counts as orphan.
+    """
+
+    deployments_kept = 1000
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        baselines: BaselineFolder,
+        store: Store,
+        orphan_grace: float = ORPHAN_GRACE_SECONDS,
+    ) -> None:
+        self.catalogue = catalogue
+        self.baselines = baselines
+        self.store = store
+        self.orphan_grace = orphan_grace
+        self.versions: dict[Key, VersionState] = {}
+        self.entries: dict[str, list[Entry]] = {}
+        self.orphans: dict[int, list[Waiting]] = {}
+        self.ledger_layout = LedgerLayout(catalogue.models)
+        self.ledger: Floats = np.zeros(self.ledger_layout.size)
+        self.pipeline_layout = build_pipeline_layout(catalogue)
+        self.pipelines: Floats | None = np.zeros(self.pipeline_layout.size)
+        self.pending = 0
+        self._maturity = {name: m.outcome.maturity_seconds for name, m in catalogue.models.items()}
+        self._lock = threading.RLock()
+        self._restore()
+        self._exposition = Exposition(self)
+
+    # --- restoring ---
+
+    def _restore(self) -> None:
+        state = self.store.state()
+        saved: dict[Key, tuple[list[str], str | None, Floats, dict[float, int]]] = {}
+        for name, value in state.items():
+            if not name.startswith("layout/"):
+                continue
+            label = name.removeprefix("layout/")
+            model, version = msgspec.json.decode(label, type=tuple[str, str])
+            layout = msgspec.json.decode(value)
+            cells = np.frombuffer(state[f"cells/{label}"], dtype=np.float64)
+            schedule = decode_schedule(state[f"schedule/{label}"])
+            saved[model, version] = (layout["cells"], layout["baseline"], cells, schedule)
+        for model in self.catalogue.models:
+            self.entries[model] = msgspec.json.decode(
+                state.get(f"deployments/{model}", b"[]"), type=list[Entry]
+            )
+        wanted: dict[Key, Baseline | None] = {(names.UNKNOWN, names.UNKNOWN): None}
+        wanted |= {(model, names.UNKNOWN): None for model in self.catalogue.models}
+        for baseline in self.baselines.all():
+            if baseline.model in self.catalogue.models:
+                key = (baseline.model, baseline.version)
+                wanted[key] = self.baselines.find(*key)
+        for model, entries in self.entries.items():
+            for entry in entries:
+                named = self.baselines.get(entry.baseline) if entry.baseline else None
+                wanted[model, entry.version] = named or self.baselines.find(model, entry.version)
+        for key in saved:
+            if key[0] in self.catalogue.models:
+                wanted.setdefault(key, None)
+        for key, known in wanted.items():
+            layout = build_layout(*key, self.catalogue.models.get(key[0]), known)
+            cells, schedule = np.zeros(layout.size), {}
+            if key in saved:
+                old_names, _, old_cells, schedule = saved[key]
+                same = old_names == layout.cell_names()
+                cells = old_cells.copy() if same else remap(old_names, old_cells, layout)
+            self.versions[key] = VersionState(layout, known, cells, schedule, 1)
+        self.ledger = self._restore_array(state, "ledger", self.ledger_layout.cell_names())
+        self.pipelines = self._restore_array(state, "pipelines", self.pipeline_layout.cell_names())
+        self._save_layouts(set(saved))
+        self.pending = self.store.pending_count()
+        for waiting in self.store.orphans():
+            self.orphans.setdefault(waiting.key, []).append(waiting)
+
+    def _restore_array(self, state: dict[str, bytes], name: str, cells: list[str]) -> Floats:
+        fresh = np.zeros(len(cells))
+        if name not in state or f"names/{name}" not in state:
+            return fresh
+        old_names = msgspec.json.decode(state[f"names/{name}"], type=list[str])
+        old = dict(zip(old_names, np.frombuffer(state[name], dtype=np.float64), strict=True))
+        for at, cell in enumerate(cells):
+            fresh[at] = old.get(cell, 0.0)
+        return fresh
+
+    def _save_layouts(self, saved: set[Key]) -> None:
+        """Store what the restored arrays mean before anything is added to them."""
+        work = Work(self, 0.0)
+        for key in self.versions:
+            state = self.versions[key]
+            work.versions[key] = state
+            label = msgspec.json.encode(list(key)).decode()
+            work.transaction.state[f"layout/{label}"] = msgspec.json.encode(
+                {"baseline": state.layout.baseline, "cells": state.layout.cell_names()}
+            )
+        transaction = work.finish()
+        transaction.state["names/ledger"] = msgspec.json.encode(self.ledger_layout.cell_names())
+        transaction.state["names/pipelines"] = msgspec.json.encode(self.pipeline_layout.cell_names())
+        assert self.pipelines is not None
+        transaction.state["pipelines"] = self.pipelines.tobytes()
+        self.store.write(transaction)
+
+    # --- writing ---
+
+    def commit(self, batches: Sequence[Parsed], now: float) -> list[int]:
+        """Store and count batches in one durable transaction.
+
+        Args:
+            batches: parsed bodies.
+            now: epoch seconds; outcomes of predictions that are mature by now count at once.
+
+        Returns:
+            Per batch, the number of events that were stored before (resends).
+
+        Raises:
+            StoreFull: no space left.
+            StoreError: the store failed. In both cases nothing of any batch was stored or counted.
+        """
+        with self._lock:
+            work = Work(self, now)
+            duplicates = work.add(batches)
+            self._write(work)
+            return duplicates
+
+    def tick(self, now: float) -> None:
+        """Count what has become mature, and outcomes that waited for their prediction in vain.
+
+        Raises:
+            StoreError: the store failed; the next tick tries again.
+        """
+        with self._lock:
+            while True:
+                rows = self.store.pending_due(now, _TICK_ROWS)
+                lost = [w for waiting in self.orphans.values() for w in waiting if w.due <= now]
+                due = any(at <= now for s in self.versions.values() for at in s.schedule)
+                if not rows and not lost and not due:
+                    return
+                work = Work(self, now)
+                work.mature(rows)
+                work.give_up(lost)
+                work.mature_predictions()
+                self._write(work)
+                if len(rows) < _TICK_ROWS:
+                    return
+
+    def _write(self, work: Work) -> None:
+        transaction = work.finish()
+        self.store.write(transaction)
+        self.versions = {**self.versions, **work.versions}
+        self.entries = {**self.entries, **work.entries}
+        self.ledger = work.ledger
+        self.pipelines = work.pipelines
+        for waiting in transaction.orphans:
+            self.orphans.setdefault(waiting.key, []).append(waiting)
+        if work.orphans_gone:
+            left = {
+                key: [w for w in waiting if w.prediction not in work.orphans_gone]
+                for key, waiting in self.orphans.items()
+            }
+            self.orphans = {key: waiting for key, waiting in left.items() if waiting}
+        if transaction.pending or transaction.pending_done:
+            self.pending = self.store.pending_count()
+
+    # --- reading ---
+
+    def blocks(self) -> list[Block]:
+        """Return the committed counters and what is known of versions, as blocks."""
+        with self._lock:
+            return self._exposition.blocks()
+
+    def maturity(self, model: str) -> float:
+        """Return the outcome maturity of a model in seconds; 0 for an unknown one."""
+        return self._maturity.get(model, 0.0)
+
+    def series_of(self, model: str, changed: dict[Key, VersionState] | None = None) -> int:
+        """Return the series that all versions of a model expose."""
+        versions = {**self.versions, **(changed or {})}
+        return sum(state.series for key, state in versions.items() if key[0] == model)
+
+    def close(self) -> None:
+        """Release the store."""
+        with self._lock:
+            self.store.close()
+
+
+def open_engine(catalogue: Catalogue, baselines: Path | None, data: Path) -> Engine:
+    """Open (or create) the embedded store in ``data`` and an engine on it.
+
+    Raises:
+        BaselineError: an artefact in ``baselines`` is damaged.
+        StoreError: the folder cannot be used.
+    """
+    folder = BaselineFolder(baselines)
+    for baseline in folder.all():
+        if baseline.model not in catalogue.models:
+            log.warning("baseline of a model that the catalogue does not declare", model=baseline.model)
+    store = EmbeddedStore(data)
+    try:
+        return Engine(catalogue, folder, store)
+    except StoreError:
+        store.close()
+        raise

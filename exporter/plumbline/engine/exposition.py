@@ -1,0 +1,166 @@
+"""The engine's counters as blocks: slices of committed arrays, derived sums, baselines and intent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import names
+from plumbline.counting.quality import positives_above
+from plumbline.engine.versions import (
+    Key,
+    VersionState,
+    objectives,
+    rollback_target,
+    stage_of,
+)
+from plumbline.expose.block import Block
+from plumbline.layout import Section
+from plumbline.names import Metric
+from plumbline.units import parse_duration
+
+if TYPE_CHECKING:
+    from plumbline.engine.engine import Engine
+
+Floats = npt.NDArray[np.float64]
+Rows = list[tuple[tuple[str, ...], float]]
+
+
+class Exposition:
+    """Turns an engine's committed state into blocks, with generations that change only with values."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._shown: dict[str, tuple[bytes, tuple[tuple[str, ...], ...], int]] = {}
+
+    def blocks(self) -> list[Block]:
+        """Return all blocks of the engine."""
+        engine = self._engine
+        found: list[Block] = []
+        for key, state in engine.versions.items():
+            found += self._version_blocks(key, state)
+        found += self._sections("ledger", engine.ledger_layout.sections, engine.ledger)
+        if engine.pipelines is not None:
+            found += self._sections("pipelines", engine.pipeline_layout.sections, engine.pipelines)
+        found += self._intent()
+        found += self._own()
+        return found
+
+    def _block(self, metric: Metric, key: str, labels: tuple[tuple[str, ...], ...], values: Floats) -> Block:
+        raw = values.tobytes()
+        shown = self._shown.get(key)
+        if shown is None or shown[0] != raw or shown[1] != labels:
+            shown = (raw, labels, 1 if shown is None else shown[2] + 1)
+            self._shown[key] = shown
+        return Block(metric, key, shown[2], labels, values)
+
+    def _rows(self, metric: Metric, key: str, rows: Rows) -> Block:
+        return self._block(metric, key, tuple(r[0] for r in rows), np.array([r[1] for r in rows], dtype=np.float64))
+
+    def _sections(
+        self, prefix: str, sections: Iterable[Section], cells: Floats, state: VersionState | None = None
+    ) -> list[Block]:
+        found = []
+        for section in sections:
+            key = f"{prefix}/{section.offset}/{section.metric.name}"
+            values = cells[section.offset : section.end]
+            if section.metric.kind == "histogram":
+                shown = self._block(section.metric, key, section.labels, values)
+                table = values.reshape(len(section.labels), section.columns)
+                exemplars = {}
+                if state is not None and section.metric is names.PREDICTION_LATENCY:
+                    exemplars = state.exemplars
+                found.append(
+                    Block(
+                        section.metric, key, shown.generation, section.labels, table[:, :-1], table[:, -1], exemplars
+                    )
+                )
+            else:
+                if section.metric.kind == "gauge":  # a time that never was is no series, not 1970
+                    values = np.where(values == 0, np.nan, values)
+                found.append(self._block(section.metric, key, section.labels, values))
+        return found
+
+    def _version_blocks(self, key: Key, state: VersionState) -> list[Block]:
+        layout = state.layout
+        prefix = "\x1f".join(key)
+        found = self._sections(prefix, layout.sections, state.cells, state)
+        q = layout.quality
+        if q.score_bins is not None and state.baseline is not None and state.baseline.score_bins is not None:
+            bins = state.baseline.score_bins.labels
+            above = positives_above(state.cells[q.score_bins : q.score_bins + 2 * len(bins)])
+            labels = tuple((*key, bin_) for bin_ in bins)
+            found.append(self._block(names.SCORE_POSITIVES_ABOVE, f"{prefix}/above", labels, above))
+        return found
+
+    def _intent(self) -> list[Block]:
+        """Baselines, objectives, stages and owners: constant until a deployment changes them."""
+        engine = self._engine
+        rows: dict[Metric, Rows] = {}
+
+        def add(metric: Metric, value: float, *labels: str) -> None:
+            rows.setdefault(metric, []).append((labels, value))
+
+        for key, state in engine.versions.items():
+            model = engine.catalogue.models.get(key[0])
+            if model is None or key[1] == names.UNKNOWN:
+                continue
+            entry = stage_of(engine.entries.get(key[0], []), key[1])
+            add(names.MODEL_INFO, 1, *key, model.owner, entry.stage, model.task, entry.commit or "")
+            if entry.ts:
+                add(names.MODEL_DEPLOYED, entry.ts, *key)
+            target = rollback_target(engine.entries.get(key[0], []), key[1])
+            if target is not None:
+                add(names.ROLLBACK_INFO, 1, *key, target)
+            for metric, severity, threshold in objectives(model, state.baseline):
+                add(names.OBJECTIVE, threshold, *key, metric, severity)
+            b = state.baseline
+            if b is None:
+                continue
+            add(names.BASELINE_INFO, 1, *key, b.digest, b.lineage.training_data, b.lineage.commit or "")
+            add(names.BASELINE_ROWS, b.lineage.rows, *key)
+            for name, bins in b.features.items():
+                for bin_, share in zip(bins.labels, bins.shares, strict=True):
+                    add(names.BASELINE_FEATURE_SHARE, share, *key, name, bin_)
+                add(names.BASELINE_FEATURE_NOISE, bins.noise, *key, name)
+                add(names.BASELINE_FEATURE_CHI2, bins.chi2, *key, name)
+            for metric, quality in b.quality.items():
+                add(names.BASELINE_QUALITY, quality.value, *key, metric)
+                if quality.stddev is not None:
+                    add(names.BASELINE_QUALITY_STDDEV, quality.stddev, *key, metric)
+            if b.score_bins is not None:
+                for bin_, share in zip(b.score_bins.labels, b.score_bins.positive_shares, strict=True):
+                    add(names.BASELINE_SCORE_POSITIVE_SHARE, share, *key, bin_)
+        for name, pipeline in engine.catalogue.pipelines.items():
+            add(names.PIPELINE_INFO, 1, name, pipeline.owner, ",".join(sorted(pipeline.models)))
+            for dependent in pipeline.models:
+                add(names.PIPELINE_MODEL_INFO, 1, name, dependent)
+            bounds = {
+                "freshness_seconds": parse_duration(pipeline.freshness),
+                "cadence_seconds": parse_duration(pipeline.cadence),
+                "rows_min": pipeline.rows.min,
+                "rows_max": pipeline.rows.max,
+            }
+            for objective, bound in bounds.items():
+                if bound is not None:
+                    add(names.PIPELINE_OBJECTIVE, float(bound), name, objective)
+        return [self._rows(metric, f"intent/{metric.name}", found) for metric, found in rows.items()]
+
+    def _own(self) -> list[Block]:
+        """What the engine says of itself."""
+        engine = self._engine
+        budget = engine.catalogue.series_budget.per_model
+        models = list(engine.catalogue.models)
+        single = {
+            names.PENDING_OUTCOMES: float(engine.pending),
+            names.ORPHAN_OUTCOMES: float(sum(len(w) for w in engine.orphans.values())),
+            names.STORE_BYTES: float(engine.store.size_bytes),
+        }
+        found = [self._rows(metric, f"own/{metric.name}", [((), value)]) for metric, value in single.items()]
+        series: Rows = [((model,), float(engine.series_of(model))) for model in models]
+        found.append(self._rows(names.SERIES, "own/series", series))
+        found.append(self._rows(names.SERIES_BUDGET, "own/budget", [((m,), float(budget)) for m in models]))
+        return found

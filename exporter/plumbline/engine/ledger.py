@@ -1,0 +1,40 @@
+"""The exporter's account of lines: received = stored + duplicates + rejected, to the event.
+
+Kept in one array that is stored in the same transaction as the events, so the account survives a crash
+as exactly as they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import names
+from plumbline.layout import LayoutBuilder, Section
+
+Floats = npt.NDArray[np.float64]
+
+
+class LedgerLayout:
+    """Where each counter of the account lives."""
+
+    def __init__(self, models: Iterable[str]) -> None:
+        b = LayoutBuilder()
+        self.lines = b.add(names.LINES, [()]).offset
+        self.events = _offsets(b.add(names.EVENTS, [(k,) for k in names.EVENT_KINDS]))
+        self.duplicates = _offsets(b.add(names.EVENTS_DUPLICATE, [(k,) for k in names.EVENT_KINDS]))
+        self.rejected = _offsets(b.add(names.EVENTS_REJECTED, [(r,) for r in names.REJECT_REASONS]))
+        self.unknown = _offsets(b.add(names.EVENTS_UNKNOWN, [(w,) for w in names.UNKNOWN_KINDS]))
+        self.refused = _offsets(b.add(names.SERIES_REFUSED, [(m,) for m in models]))
+        self.sections: tuple[Section, ...] = tuple(b.sections)
+        self.size = b.size
+
+    def cell_names(self) -> list[str]:
+        """Name every cell in order."""
+        return [key for section in self.sections for key in section.keys()]  # noqa: SIM118 - not a dict
+
+
+def _offsets(section: Section) -> dict[str, int]:
+    return {row[0]: section.offset + at for at, row in enumerate(section.labels)}

@@ -1,0 +1,383 @@
+"""One commit in the making: events become store rows and counter increments, on copies.
+
+Nothing here is visible until the store has made the transaction durable; a failed write leaves the
+engine as it was. Order inside a batch, and between batches, does not matter for what is counted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import structlog
+
+from plumbline import names
+from plumbline.baseline.artefact import Baseline
+from plumbline.counting.pipelines import count_pipeline
+from plumbline.counting.quality import Judged, count_outcomes
+from plumbline.counting.serving import count_predictions, observe
+from plumbline.engine.versions import Entry, Key, VersionState, encode_schedule, schedule_due
+from plumbline.events import (
+    KIND_OF,
+    Deployment,
+    Item,
+    Kpi,
+    Outcome,
+    Parsed,
+    PipelineEvent,
+    Prediction,
+)
+from plumbline.expose.block import Exemplar
+from plumbline.layout import build_layout, remap
+from plumbline.store.base import StoredEvent, Transaction, Waiting
+
+if TYPE_CHECKING:
+    from plumbline.engine.engine import Engine
+
+log = structlog.get_logger(__name__)
+
+_decode_outcome = msgspec.json.Decoder(Outcome).decode
+_decode_prediction = msgspec.json.Decoder(Prediction).decode
+_encode_judged = msgspec.msgpack.encode
+_decode_judged = msgspec.msgpack.Decoder(Judged).decode
+_STATES = {state: at for at, state in enumerate(names.OUTCOME_STATES)}
+
+
+class Work:
+    """Collects one transaction. Use once: ``add`` batches, or mature, then ``finish``."""
+
+    def __init__(self, engine: Engine, now: float) -> None:
+        self.engine = engine
+        self.now = now
+        self.transaction = Transaction()
+        self.versions: dict[Key, VersionState] = {}
+        self.entries: dict[str, list[Entry]] = {}
+        self.ledger = engine.ledger.copy()
+        self.pipelines = None if engine.pipelines is None else engine.pipelines.copy()
+        self.pipelines_changed = False
+        self.pending: dict[int, Waiting] = {}  # added by this transaction
+        self.pending_gone: set[int] = set()
+        self.orphans: dict[int, list[Waiting]] = {}  # by key, added by this transaction
+        self.orphans_gone: set[int] = set()
+        self._next = engine.store.last_seq + 1
+        self._local: dict[int, list[StoredEvent]] = defaultdict(list)
+        self._identities: set[int] = set()
+        self._predictions: dict[Key, list[tuple[Prediction, float]]] = defaultdict(list)
+        self._judged: dict[Key, list[Judged]] = defaultdict(list)
+        self._delays: dict[Key, list[float]] = defaultdict(list)
+
+    # --- events in ---
+
+    def add(self, batches: Sequence[Parsed]) -> list[int]:
+        """Take events; return the number of duplicates per batch."""
+        layout = self.engine.ledger_layout
+        keys = [item.key for batch in batches for item in batch.events]
+        keys += [item.identity for batch in batches for item in batch.events if item.explicit]
+        found = self.engine.store.find(keys)
+        stored = self.engine.store.read({seq for seqs in found.values() for seq in seqs})
+        self._stored = {key: [stored[s] for s in seqs if s in stored] for key, seqs in found.items()}
+        duplicates = []
+        for batch in batches:
+            self.ledger[layout.lines] += batch.lines
+            for line in batch.rejected:
+                self.ledger[layout.rejected[line.reason]] += 1
+            count = 0
+            for item in batch.events:
+                kind = KIND_OF[type(item.event)]
+                if self._is_duplicate(item):
+                    self.ledger[layout.duplicates[kind]] += 1
+                    count += 1
+                else:
+                    self.ledger[layout.events[kind]] += 1
+                    self._take(item, kind)
+            duplicates.append(count)
+        return duplicates
+
+    def _is_duplicate(self, item: Item) -> bool:
+        if item.identity in self._identities:
+            return True
+        for key in (item.key, item.identity) if item.explicit else (item.key,):
+            for event in self._stored.get(key, ()):
+                if event.identity == item.identity:
+                    return True
+        return False
+
+    def _take(self, item: Item, kind: str) -> None:
+        event = item.event
+        row = StoredEvent(self._next, kind, item.ts, item.key, item.identity, item.explicit, item.raw)
+        self._next += 1
+        self._identities.add(item.identity)
+        self.transaction.events.append(row)
+        if type(event) is Prediction:
+            self._take_prediction(row, event)
+        elif type(event) is Outcome:
+            self._take_outcome(item, event, row.seq)
+        elif type(event) is PipelineEvent:
+            declared = self.pipelines is not None and count_pipeline(
+                self.engine.pipeline_layout, self.pipelines, event, item.ts
+            )
+            self.pipelines_changed |= declared
+            self._unknown("pipeline", not declared)
+        elif type(event) is Deployment:
+            self._take_deployment(event, item.ts)
+        elif type(event) is Kpi:
+            self._take_kpi(event)
+        self._local[item.key].append(row)
+
+    def _unknown(self, what: str, count: int) -> None:
+        self.ledger[self.engine.ledger_layout.unknown[what]] += count
+
+    # --- predictions and outcomes ---
+
+    def _take_prediction(self, row: StoredEvent, event: Prediction) -> None:
+        key = self._version(event.model, event.version)
+        self._count_unknown(event.model, key)
+        self._predictions[key].append((event, row.ts))
+        outcomes = [
+            (decoded.correction, e.ts, decoded.actual)
+            for e in self._related(row.key)
+            if e.kind == "outcome"
+            for decoded in (_decode_outcome(e.raw),)
+        ]
+        # The first plain outcome counts, others conflict with it, corrections replace it in their order.
+        taken = False
+        for correction, ts, actual in sorted(outcomes, key=lambda o: o[:2]):
+            if taken and not correction:
+                self._count_state(key, "duplicate")
+            else:
+                self._join(row, event, Judged("", "", "", actual, None, ts, correction), has_earlier=taken)
+                taken = True
+        for waiting in [*self.engine.orphans.get(row.key, ()), *self.orphans.get(row.key, ())]:
+            if waiting.prediction not in self.orphans_gone:
+                self._drop_orphan(waiting)
+
+    def _related(self, key: int) -> list[StoredEvent]:
+        return [*self._stored.get(key, ()), *self._local.get(key, ())]
+
+    def _count_unknown(self, model: str, key: Key) -> None:
+        if key[0] == names.UNKNOWN:
+            self._unknown("model", 1)
+        elif key[1] == names.UNKNOWN:
+            self._unknown("version", 1)
+
+    def _take_outcome(self, item: Item, event: Outcome, seq: int) -> None:
+        related = self._related(item.key)
+        predictions = [e for e in related if e.kind == "prediction"]
+        if not predictions:
+            waiting = Waiting(seq, self.now + self.engine.orphan_grace, item.key, b"")
+            self.orphans.setdefault(item.key, []).append(waiting)
+            self.transaction.orphans.append(waiting)
+            return
+        earlier = [_decode_outcome(e.raw) for e in related if e.kind == "outcome"]
+        conflict = not event.correction and any(not e.correction for e in earlier)
+        judged = Judged("", "", "", event.actual, None, item.ts, event.correction)
+        for row in predictions:
+            prediction = _decode_prediction(row.raw)
+            if conflict:
+                self._count_state(self._version(prediction.model, prediction.version), "duplicate")
+            else:
+                self._join(row, prediction, judged, has_earlier=bool(earlier))
+
+    def _drop_orphan(self, waiting: Waiting) -> None:
+        self.orphans_gone.add(waiting.prediction)
+        self.transaction.orphans_done.append(waiting.prediction)
+
+    def _join(
+        self, row: StoredEvent, prediction: Prediction, outcome: Judged, has_earlier: bool
+    ) -> None:
+        """Meet a prediction and an outcome: count the outcome's state, and let it wait or count it."""
+        key = self._version(prediction.model, prediction.version)
+        maturity = self.engine.maturity(prediction.model)
+        due = row.ts + maturity
+        waits = self._pending(row.seq) if has_earlier else None
+        if outcome.correction:
+            self._count_state(key, "corrected")
+        else:
+            self._count_state(key, "late" if outcome.outcome_ts > due else "matched")
+            self._delays[key].append(max(0.0, outcome.outcome_ts - row.ts))
+        if prediction.status == "error" or prediction.prediction is None:
+            return
+        if waits is not None:
+            standing = _decode_judged(waits.body)
+            newer = outcome.outcome_ts >= standing.outcome_ts
+            if not outcome.correction or (standing.correction and not newer):
+                return  # the standing correction is the truth
+        elif has_earlier:
+            return  # an earlier outcome has already entered the counters; see docs/adr/0005
+        judged = Judged(
+            key[0], key[1], prediction.prediction, outcome.actual, prediction.score, outcome.outcome_ts,
+            outcome.correction,
+        )  # fmt: skip
+        if due <= self.now:
+            self._judged[key].append(judged)
+        else:
+            self.pending[row.seq] = Waiting(row.seq, due, row.key, _encode_judged(judged))
+            self.pending_gone.discard(row.seq)
+
+    def _pending(self, prediction: int) -> Waiting | None:
+        if prediction in self.pending:
+            return self.pending[prediction]
+        if prediction in self.pending_gone:
+            return None
+        return self.engine.store.pending_for([prediction]).get(prediction)
+
+    def _count_state(self, key: Key, state: str) -> None:
+        version = self._writable(key)
+        version.cells[version.layout.outcomes + _STATES[state]] += 1
+
+    # --- deployments and KPIs ---
+
+    def _take_deployment(self, event: Deployment, ts: float) -> None:
+        if event.model not in self.engine.catalogue.models:
+            self._unknown("model", 1)
+            return
+        entries = self.entries.setdefault(event.model, list(self.engine.entries.get(event.model, ())))
+        entry = Entry(ts, event.version, event.stage, event.commit, event.training_data, event.baseline)
+        entries.append(entry)
+        entries.sort(key=lambda e: (e.ts, e.version))
+        del entries[: -self.engine.deployments_kept]
+        key = (event.model, event.version)
+        state = self.versions.get(key) or self.engine.versions.get(key)
+        baseline = self.engine.baselines.get(event.baseline) if event.baseline else None
+        if state is None:
+            self._create(event.model, event.version, baseline, announced=True)
+        elif baseline is not None and state.layout.baseline != baseline.digest:
+            layout = build_layout(*key, self.engine.catalogue.models[event.model], baseline)
+            cells = remap(state.layout.cell_names(), state.cells, layout)
+            self.versions[key] = VersionState(layout, baseline, cells, dict(state.schedule), state.generation + 1)
+
+    def _take_kpi(self, event: Kpi) -> None:
+        key = self._version(event.model, event.version)
+        self._count_unknown(event.model, key)
+        state = self._writable(key)
+        at = state.layout.kpis.get(event.kpi)
+        if at is None:
+            self._unknown("kpi", 1)
+            return
+        state.cells[at + (event.value < 0)] += abs(event.value)
+        state.cells[state.layout.kpi_events[event.kpi]] += 1
+
+    # --- versions ---
+
+    def _version(self, model: str, version: str) -> Key:
+        """Return the key that counts for a version: its own, or the bounded one for unknown ones."""
+        key = (model, version)
+        if key in self.versions or key in self.engine.versions:
+            return key
+        if model not in self.engine.catalogue.models:
+            return (names.UNKNOWN, names.UNKNOWN)
+        if self._create(model, version, None, announced=False) is not None:
+            return key
+        return (model, names.UNKNOWN)
+
+    def _create(self, model: str, version: str, baseline: Baseline | None, announced: bool) -> VersionState | None:
+        baseline = baseline or self.engine.baselines.find(model, version)
+        if baseline is None and not announced:
+            return None
+        layout = build_layout(model, version, self.engine.catalogue.models[model], baseline)
+        state = VersionState(layout, baseline, np.zeros(layout.size), {}, 1)
+        used = self.engine.series_of(model, self.versions)
+        if used + state.series > self.engine.catalogue.series_budget.per_model:
+            self.ledger[self.engine.ledger_layout.refused[model]] += state.series
+            log.warning("series budget exceeded", model=model, version=version, series=used + state.series)
+            return None
+        self.versions[(model, version)] = state
+        return state
+
+    def _writable(self, key: Key) -> VersionState:
+        state = self.versions.get(key)
+        if state is None:
+            state = self.engine.versions[key].writable()
+            self.versions[key] = state
+        return state
+
+    # --- maturity ---
+
+    def mature(self, rows: Sequence[Waiting]) -> None:
+        """Let waiting outcomes whose time has come enter the quality counters."""
+        for waiting in rows:
+            judged = _decode_judged(waiting.body)
+            key = (judged.model, judged.version)
+            if key not in self.engine.versions and key not in self.versions:
+                key = (names.UNKNOWN, names.UNKNOWN)
+            self._judged[key].append(judged)
+            self.pending_gone.add(waiting.prediction)
+            self.transaction.pending_done.append(waiting.prediction)
+
+    def give_up(self, orphans: Sequence[Waiting]) -> None:
+        """Count outcomes that waited for their prediction in vain."""
+        for waiting in orphans:
+            self._count_state((names.UNKNOWN, names.UNKNOWN), "orphan")
+            self._drop_orphan(waiting)
+
+    def mature_predictions(self) -> None:
+        """Count predictions that have reached maturity."""
+        for key, known in {**self.engine.versions, **self.versions}.items():
+            due = [at for at in known.schedule if at <= self.now]
+            if due:
+                state = self._writable(key)
+                state.cells[state.layout.predictions_matured] += sum(state.schedule.pop(at) for at in due)
+
+    # --- the end ---
+
+    def finish(self) -> Transaction:
+        """Count what was collected and return the whole transaction."""
+        for key, rows in self._predictions.items():
+            state = self._writable(key)
+            events, times = [e for e, _ in rows], [t for _, t in rows]
+            self._unknown("feature", count_predictions(state.layout, state.cells, events, times))
+            self._schedule(state, rows)
+            _keep_exemplars(state, rows)
+        for key, delays in self._delays.items():
+            state = self._writable(key)
+            observe(state.cells, state.layout.delay, delays)
+        for key, judged in self._judged.items():
+            state = self._writable(key)
+            self._unknown("class", count_outcomes(state.layout, state.cells, judged))
+        t = self.transaction
+        t.pending = [w for seq, w in self.pending.items() if seq not in self.pending_gone]
+        t.state["ledger"] = self.ledger.tobytes()
+        if self.pipelines is not None and self.pipelines_changed:
+            t.state["pipelines"] = self.pipelines.tobytes()
+        for model, entries in self.entries.items():
+            t.state[f"deployments/{model}"] = msgspec.json.encode(entries)
+        for (model, version), state in self.versions.items():
+            name = msgspec.json.encode([model, version]).decode()
+            t.state[f"cells/{name}"] = state.cells.tobytes()
+            t.state[f"schedule/{name}"] = encode_schedule(state.schedule)
+            known = self.engine.versions.get((model, version))
+            if known is None or known.layout is not state.layout:
+                t.state[f"layout/{name}"] = msgspec.json.encode(
+                    {"baseline": state.layout.baseline, "cells": state.layout.cell_names()}
+                )
+        return t
+
+    def _schedule(self, state: VersionState, rows: Sequence[tuple[Prediction, float]]) -> None:
+        maturity = self.engine.maturity(state.layout.model)
+        at_once = 0
+        for event, ts in rows:
+            if event.status == "error" or event.prediction is None:
+                continue
+            due = schedule_due(ts, maturity)
+            if due <= self.now:
+                at_once += 1
+            else:
+                state.schedule[due] = state.schedule.get(due, 0) + 1
+        state.cells[state.layout.predictions_matured] += at_once
+
+
+def _keep_exemplars(state: VersionState, rows: Sequence[tuple[Prediction, float]]) -> None:
+    """Remember the newest request of each latency bucket."""
+    buckets = names.PREDICTION_LATENCY.buckets
+    timed = [(e.request_id, e.latency, ts) for e, ts in rows if e.latency is not None]
+    if not timed:
+        return
+    found = np.searchsorted(np.asarray(buckets), np.array([t[1] for t in timed]), side="left")
+    newest = dict(zip(found.tolist(), timed, strict=True))
+    for bucket, (request_id, latency, ts) in newest.items():
+        # OpenMetrics allows 128 characters of names and values together.
+        if len(request_id) <= 100:
+            state.exemplars[(0, bucket)] = Exemplar({"request_id": request_id}, latency, ts)

@@ -1,0 +1,372 @@
+"""Events: one JSON object per line, decoded and validated, or rejected with a reason.
+
+Reads the bytes of a request body or file; writes ``Parsed``: the events that may be stored and, line by
+line, those that may not. Nothing here knows the catalogue or touches the store, so parsing may run in
+any thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any, Literal
+
+import msgspec
+
+from plumbline.units import parse_time
+
+MAX_LINE_BYTES = 1_048_576
+MAX_ID_CHARS = 256
+MAX_NAME_CHARS = 128
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+
+Value = float | int | str | bool | None
+ClassOrNumber = float | int | str | bool
+
+
+class _Event(msgspec.Struct, tag_field="type", kw_only=True, gc=False):
+    """What all events share. Unknown fields stay in the stored line and are ignored here."""
+
+    ts: str | float | None = None
+    event_id: str | None = None
+    trace_id: str | None = None
+
+
+class Prediction(_Event, tag="prediction", kw_only=True, gc=False):
+    """A model answered a request (or failed to: ``status`` error, ``prediction`` may then be absent)."""
+
+    request_id: str
+    model: str
+    version: str
+    features: dict[str, Value]
+    prediction: ClassOrNumber | None = None
+    score: float | None = None
+    scores: dict[str, float] | None = None
+    latency: float | None = None
+    status: Literal["ok", "error"] = "ok"
+    slices: dict[str, str] | None = None
+    data_batch_id: str | None = None
+
+
+class Outcome(_Event, tag="outcome", kw_only=True, gc=False):
+    """The truth about a request became known at ``ts``; a correction replaces an earlier outcome."""
+
+    request_id: str
+    actual: ClassOrNumber
+    correction: bool = False
+
+
+class Check(msgspec.Struct, gc=False):
+    """The result of one data check."""
+
+    name: str
+    passed: bool
+
+
+class PipelineEvent(_Event, tag="pipeline", kw_only=True, gc=False):
+    """A stage of a data pipeline started or ended."""
+
+    pipeline: str
+    stage: str
+    run_id: str
+    status: Literal["started", "succeeded", "failed"]
+    data_batch_id: str | None = None
+    duration: float | None = None
+    rows_in: int | None = None
+    rows_out: int | None = None
+    rows_rejected: int | None = None
+    data_ts: str | float | None = None
+    inputs: list[str] | None = None
+    checks: list[Check] | None = None
+
+
+class Deployment(_Event, tag="deployment", kw_only=True, gc=False):
+    """A model version entered a stage."""
+
+    model: str
+    version: str
+    stage: Literal["production", "canary", "shadow", "retired"]
+    commit: str | None = None
+    training_data: str | None = None
+    config: Any = None
+    baseline: str | None = None
+
+
+class Kpi(_Event, tag="kpi", kw_only=True, gc=False):
+    """A business outcome in the KPI's own unit; may be negative."""
+
+    model: str
+    version: str
+    kpi: str
+    value: float
+    request_id: str | None = None
+
+
+class Log(_Event, tag="log", kw_only=True, gc=False):
+    """A structured log line."""
+
+    level: str
+    message: str
+    logger: str | None = None
+    request_id: str | None = None
+    model: str | None = None
+    version: str | None = None
+    data_batch_id: str | None = None
+    run_id: str | None = None
+    fields: dict[str, Any] | None = None
+
+
+Event = Prediction | Outcome | PipelineEvent | Deployment | Kpi | Log
+KIND_OF: dict[type, str] = {
+    Prediction: "prediction",
+    Outcome: "outcome",
+    PipelineEvent: "pipeline",
+    Deployment: "deployment",
+    Kpi: "kpi",
+    Log: "log",
+}
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A line that is not stored.
+
+    Attributes:
+        line: 1-based line of the request body; blank lines count as lines but are not events.
+        reason: one of ``names.REJECT_REASONS``.
+        detail: what is wrong, for a person.
+    """
+
+    line: int
+    reason: str
+    detail: str
+
+
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """An event that may be stored.
+
+    Attributes:
+        event: the decoded event.
+        ts: epoch seconds; the arrival time if the event has none.
+        key: 64-bit signed hash that finds the event again: of its request id, or else its identity.
+        identity: hash of what makes two events the same one (see ``docs/adr/0003``).
+        explicit: whether the identity is an ``event_id`` of the sender's.
+        raw: the line as it came, without surrounding white space.
+    """
+
+    event: Event
+    ts: float
+    key: int
+    identity: int
+    explicit: bool
+    raw: bytes
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """A parsed body: ``lines == len(events) + len(rejected)``."""
+
+    events: list[Item]
+    rejected: list[Rejected]
+    lines: int
+
+
+def hash64(kind: bytes, *parts: bytes) -> int:
+    """Return a stable signed 64-bit hash of a kind and its parts (parts are length-separated)."""
+    digest = hashlib.blake2b(digest_size=8, person=kind)
+    if len(parts) > 1:
+        for part in parts:
+            digest.update(len(part).to_bytes(4, "big"))
+            digest.update(part)
+    else:
+        digest.update(parts[0])
+    return int.from_bytes(digest.digest(), "big", signed=True)
+
+
+def request_key(request_id: str) -> int:
+    """Return the key under which all events of a request are found."""
+    return hash64(b"r", request_id.encode())
+
+
+_decode_event = msgspec.json.Decoder(Event).decode
+
+
+def parse(body: bytes, now: float) -> Parsed:
+    """Decode newline-delimited JSON.
+
+    Args:
+        body: UTF-8 bytes; lines end in LF or CRLF; blank lines are skipped.
+        now: epoch seconds given to events without ``ts``.
+
+    Returns:
+        Every line either as an event or as a rejection; nothing raises.
+    """
+    events: list[Item] = []
+    rejected: list[Rejected] = []
+    number = 0
+    for line in body.split(b"\n"):
+        number += 1
+        line = line.strip()
+        if not line:
+            continue
+        item = parse_line(line, now)
+        if isinstance(item, Item):
+            events.append(item)
+        else:
+            rejected.append(Rejected(number, *item))
+    return Parsed(events, rejected, len(events) + len(rejected))
+
+
+def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
+    """Decode one stripped, non-empty line; return the item, or (reason, detail)."""
+    if len(line) > MAX_LINE_BYTES:
+        return "line_too_long", f"{len(line)} bytes; at most {MAX_LINE_BYTES} are taken"
+    try:
+        event = _decode_event(line)
+        if not line.isascii():
+            line.decode()  # unknown fields are stored unread: they must be UTF-8 all the same
+    except msgspec.ValidationError as error:
+        return _reason(str(error)), _clip(str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return "bad_json", _clip(str(error))
+    try:
+        ts = now if event.ts is None else parse_time(event.ts)
+        if type(event) is PipelineEvent and event.data_ts is not None:
+            parse_time(event.data_ts)
+    except (ValueError, OverflowError) as error:
+        return "bad_timestamp", _clip(str(error))
+    wrong = _CHECKS[type(event)](event) or _wrong_common(event)
+    if wrong is not None:
+        return wrong
+    key, identity = _identify(event, line)
+    return Item(event, ts, key, identity, event.event_id is not None, line)
+
+
+def _identify(event: Event, line: bytes) -> tuple[int, int]:
+    """Return (key, identity). A prediction is the same one if request, model and version are."""
+    request_id: str | None = getattr(event, "request_id", None)
+    key = None if request_id is None else hash64(b"r", request_id.encode())
+    if event.event_id is not None:
+        identity = hash64(b"e", type(event).__name__.encode(), event.event_id.encode())
+    elif type(event) is Prediction:
+        identity = hash64(b"p", event.request_id.encode(), event.model.encode(), event.version.encode())
+    elif type(event) is Outcome and not event.correction:
+        # The actual belongs to the identity: another answer for the same request is a conflict to be
+        # counted, not a resend to be dropped.
+        identity = hash64(b"o", event.request_id.encode(), repr(_plain(event.actual)).encode())
+    else:
+        identity = hash64(b"x", line)
+    return (identity if key is None else key), identity
+
+
+def _plain(value: ClassOrNumber) -> ClassOrNumber:
+    return float(value) if isinstance(value, int | float) else value
+
+
+def _bad_id(field: str, value: str | None) -> tuple[str, str] | None:
+    if value is None or (0 < len(value) <= MAX_ID_CHARS and value.isprintable()):
+        return None
+    if not 0 < len(value) <= MAX_ID_CHARS:
+        return "bad_id", f"{field} must have 1 to {MAX_ID_CHARS} characters, not {len(value)}"
+    return "bad_id", f"{field} holds control or unprintable characters"
+
+
+def _bad_name(field: str, value: str | None) -> tuple[str, str] | None:
+    if value is None or (0 < len(value) <= MAX_NAME_CHARS and value.isprintable()):
+        return None
+    return "bad_field", f"{field} must have 1 to {MAX_NAME_CHARS} printable characters"
+
+
+def _bad_number(field: str, value: object, low: float, high: float) -> tuple[str, str] | None:
+    if isinstance(value, int | float) and not low <= value <= high:
+        return "bad_field", f"{field} must be from {low:g} to {high:g}"
+    return None
+
+
+_HUGE = 1e300  # beyond it, squares and sums overflow; no measured quantity is near
+
+
+def _wrong_common(event: Event) -> tuple[str, str] | None:
+    if event.trace_id is not None and (not _TRACE_ID.fullmatch(event.trace_id) or not event.trace_id.strip("0")):
+        return "bad_id", "trace_id must be 32 lower-case hex digits, not all zero"
+    return None if event.event_id is None else _bad_id("event_id", event.event_id)
+
+
+def _wrong_prediction(e: Prediction) -> tuple[str, str] | None:
+    if e.prediction is None and e.status == "ok":
+        return "missing_field", "Object missing required field `prediction`"
+    return (
+        _bad_id("request_id", e.request_id)
+        or _bad_name("model", e.model)
+        or _bad_name("version", e.version)
+        or _bad_id("data_batch_id", e.data_batch_id)
+        or _bad_number("prediction", e.prediction, -_HUGE, _HUGE)
+        or _bad_number("score", e.score, -_HUGE, _HUGE)
+        or _bad_number("latency", e.latency, 0, 1e6)
+    )
+
+
+def _wrong_outcome(e: Outcome) -> tuple[str, str] | None:
+    return _bad_id("request_id", e.request_id) or _bad_number("actual", e.actual, -_HUGE, _HUGE)
+
+
+def _wrong_pipeline(e: PipelineEvent) -> tuple[str, str] | None:
+    return (
+        _bad_name("pipeline", e.pipeline)
+        or _bad_name("stage", e.stage)
+        or _bad_id("run_id", e.run_id)
+        or _bad_id("data_batch_id", e.data_batch_id)
+        or _bad_number("duration", e.duration, 0, 1e9)
+        or _bad_number("rows_in", e.rows_in, 0, 1e15)
+        or _bad_number("rows_out", e.rows_out, 0, 1e15)
+        or _bad_number("rows_rejected", e.rows_rejected, 0, 1e15)
+    )
+
+
+def _wrong_deployment(e: Deployment) -> tuple[str, str] | None:
+    return (
+        _bad_name("model", e.model)
+        or _bad_name("version", e.version)
+        or _bad_name("commit", e.commit)
+        or _bad_name("baseline", e.baseline)
+    )
+
+
+def _wrong_kpi(e: Kpi) -> tuple[str, str] | None:
+    return (
+        _bad_name("model", e.model)
+        or _bad_name("version", e.version)
+        or _bad_name("kpi", e.kpi)
+        or _bad_id("request_id", e.request_id)
+        or _bad_number("value", e.value, -_HUGE, _HUGE)
+    )
+
+
+def _wrong_log(e: Log) -> tuple[str, str] | None:
+    return (
+        _bad_name("model", e.model)
+        or _bad_name("version", e.version)
+        or _bad_id("request_id", e.request_id)
+        or _bad_id("data_batch_id", e.data_batch_id)
+        or _bad_id("run_id", e.run_id)
+    )
+
+
+_CHECKS: dict[type, Any] = {
+    Prediction: _wrong_prediction,
+    Outcome: _wrong_outcome,
+    PipelineEvent: _wrong_pipeline,
+    Deployment: _wrong_deployment,
+    Kpi: _wrong_kpi,
+    Log: _wrong_log,
+}
+
+
+def _reason(message: str) -> str:
+    if "missing required field" in message:
+        return "missing_field"
+    if message.startswith("Invalid value") and message.endswith("`$.type`"):
+        return "unknown_type"
+    return "bad_field"
+
+
+def _clip(text: str, limit: int = 300) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,277 @@
+"""Layouts: which counter of a model version lives where in one float64 array.
+
+A layout is made once from the catalogue and the version's baseline and never changes; counting adds to
+slices of the array, the store keeps the array as one value, and the scrape shows slices of it. float64
+holds counts exactly up to 2^53.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import names
+from plumbline.baseline.artefact import Baseline
+from plumbline.catalogue.model import Feature, Model
+from plumbline.names import Metric
+from plumbline.values import class_codes
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Consecutive cells of one metric.
+
+    Attributes:
+        metric: the family.
+        labels: one tuple of label values per row.
+        offset: index of the first cell.
+        columns: cells per row: 1, or buckets + 1 counts and a sum for a histogram.
+    """
+
+    metric: Metric
+    labels: tuple[tuple[str, ...], ...]
+    offset: int
+    columns: int
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return len(self.labels) * self.columns
+
+    @property
+    def end(self) -> int:
+        """Index after the last cell."""
+        return self.offset + self.size
+
+    def keys(self) -> Iterable[str]:
+        """Name every cell, so that a changed layout can take over what it still has."""
+        for row in self.labels:
+            for column in range(self.columns):
+                yield "\x1f".join((self.metric.name, *row, str(column)))
+
+
+class LayoutBuilder:
+    """Hands out consecutive cells."""
+
+    def __init__(self) -> None:
+        self.sections: list[Section] = []
+        self.size = 0
+
+    def add(self, metric: Metric, rows: Iterable[tuple[str, ...]]) -> Section:
+        """Reserve cells for the rows of a metric."""
+        columns = len(metric.buckets) + 2 if metric.kind == "histogram" else 1
+        section = Section(metric, tuple(rows), self.size, columns)
+        self.sections.append(section)
+        self.size += section.size
+        return section
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSlot:
+    """Where and how one feature is counted.
+
+    Attributes:
+        name: the feature.
+        numeric: whether values are numbers.
+        uppers: see ``FeatureBins.uppers``; None without a baseline.
+        codes: categorical: value to bin index; None without a baseline.
+        rare: categorical: levels that the baseline saw but that have no bin of their own.
+        bins: cells of ml_feature_values_total; None without a baseline.
+        problems: offset of the four cells of ml_feature_problems_total.
+    """
+
+    name: str
+    numeric: bool
+    uppers: Floats | None
+    codes: dict[object, int] | None
+    rare: frozenset[str]
+    bins: Section | None
+    problems: int
+
+
+@dataclass(frozen=True, slots=True)
+class QualityCells:
+    """Offsets of a task's quality counters; what a task does not have is None."""
+
+    classes: tuple[str, ...] = ()
+    codes: dict[object, int] | None = None
+    positive: int = -1
+    confusion: int | None = None
+    score_uppers: Floats | None = None
+    score_bins: int | None = None
+    score_sums: int | None = None
+    squared_score_error: int | None = None
+    log_loss: int | None = None
+    regression: int | None = None
+    centre: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class VersionLayout:
+    """Everything countable about one model version. Offsets index the version's array."""
+
+    model: str
+    version: str
+    sections: tuple[Section, ...]
+    size: int
+    predictions: int
+    errors: int
+    latency: Section
+    last: int
+    features: tuple[FeatureSlot, ...]
+    prediction_slot: FeatureSlot | None
+    score_slot: FeatureSlot | None
+    outcomes: int
+    delay: Section
+    predictions_matured: int
+    outcomes_matured: int
+    quality: QualityCells
+    kpis: dict[str, int]
+    kpi_events: dict[str, int]
+    baseline: str | None
+
+    @property
+    def series(self) -> int:
+        """Number of Prometheus series of the counters."""
+        total = 0
+        for section in self.sections:
+            rows = len(section.labels)
+            total += rows * (len(section.metric.buckets) + 3) if section.metric.kind == "histogram" else rows
+        return total
+
+    def cell_names(self) -> list[str]:
+        """Name every cell in order. Cells whose meaning hangs on the baseline carry its digest."""
+        return [
+            f"{key}\x1f{self.baseline}" if section.metric in BASELINE_BOUND else key
+            for section in self.sections
+            for key in section.keys()  # noqa: SIM118 - not a dict
+        ]
+
+
+REGRESSION_CELLS = (
+    names.REGRESSION,
+    names.ABSOLUTE_ERROR,
+    names.SQUARED_ERROR,
+    names.OVERPREDICTION,
+    names.UNDERPREDICTION,
+    names.ACTUAL_SQUARED,
+)
+WHOLE = (names.ALL, names.ALL)
+# Bins and centred sums mean something else under another baseline: they start again at 0 (a counter
+# reset, which Prometheus understands) rather than mix two meanings.
+BASELINE_BOUND = (
+    names.FEATURE_VALUES,
+    names.SCORE_BINS,
+    names.SCORE_BIN_SUM,
+    names.ACTUAL,
+    names.ACTUAL_SQUARED,
+)
+
+
+def build_layout(model_name: str, version: str, model: Model | None, baseline: Baseline | None) -> VersionLayout:
+    """Freeze the layout of a version.
+
+    Args:
+        model_name: value of the label ``model``.
+        version: value of the label ``version``.
+        model: its entry in the catalogue; None for models that have none.
+        baseline: its baseline; without one there are no bins, only problems are counted per feature.
+    """
+    b = LayoutBuilder()
+    mv = (model_name, version)
+
+    def single(metric: Metric, *rest: str) -> int:
+        return b.add(metric, [(*mv, *rest)]).offset
+
+    predictions, errors = single(names.PREDICTIONS), single(names.PREDICTION_ERRORS)
+    latency = b.add(names.PREDICTION_LATENCY, [mv])
+    last = single(names.PREDICTION_LAST)
+    slots: list[FeatureSlot] = []
+    prediction_slot = score_slot = None
+    if model is not None:
+        slots = [
+            _slot(b, mv, name, feature.type == "numeric", baseline, feature)
+            for name, feature in model.features.items()
+        ]
+        if baseline is not None and names.PREDICTION_FEATURE in baseline.features:
+            numeric = baseline.features[names.PREDICTION_FEATURE].kind == "numeric"
+            prediction_slot = _slot(b, mv, names.PREDICTION_FEATURE, numeric, baseline, None)
+        if baseline is not None and names.SCORE_FEATURE in baseline.features:
+            score_slot = _slot(b, mv, names.SCORE_FEATURE, True, baseline, None)
+    outcomes = b.add(names.OUTCOMES, [(*mv, state) for state in names.OUTCOME_STATES]).offset
+    delay = b.add(names.OUTCOME_DELAY, [mv])
+    matured, outcomes_matured = single(names.PREDICTIONS_MATURED), single(names.OUTCOMES_MATURED)
+    quality = QualityCells() if model is None else _quality(b, mv, model, baseline)
+    kpis, kpi_events = {}, {}
+    for kpi in model.kpis if model is not None else ():
+        kpis[kpi] = b.add(names.KPI, [(*mv, kpi, sign) for sign in names.SIGNS]).offset
+        kpi_events[kpi] = single(names.KPI_EVENTS, kpi)
+    return VersionLayout(
+        model=model_name, version=version, sections=tuple(b.sections), size=b.size, predictions=predictions,
+        errors=errors, latency=latency, last=last, features=tuple(slots), prediction_slot=prediction_slot,
+        score_slot=score_slot, outcomes=outcomes, delay=delay, predictions_matured=matured,
+        outcomes_matured=outcomes_matured, quality=quality, kpis=kpis, kpi_events=kpi_events,
+        baseline=None if baseline is None else baseline.digest,
+    )  # fmt: skip
+
+
+def _slot(
+    b: LayoutBuilder, mv: tuple[str, str], name: str, numeric: bool, baseline: Baseline | None, feature: Feature | None
+) -> FeatureSlot:
+    bins = None if baseline is None else baseline.features.get(name)
+    if bins is not None and (bins.kind == "numeric") != numeric:
+        bins = None  # the catalogue changed the type after the baseline: the bins mean something else
+    section = None if bins is None else b.add(names.FEATURE_VALUES, [(*mv, name, bin_) for bin_ in bins.labels])
+    problems = b.add(names.FEATURE_PROBLEMS, [(*mv, name, problem) for problem in names.PROBLEMS]).offset
+    uppers = np.array(bins.uppers, dtype=np.float64) if bins is not None and numeric else None
+    codes = None
+    if bins is not None and not numeric:
+        codes = dict(class_codes(bins.categories))
+    rare = frozenset(bins.rare) if bins is not None else frozenset()
+    return FeatureSlot(name, numeric, uppers, codes, rare, section, problems)
+
+
+def _quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Baseline | None) -> QualityCells:
+    whole = (*mv, *WHOLE)
+    if model.task == "regression":
+        offset = b.size
+        for metric in REGRESSION_CELLS:
+            b.add(metric, [whole])
+        b.add(names.ACTUAL, [(*whole, sign) for sign in names.SIGNS])
+        centre = 0.0 if baseline is None or baseline.actual_mean is None else baseline.actual_mean
+        return QualityCells(regression=offset, centre=centre)
+    classes = tuple(model.classes or ())
+    confusion = b.add(
+        names.CONFUSION, [(*whole, actual, predicted) for actual in classes for predicted in classes]
+    ).offset
+    cells = {"classes": classes, "codes": class_codes(classes), "confusion": confusion}
+    if model.task != "binary":
+        return QualityCells(**cells)  # type: ignore[arg-type]
+    positive = classes.index(model.positive_class) if model.positive_class in classes else -1
+    squared, log_loss = (b.add(m, [mv]).offset for m in (names.SQUARED_SCORE_ERROR, names.LOG_LOSS))
+    score = None if baseline is None else baseline.score_bins
+    if score is None:
+        return QualityCells(**cells, positive=positive, squared_score_error=squared, log_loss=log_loss)  # type: ignore[arg-type]
+    bins = b.add(names.SCORE_BINS, [(*mv, bin_, actual) for bin_ in score.labels for actual in ("0", "1")])
+    sums = b.add(names.SCORE_BIN_SUM, [(*mv, bin_) for bin_ in score.labels])
+    return QualityCells(
+        **cells, positive=positive, squared_score_error=squared, log_loss=log_loss,  # type: ignore[arg-type]
+        score_uppers=np.array(score.uppers, dtype=np.float64), score_bins=bins.offset, score_sums=sums.offset,
+    )  # fmt: skip
+
+
+def remap(old_names: Sequence[str], old: Floats, layout: VersionLayout) -> Floats:
+    """Carry values into a changed layout by the cells' names; cells without a past start at 0."""
+    new = np.zeros(layout.size)
+    position = {name: at for at, name in enumerate(old_names)}
+    for at, name in enumerate(layout.cell_names()):
+        came_from = position.get(name)
+        if came_from is not None:
+            new[at] = old[came_from]
+    return new
+

@@ -1,0 +1,213 @@
+"""The default store: one folder, no server. SQLite holds the truth, a hash index finds it.
+
+Durability: WAL with ``synchronous=FULL``, so a commit returns only after its frames are fsynced; kill -9
+and power loss lose nothing that was acknowledged. One process owns a folder at a time (a lock file says
+so); reading from other processes is safe.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from plumbline.errors import StoreError, StoreFull
+from plumbline.names import EVENT_KINDS
+from plumbline.store.base import StoredEvent, Transaction, Waiting
+from plumbline.store.hashindex import HashIndex
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, ts REAL NOT NULL, key INTEGER NOT NULL,
+    identity INTEGER NOT NULL, explicit INTEGER NOT NULL, raw BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pending (
+    prediction INTEGER PRIMARY KEY, due REAL NOT NULL, key INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS pending_due ON pending (due);
+CREATE TABLE IF NOT EXISTS orphans (
+    outcome INTEGER PRIMARY KEY, due REAL NOT NULL, key INTEGER NOT NULL, body BLOB NOT NULL);
+"""
+_KIND_CODE = {kind: code for code, kind in enumerate(EVENT_KINDS)}
+_CHUNK = 500  # SQLite's default limit of parameters per statement is at least 999
+_EVENT_COLUMNS = "seq, kind, ts, key, identity, explicit, raw"
+
+
+class EmbeddedStore:
+    """A store in a folder. Opening creates it, or recovers it after a crash.
+
+    Raises:
+        StoreError: the folder cannot be used, is owned by another process, or is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.RLock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock_file = (folder / "lock").open("a+")
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be used as data folder: {error.strerror}") from error
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock_file.close()
+            raise StoreError(
+                f"{folder}: another plumbline process owns this data folder; stop it or choose another --data"
+            ) from error
+        path = folder / "plumbline.sqlite"
+        try:
+            # Autocommit: transactions are begun and ended by write() alone.
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA cache_size=-65536")
+            self._db.executescript(_SCHEMA)
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, SCHEMA_VERSION):
+                raise StoreError(f"{path}: schema {version}; this plumbline reads {SCHEMA_VERSION}")
+            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            row = self._db.execute("SELECT max(seq) FROM events").fetchone()
+            self._last_seq = int(row[0] or 0)
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{path}: cannot be opened: {error}; restore it from a backup or move it away"
+            ) from error
+        self._index = HashIndex(folder / "index")
+        self._fill_index(self._index.load(self._last_seq))
+
+    def _fill_index(self, first: int) -> None:
+        step = 50_000
+        for start in range(first, self._last_seq + 1, step):
+            rows = self._db.execute(
+                "SELECT seq, key, identity, explicit FROM events WHERE seq >= ? AND seq < ? ORDER BY seq",
+                (start, start + step),
+            ).fetchall()
+            pairs = [(key, seq) for seq, key, _, _ in rows]
+            pairs += [(identity, seq) for seq, _, identity, explicit in rows if explicit]
+            self._index.add(pairs, min(start + step - 1, self._last_seq))
+
+    @property
+    def last_seq(self) -> int:
+        """Sequence number of the newest event; 0 if there is none."""
+        return self._last_seq
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the folder's files."""
+        total = 0
+        for root, _, names in os.walk(self._folder):
+            for name in names:
+                try:
+                    total += (Path(root) / name).stat().st_size
+                except FileNotFoundError:  # SQLite and the index replace files while we look
+                    continue
+        return total
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+            kind = StoreFull if full else StoreError
+            raise kind(f"{self._folder}: {error}") from error
+        except OSError as error:
+            kind = StoreFull if error.errno == errno.ENOSPC else StoreError
+            raise kind(f"{self._folder}: {error.strerror}") from error
+
+    def write(self, transaction: Transaction) -> None:
+        """Make the transaction durable. See ``Store.write``."""
+        t = transaction
+        with self._lock, self._errors():
+            db = self._db
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(
+                f"INSERT INTO events ({_EVENT_COLUMNS}) VALUES (?,?,?,?,?,?,?)",  # noqa: S608 - a constant
+                [(e.seq, _KIND_CODE[e.kind], e.ts, e.key, e.identity, int(e.explicit), e.raw) for e in t.events],
+            )
+            db.executemany("INSERT OR REPLACE INTO state (name, value) VALUES (?,?)", t.state.items())
+            for table, column, added, done in (
+                ("pending", "prediction", t.pending, t.pending_done),
+                ("orphans", "outcome", t.orphans, t.orphans_done),
+            ):
+                db.executemany(
+                    f"INSERT OR REPLACE INTO {table} ({column}, due, key, body) VALUES (?,?,?,?)",  # noqa: S608
+                    [(w.prediction, w.due, w.key, w.body) for w in added],
+                )
+                db.executemany(
+                    f"DELETE FROM {table} WHERE {column} = ?",  # noqa: S608
+                    [(seq,) for seq in done],
+                )
+            db.execute("COMMIT")
+        if t.events:
+            self._last_seq = t.events[-1].seq
+            pairs = [(e.key, e.seq) for e in t.events]
+            pairs += [(e.identity, e.seq) for e in t.events if e.explicit]
+            self._index.add(pairs, self._last_seq)
+
+    def find(self, keys: Sequence[int]) -> dict[int, list[int]]:
+        """Return the sequence numbers of events with these keys. See ``Store.find``."""
+        return self._index.find(keys)
+
+    def read(self, seqs: Iterable[int]) -> dict[int, StoredEvent]:
+        """Return stored events by sequence number. See ``Store.read``."""
+        found = {}
+        for row in self._select(f"SELECT {_EVENT_COLUMNS} FROM events WHERE seq IN", list(seqs)):  # noqa: S608
+            seq, kind, ts, key, identity, explicit, raw = row
+            found[seq] = StoredEvent(seq, EVENT_KINDS[kind], ts, key, identity, bool(explicit), raw)
+        return found
+
+    def _select(self, statement: str, values: list[int]) -> list[tuple]:  # type: ignore[type-arg]
+        rows: list[tuple] = []  # type: ignore[type-arg]
+        with self._lock, self._errors():
+            for start in range(0, len(values), _CHUNK):
+                part = values[start : start + _CHUNK]
+                marks = ",".join("?" * len(part))
+                rows += self._db.execute(f"{statement} ({marks})", part).fetchall()
+        return rows
+
+    def state(self) -> dict[str, bytes]:
+        """Return all named values."""
+        with self._lock, self._errors():
+            return dict(self._db.execute("SELECT name, value FROM state").fetchall())
+
+    def pending_for(self, predictions: Sequence[int]) -> dict[int, Waiting]:
+        """Return the waiting outcomes of these predictions."""
+        rows = self._select(
+            "SELECT prediction, due, key, body FROM pending WHERE prediction IN", list(predictions)
+        )
+        return {row[0]: Waiting(*row) for row in rows}
+
+    def pending_due(self, now: float, limit: int) -> list[Waiting]:
+        """Return pending outcomes whose time has come, earliest first."""
+        with self._lock, self._errors():
+            rows = self._db.execute(
+                "SELECT prediction, due, key, body FROM pending WHERE due <= ? ORDER BY due, prediction LIMIT ?",
+                (now, limit),
+            ).fetchall()
+        return [Waiting(*row) for row in rows]
+
+    def pending_count(self) -> int:
+        """Return how many outcomes wait for maturity."""
+        with self._lock, self._errors():
+            return int(self._db.execute("SELECT count(*) FROM pending").fetchone()[0])
+
+    def orphans(self) -> list[Waiting]:
+        """Return the outcomes that wait for their prediction."""
+        with self._lock, self._errors():
+            rows = self._db.execute("SELECT outcome, due, key, body FROM orphans ORDER BY outcome").fetchall()
+        return [Waiting(*row) for row in rows]
+
+    def close(self) -> None:
+        """Close the database and give up the folder."""
+        with self._lock:
+            self._db.close()
+            self._lock_file.close()

@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from samples import baseline, body, catalogue, open_sample, outcome, prediction, values
+from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_absolute_error, roc_auc_score
+
+from plumbline.engine import Engine
+from plumbline.errors import StoreError
+from plumbline.events import parse
+from plumbline.store.base import Transaction
+
+CLF = ("clf", "1")
+Opener = Callable[..., Engine]
+
+
+def feed(engine: Engine, *events: dict, now: float = 10_000.0) -> list[int]:
+    return engine.commit([parse(body(*events), now)], now)
+
+
+def counted(engine: Engine) -> dict[tuple[str, ...], float]:
+    return values(engine.blocks())
+
+
+def test_a_prediction_is_counted_in_its_bins(engine: Engine) -> None:
+    feed(engine, prediction("r1"), prediction("r2", features={"x": 1.0, "c": "b"}, latency=0.3))
+    v = counted(engine)
+    assert v["ml_predictions_total", *CLF] == 2
+    assert v["ml_feature_values_total", *CLF, "x", "01 [0, 1]"] == 2  # intervals include their upper end
+    assert v["ml_feature_values_total", *CLF, "c", "00"] == 1
+    assert v["ml_feature_values_total", *CLF, "c", "01"] == 1
+    assert v["ml_feature_values_total", *CLF, "_prediction", "01 1"] == 2
+    assert v["ml_prediction_latency_seconds", *CLF, "sum"] == pytest.approx(0.32)
+    assert v["ml_prediction_last_timestamp_seconds", *CLF] == 1000.0
+    assert v["plumbline_lines_total",] == 2
+    assert v["plumbline_events_total", "prediction"] == 2
+
+
+@pytest.mark.parametrize(
+    ("features", "problem", "feature", "bin_"),
+    [
+        ({"x": None, "c": "a"}, "missing", "x", "missing"),
+        ({"c": "a"}, "missing", "x", "missing"),
+        ({"x": "1.0", "c": "a"}, "wrong_type", "x", "missing"),
+        ({"x": True, "c": "a"}, "wrong_type", "x", "missing"),
+        ({"x": -5, "c": "a"}, "out_of_range", "x", "00 < 0"),
+        ({"x": 10**200, "c": "a"}, "out_of_range", "x", "03 > 2"),
+        ({"x": 1, "c": "never seen"}, "unseen", "c", "other"),
+        ({"x": 1, "c": None}, "missing", "c", "missing"),
+        ({"x": 1, "c": 0.5}, "wrong_type", "c", "missing"),
+    ],
+)
+def test_a_value_with_a_problem_is_counted_as_such_and_in_a_bin(
+    engine: Engine, features: dict, problem: str, feature: str, bin_: str
+) -> None:
+    feed(engine, prediction("r", features=features))
+    v = counted(engine)
+    problems = {p: v["ml_feature_problems_total", *CLF, feature, p] for p in
+                ("missing", "wrong_type", "unseen", "out_of_range")}  # fmt: skip
+    assert problems == {p: float(p == problem) for p in problems}
+    assert v["ml_feature_values_total", *CLF, feature, bin_] == 1
+
+
+def test_a_rare_level_of_the_reference_is_other_but_not_unseen(engine: Engine) -> None:
+    feed(engine, prediction("r", features={"x": 1, "c": "z"}))
+    v = counted(engine)
+    assert v["ml_feature_values_total", *CLF, "c", "other"] == 1
+    assert v["ml_feature_problems_total", *CLF, "c", "unseen"] == 0
+
+
+def test_an_outcome_waits_for_maturity_and_then_counts_once(engine: Engine) -> None:
+    feed(engine, prediction("r"), now=1100)
+    feed(engine, outcome("r", "0"), now=2100)
+    v = counted(engine)
+    assert v["ml_outcomes_total", *CLF, "matched"] == 1
+    assert v["ml_confusion_total", *CLF, "all", "all", "0", "1"] == 0
+    assert v["plumbline_pending_outcomes",] == 1
+    engine.tick(4599.9)
+    assert counted(engine)["ml_confusion_total", *CLF, "all", "all", "0", "1"] == 0
+    engine.tick(4610.0)  # maturity is 1 h after ts 1000
+    engine.tick(4620.0)
+    v = counted(engine)
+    assert v["ml_confusion_total", *CLF, "all", "all", "0", "1"] == 1
+    assert v["ml_outcomes_matured_total", *CLF] == 1
+    assert v["ml_predictions_matured_total", *CLF] == 1
+    assert v["plumbline_pending_outcomes",] == 0
+
+
+def test_an_outcome_known_after_maturity_is_late_and_counts_on_arrival(engine: Engine) -> None:
+    feed(engine, prediction("r"), now=1100)
+    feed(engine, outcome("r", ts=9000.0), now=9000)
+    v = counted(engine)
+    assert v["ml_outcomes_total", *CLF, "late"] == 1
+    assert v["ml_outcomes_total", *CLF, "matched"] == 0
+    assert v["ml_confusion_total", *CLF, "all", "all", "1", "1"] == 1
+
+
+def test_an_outcome_may_come_before_its_prediction(engine: Engine) -> None:
+    feed(engine, outcome("r"), now=2000)
+    assert counted(engine)["plumbline_orphan_outcomes",] == 1
+    feed(engine, prediction("r"), now=2001)
+    engine.tick(2100)
+    v = counted(engine)
+    assert v["plumbline_orphan_outcomes",] == 0
+    assert v["ml_outcomes_total", "_unknown", "_unknown", "orphan"] == 0
+    assert v["ml_outcomes_total", *CLF, "matched"] == 1
+
+
+def test_an_outcome_without_prediction_becomes_an_orphan(engine: Engine) -> None:
+    feed(engine, outcome("nobody"), now=2000)
+    engine.tick(2000 + engine.orphan_grace)
+    v = counted(engine)
+    assert v["ml_outcomes_total", "_unknown", "_unknown", "orphan"] == 1
+    assert v["plumbline_orphan_outcomes",] == 0
+
+
+def test_a_second_different_outcome_is_a_duplicate_and_changes_nothing(engine: Engine) -> None:
+    feed(engine, prediction("r"), outcome("r", "1"))
+    feed(engine, outcome("r", "0"))
+    feed(engine, outcome("r", "0"))  # the resend of the conflict
+    v = counted(engine)
+    assert v["ml_outcomes_total", *CLF, "duplicate"] == 1
+    assert v["ml_confusion_total", *CLF, "all", "all", "1", "1"] == 1
+    assert v["ml_confusion_total", *CLF, "all", "all", "0", "1"] == 0
+
+
+def test_a_correction_before_maturity_replaces_the_outcome(engine: Engine) -> None:
+    feed(engine, prediction("r"), outcome("r", "1"), now=2000)
+    feed(engine, outcome("r", "0", correction=True, ts=2500.0), now=2500)
+    engine.tick(5000)
+    v = counted(engine)
+    assert v["ml_outcomes_total", *CLF, "corrected"] == 1
+    assert v["ml_confusion_total", *CLF, "all", "all", "0", "1"] == 1
+    assert v["ml_confusion_total", *CLF, "all", "all", "1", "1"] == 0
+
+
+def test_a_shadow_version_shares_the_request_and_its_outcome(engine: Engine) -> None:
+    deploy = {"type": "deployment", "ts": 1.0, "model": "clf", "version": "2", "stage": "shadow"}
+    feed(engine, deploy, prediction("r"), prediction("r", version="2", prediction="0"), outcome("r", "1"))
+    v = counted(engine)
+    assert v["ml_confusion_total", "clf", "1", "all", "all", "1", "1"] == 1
+    assert v["ml_confusion_total", "clf", "2", "all", "all", "1", "0"] == 1
+
+
+def test_a_resend_changes_no_counter(engine: Engine) -> None:
+    events = [
+        prediction("r1"), prediction("r2"), outcome("r1"), {"type": "log", "level": "info", "message": "hi"},
+        {"type": "kpi", "model": "clf", "version": "1", "kpi": "margin", "value": -2.5},
+        {"type": "pipeline", "pipeline": "feed", "stage": "load", "run_id": "a", "status": "succeeded", "rows_in": 3},
+    ]  # fmt: skip
+    feed(engine, *events)
+    before = counted(engine)
+    assert feed(engine, *events) == [6]
+    after = counted(engine)
+    changed = {k for k in after if after[k] != before.get(k)}
+    assert {k[0] for k in changed} <= {
+        "plumbline_lines_total", "plumbline_events_duplicate_total", "plumbline_store_bytes"
+    }  # fmt: skip
+    assert after["ml_kpi_total", *CLF, "margin", "negative"] == 2.5
+    assert after["ml_kpi_events_total", *CLF, "margin"] == 1
+    assert after["ml_pipeline_rows_total", "feed", "load", "in"] == 3
+
+
+def test_accepted_is_stored_plus_duplicates_plus_rejected(engine: Engine) -> None:
+    lines = body(prediction("a"), prediction("a"), outcome("a")) + b'\n{"type":"nope"}\n\n{broken\n'
+    engine.commit([parse(lines, 5.0)], 5.0)
+    v = counted(engine)
+    total = sum(x for k, x in v.items() if k[0].startswith("plumbline_events_") and "unknown" not in k[0])
+    assert v["plumbline_lines_total",] == 5 == total
+    assert v["plumbline_events_rejected_total", "unknown_type"] == 1
+    assert v["plumbline_events_rejected_total", "bad_json"] == 1
+
+
+def test_unknown_names_are_stored_and_counted_under_bounded_labels(engine: Engine) -> None:
+    before = len(counted(engine))
+    for i in range(50):
+        feed(
+            engine,
+            prediction(f"m{i}", model=f"model{i}"),
+            prediction(f"v{i}", version=f"v{i}"),
+            prediction(f"f{i}", features={f"feature{i}": 1, "x": 1, "c": "a"}),
+        )
+    v = counted(engine)
+    assert v["ml_predictions_total", "_unknown", "_unknown"] == 50
+    assert v["ml_predictions_total", "clf", "_unknown"] == 50
+    assert v["plumbline_events_unknown_total", "model"] == 50
+    assert v["plumbline_events_unknown_total", "version"] == 50
+    assert v["plumbline_events_unknown_total", "feature"] == 50
+    assert len(v) - before <= 3  # the three newest-prediction times
+
+
+def test_versions_beyond_the_series_budget_are_refused_and_counted(opened: Opener) -> None:
+    engine = opened(series_budget={"per_model": 300})
+    for i in range(40):
+        feed(engine, {"type": "deployment", "ts": 1.0 + i, "model": "clf", "version": f"d{i}", "stage": "canary"})
+    v = counted(engine)
+    assert v["plumbline_series_refused_total", "clf"] > 0
+    assert v["plumbline_series", "clf"] <= 300
+
+
+def test_a_deployment_sets_stage_and_rollback_target(engine: Engine) -> None:
+    base = {"type": "deployment", "model": "clf", "stage": "production"}
+    feed(engine, {**base, "ts": 20.0, "version": "2", "commit": "bbb"}, {**base, "ts": 10.0, "version": "1"})
+    v = counted(engine)
+    assert v["ml_model_info", "clf", "2", "team", "production", "binary", "bbb"] == 1
+    assert v["ml_model_info", "clf", "1", "team", "retired", "binary", ""] == 1
+    assert v["ml_model_rollback_info", "clf", "2", "1"] == 1
+    assert v["ml_model_deployed_timestamp_seconds", "clf", "2"] == 20.0
+
+
+def test_objectives_are_resolved_against_the_baseline(engine: Engine) -> None:
+    v = counted(engine)
+    assert v["ml_objective", *CLF, "accuracy", "critical"] == pytest.approx(0.7)
+    assert v["ml_objective", *CLF, "outcome_samples", "warning"] == 100
+
+
+def test_counters_survive_a_restart_and_a_changed_catalogue(opened: Opener) -> None:
+    engine = opened()
+    feed(engine, prediction("r1"), prediction("r2"), outcome("r1"), now=2000)
+    before = counted(engine)
+    engine.close()
+    engine = opened()
+    after = counted(engine)
+    different = {k for k in before if before[k] != after.get(k) and k[0] != "plumbline_store_bytes"}
+    assert different == set()
+    engine.close()
+    models = catalogue().model_dump(mode="json")["models"]
+    models["clf"]["features"]["new"] = {"type": "numeric"}
+    engine = opened(models=models)
+    grown = counted(engine)
+    assert grown["ml_feature_problems_total", *CLF, "new", "missing"] == 0
+    assert all(grown[k] == before[k] for k in before if k[0].startswith("ml_"))
+
+
+def test_a_failed_write_leaves_everything_as_it_was(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed(engine, prediction("r1"))
+    before = counted(engine)
+
+    def fail(transaction: Transaction) -> None:
+        raise StoreError("disk on fire")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine.store, "write", fail)
+        with pytest.raises(StoreError):
+            feed(engine, prediction("r2"), outcome("r1"))
+    assert counted(engine) == before
+    assert feed(engine, prediction("r2"), outcome("r1")) == [0]
+    assert counted(engine)["ml_predictions_total", *CLF] == 2
+
+
+def stream(rows: int, seed: int) -> list[dict]:
+    rng = random.Random(seed)
+    events = []
+    for i in range(rows):
+        score = rng.random()
+        truth = "1" if rng.random() < score else "0"
+        c = rng.choice(["a", "b", "z", "new", None])
+        features = {"x": rng.choice([rng.uniform(-1, 3), None]), "c": c}
+        ts = 1000.0 + i
+        p = prediction(f"r{i}", ts=ts, features=features, score=score, prediction=str(int(score > 0.5)))
+        events += [p, outcome(f"r{i}", truth, ts=ts + rng.uniform(0, 5000))]
+    return events
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10**6), cuts=st.integers(1, 8))
+def test_order_splitting_and_resends_do_not_change_any_counter(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, cuts: int
+) -> None:
+    events = stream(60, 7)
+    plain = open_sample(tmp_path_factory.mktemp("plain"))
+    feed(plain, *events, now=3000.0)
+    plain.tick(20_000)
+    expected = counted(plain)
+    plain.close()
+    rng = random.Random(seed)
+    shuffled = events + rng.sample(events, 20)
+    rng.shuffle(shuffled)
+    folder = tmp_path_factory.mktemp("other")
+    other = open_sample(folder)
+    size = len(shuffled) // cuts + 1
+    for at in range(0, len(shuffled), size):
+        feed(other, *shuffled[at : at + size], now=3000.0)
+        if rng.random() < 0.3:
+            other.close()
+            other = open_sample(folder)
+    other.tick(20_000)
+    got = counted(other)
+    other.close()
+    ours = ("ml_", "plumbline_events_total")
+    for key, value in expected.items():
+        if key[0].startswith(ours):
+            assert got[key] == pytest.approx(value, rel=1e-9), key
+
+
+def test_quality_sums_equal_scikit_learn(engine: Engine) -> None:
+    events = stream(800, 3)
+    feed(engine, *events, now=50_000.0)
+    v = counted(engine)
+    p, o = events[0::2], {e["request_id"]: e["actual"] for e in events[1::2]}
+    truth = np.array([int(o[e["request_id"]]) for e in p])
+    answer = np.array([int(e["prediction"]) for e in p])
+    score = np.array([e["score"] for e in p])
+    confusion = {(a, b): v["ml_confusion_total", *CLF, "all", "all", a, b] for a in "01" for b in "01"}
+    n = sum(confusion.values())
+    assert (confusion["0", "0"] + confusion["1", "1"]) / n == accuracy_score(truth, answer)
+    assert v["ml_squared_score_error_total", *CLF] / n == pytest.approx(brier_score_loss(truth, score), rel=1e-12)
+    assert v["ml_log_loss_total", *CLF] / n == pytest.approx(log_loss(truth, score), rel=1e-12)
+    bins = baseline().score_bins
+    assert bins is not None
+    zeros = np.array([v["ml_score_bins_total", *CLF, b, "0"] for b in bins.labels])
+    ones = np.array([v["ml_score_bins_total", *CLF, b, "1"] for b in bins.labels])
+    above = np.array([v["ml_score_positives_above_total", *CLF, b] for b in bins.labels])
+    area = (zeros * above).sum() / (zeros.sum() * ones.sum())
+    coarse = np.searchsorted(bins.uppers, score)
+    assert area == pytest.approx(roc_auc_score(truth, coarse), rel=1e-12)
+    bound = 0.5 * (zeros * ones).sum() / (zeros.sum() * ones.sum())
+    assert abs(area - roc_auc_score(truth, score)) <= bound
+
+
+def test_regression_sums_equal_numpy(engine: Engine) -> None:
+    rng = np.random.default_rng(5)
+    actual, answer = rng.normal(5, 3, 500), rng.normal(5, 3, 500)
+    events = []
+    for i in range(500):
+        events.append(prediction(f"r{i}", model="reg", prediction=float(answer[i]), score=None))
+        events.append(outcome(f"r{i}", float(actual[i])))
+    feed(engine, *events)
+    v = counted(engine)
+    key = ("reg", "1", "all", "all")
+    n = v["ml_regression_total", *key]
+    assert n == 500
+    assert v["ml_absolute_error_total", *key] / n == pytest.approx(mean_absolute_error(actual, answer), rel=1e-12)
+    assert v["ml_squared_error_total", *key] == pytest.approx(((answer - actual) ** 2).sum(), rel=1e-12)
+    bias = (v["ml_overprediction_total", *key] - v["ml_underprediction_total", *key]) / n
+    assert bias == pytest.approx((answer - actual).mean(), rel=1e-9)
+    first = v["ml_actual_total", *key, "positive"] - v["ml_actual_total", *key, "negative"]
+    assert first / n + 5.0 == pytest.approx(actual.mean(), rel=1e-12)
+    spread = v["ml_actual_squared_total", *key] - first**2 / n
+    assert spread == pytest.approx(((actual - actual.mean()) ** 2).sum(), rel=1e-9)
+
+
+def test_an_actual_that_is_no_declared_class_is_counted_not_lost(engine: Engine) -> None:
+    feed(engine, prediction("r"), outcome("r", "maybe"), prediction("q", model="reg"), outcome("q", "late"))
+    v = counted(engine)
+    assert v["plumbline_events_unknown_total", "class"] == 2
+    assert v["ml_outcomes_matured_total", *CLF] == 1
+
+
+def test_a_failed_prediction_counts_as_error_and_not_as_quality(engine: Engine) -> None:
+    event = prediction("r", status="error")
+    del event["prediction"], event["score"]
+    feed(engine, event, outcome("r"))
+    v = counted(engine)
+    assert v["ml_prediction_errors_total", *CLF] == 1
+    assert v["ml_predictions_matured_total", *CLF] == 0
+    assert v["ml_confusion_total", *CLF, "all", "all", "1", "1"] == 0
+
+
+def test_stored_lines_are_kept_byte_for_byte(engine: Engine) -> None:
+    line = json.dumps({**prediction("r"), "extra": {"kept": "\u2028 yes"}}).encode()
+    engine.commit([parse(line + b"\r\n", 1.0)], 1.0)
+    assert engine.store.read([1])[1].raw == line
