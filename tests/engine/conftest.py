@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import open_sample
 
 from plumbline.engine import Engine
+from samples import open_sample
 
 
 @pytest.fixture

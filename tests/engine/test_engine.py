@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from samples import baseline, body, catalogue, open_sample, outcome, prediction, values
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_absolute_error, roc_auc_score
 
 from plumbline.engine import Engine
 from plumbline.errors import StoreError
 from plumbline.events import parse
 from plumbline.store.base import Transaction
+from samples import baseline, body, catalogue, open_sample, outcome, prediction, values
 
 CLF = ("clf", "1")
 Opener = Callable[..., Engine]

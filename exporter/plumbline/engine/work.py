@@ -136,6 +136,8 @@ class Work:
         key = self._version(event.model, event.version)
         self._count_unknown(event.model, key)
         self._predictions[key].append((event, row.ts))
+        if row.key not in self._stored and row.key not in self._local:
+            return  # nothing else of this request has come yet, which is the rule
         outcomes = [
             (decoded.correction, e.ts, decoded.actual)
             for e in self._related(row.key)

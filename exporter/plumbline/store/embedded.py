@@ -61,23 +61,19 @@ class EmbeddedStore:
                 f"{folder}: another plumbline process owns this data folder; stop it or choose another --data"
             ) from error
         path = folder / "plumbline.sqlite"
+        db = None
         try:
             # Autocommit: transactions are begun and ended by write() alone.
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute("PRAGMA cache_size=-65536")
-            self._db.executescript(_SCHEMA)
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, SCHEMA_VERSION):
-                raise StoreError(f"{path}: schema {version}; this plumbline reads {SCHEMA_VERSION}")
-            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            row = self._db.execute("SELECT max(seq) FROM events").fetchone()
-            self._last_seq = int(row[0] or 0)
-        except sqlite3.Error as error:
+            db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._last_seq = _prepare(db)
+        except (sqlite3.Error, StoreError) as error:
+            if db is not None:
+                db.close()
+            self._lock_file.close()
             raise StoreError(
                 f"{path}: cannot be opened: {error}; restore it from a backup or move it away"
             ) from error
+        self._db = db
         self._index = HashIndex(folder / "index")
         self._fill_index(self._index.load(self._last_seq))
 
@@ -211,3 +207,17 @@ class EmbeddedStore:
         with self._lock:
             self._db.close()
             self._lock_file.close()
+
+
+def _prepare(db: sqlite3.Connection) -> int:
+    """Set the durability, make or check the schema, and return the newest sequence number."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, SCHEMA_VERSION):
+        raise StoreError(f"it has schema {version} and this plumbline reads {SCHEMA_VERSION}")
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute("PRAGMA cache_size=-65536")
+    db.executescript(_SCHEMA)
+    db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    row = db.execute("SELECT max(seq) FROM events").fetchone()
+    return int(row[0] or 0)
