@@ -1,0 +1,298 @@
+"""Builds a baseline: reads reference and held-out tables, returns the artefact.
+
+Two passes over the reference: the first learns its extent and keeps a sample to choose bins from, the
+second counts every row into them, per time block. One pass over the held-out rows measures quality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage
+from plumbline.baseline.bins import (
+    NumericBins,
+    bin_numeric,
+    category_lookup,
+    choose_categories,
+    choose_numeric,
+    declared_labels,
+)
+from plumbline.baseline.blocks import BlockCounter, BlockPlan
+from plumbline.baseline.heldout import class_numbers, measure_heldout
+from plumbline.baseline.noise import ALPHA, chi2_quantile, leave_one_out_noise
+from plumbline.baseline.quality import stable
+from plumbline.baseline.rows import (
+    TIME,
+    Columns,
+    Filter,
+    Progress,
+    Source,
+    no_rows,
+    quality_source,
+    reference_source,
+)
+from plumbline.baseline.sample import RowSample
+from plumbline.baseline.table import Batch, digest
+from plumbline.baseline.values import BOOLEAN_CATEGORIES, boolean_text
+from plumbline.catalogue.model import Model
+from plumbline.errors import TableError
+from plumbline.names import PREDICTION_FEATURE
+from plumbline.units import format_time
+
+Counts = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """What to build a baseline from.
+
+    Attributes:
+        tables: files of the drift reference.
+        quality_tables: files of the held-out rows; empty = the same as ``tables``.
+        where: rows of the reference; None = all.
+        quality_where: rows held out; None = all of ``quality_tables``, or, without those, the
+            reference's own rows.
+        columns: names of the columns that are no features.
+        block_seconds: length of a time block.
+        bins: number of quantile bins, B.
+        commit: commit of the training code.
+        config: free text or digest of the training configuration.
+    """
+
+    tables: tuple[Path, ...]
+    quality_tables: tuple[Path, ...] = ()
+    where: Filter | None = None
+    quality_where: Filter | None = None
+    columns: Columns = field(default_factory=Columns)
+    block_seconds: float = 7 * 86_400.0
+    bins: int = 10
+    commit: str | None = None
+    config: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A baseline, and what a person should know about it.
+
+    Attributes:
+        baseline: the artefact.
+        blocks: how the reference was cut, in words.
+        remarks: what was assumed or left out, one sentence each.
+    """
+
+    baseline: Baseline
+    blocks: str
+    remarks: tuple[str, ...]
+
+
+def build_baseline(
+    name: str,
+    version: str,
+    model: Model,
+    settings: BuildSettings,
+    progress: Progress = lambda doing, rows: None,
+) -> Built:
+    """Build the baseline of a model version.
+
+    Args:
+        name: the model's name in the catalogue.
+        version: the version whose reference this is.
+        model: its catalogue entry (task, features, classes).
+        settings: tables, filters, columns.
+        progress: called with what is being done and the number of rows just read.
+
+    Raises:
+        TableError: a table cannot be read as declared, or no row is left.
+        UsageError: the settings cannot work together.
+    """
+    source = reference_source(settings.tables, model, settings.columns, settings.where)
+    held = quality_source(
+        settings.quality_tables or settings.tables,
+        model,
+        settings.columns,
+        settings.quality_where if settings.quality_where or settings.quality_tables else settings.where,
+    )
+    extent = _first_pass(source, model, settings, progress)
+    layouts = _choose(source, model, extent, settings.bins)
+    counts = _second_pass(source, model, extent, layouts, progress)
+    quality = measure_heldout(held, model, settings.block_seconds, progress)
+    remarks = list(quality.remarks)
+    if not settings.quality_tables and settings.quality_where is None:
+        remarks.insert(
+            0,
+            "quality is measured on the reference rows themselves: flattering if it was trained on them",
+        )
+    times = extent.plan_times
+    baseline = Baseline(
+        model=name,
+        version=version,
+        task=model.task,
+        features=_features(layouts, counts, len(model.features)),
+        score_bins=quality.score_bins,
+        quality=quality.metrics,
+        actual_mean=quality.actual_mean,
+        classes=list(model.classes or ()),
+        lineage=Lineage(
+            training_data=digest(settings.tables),
+            source=", ".join(table.name for table in settings.tables),
+            rows=extent.rows,
+            quality_rows=quality.rows,
+            start=format_time(times[0]) if times else None,
+            end=format_time(times[1]) if times else None,
+            commit=settings.commit,
+            config=settings.config,
+        ),
+    )
+    return Built(baseline, extent.plan.describe(), tuple(remarks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    rows: int
+    sample: RowSample
+    minimum: dict[str, float]
+    maximum: dict[str, float]
+    plan: BlockPlan
+    plan_times: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Bins of one feature, before its rows are counted."""
+
+    kind: str
+    labels: Sequence[str]
+    uppers: Sequence[float] = ()
+    categories: Sequence[str] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+def _first_pass(source: Source, model: Model, settings: BuildSettings, progress: Progress) -> _Extent:
+    numbers = [key for key, request in source.wanted.items() if request.kind != "text"]
+    texts = [
+        key
+        for key, feature in model.features.items()
+        if feature.type == "categorical" and feature.categories is None
+    ]
+    sample = RowSample(numbers, texts)
+    counter = BlockCounter(settings.block_seconds)
+    rows = 0
+    minimum = {key: float("inf") for key in numbers}
+    maximum = {key: float("-inf") for key in numbers}
+    for batch in source.batches(progress, "reading the reference"):
+        rows += batch.rows
+        sample.add(batch.rows, batch.numbers, batch.texts)
+        for key in numbers:
+            finite = batch.numbers[key][np.isfinite(batch.numbers[key])]
+            if finite.size:
+                minimum[key] = min(minimum[key], float(finite.min()))
+                maximum[key] = max(maximum[key], float(finite.max()))
+        if TIME in batch.numbers:
+            counter.add(batch.numbers[TIME])
+    if not rows:
+        raise no_rows(source, "reference")
+    timed = TIME in source.wanted
+    plan = counter.plan(rows, sample.numbers(TIME) if timed else None)
+    return _Extent(rows, sample, minimum, maximum, plan, (counter.start, counter.end) if timed else None)
+
+
+def _choose(source: Source, model: Model, extent: _Extent, bins: int) -> dict[str, _Layout]:
+    layouts: dict[str, _Layout] = {}
+    for key, request in source.wanted.items():
+        if key == TIME:
+            continue
+        if request.kind == "number":
+            values = extent.sample.numbers(key)
+            values = values[np.isfinite(values)]
+            if not values.size:
+                raise TableError(
+                    f"{source.tables[0]}: column {request.column!r} has no number in the reference rows: "
+                    "fill it, or take the feature out of the catalogue"
+                )
+            low, high = extent.minimum[key], extent.maximum[key]
+            chosen = choose_numeric(values, low, high, bins)
+            layouts[key] = _Layout("numeric", chosen.labels, chosen.uppers, (), low, high)
+            continue
+        categories, labels = _levels(key, model, extent)
+        layouts[key] = _Layout("categorical", labels, categories=categories)
+    return layouts
+
+
+def _levels(key: str, model: Model, extent: _Extent) -> tuple[Sequence[str], Sequence[str]]:
+    if key == PREDICTION_FEATURE:
+        classes = model.classes or ()
+        return classes, declared_labels(classes)
+    feature = model.features[key]
+    if feature.type == "boolean":
+        return BOOLEAN_CATEGORIES, declared_labels(BOOLEAN_CATEGORIES)
+    if feature.categories is not None:
+        return choose_categories((), (), feature.categories)
+    levels, counts = extent.sample.texts(key)
+    return choose_categories(levels, counts, None)
+
+
+def _second_pass(
+    source: Source, model: Model, extent: _Extent, layouts: dict[str, _Layout], progress: Progress
+) -> dict[str, Counts]:
+    """Return, per feature, counts of shape (blocks + 1, bins); the last row holds rows in no block."""
+    blocks = extent.plan.blocks + 1
+    counts = {key: np.zeros((blocks, len(layout.labels)), np.int64) for key, layout in layouts.items()}
+    row = 0
+    for batch in source.batches(progress, "counting the reference"):
+        block = extent.plan.of(row, batch.rows, batch.numbers.get(TIME))
+        row += batch.rows
+        block[block < 0] = blocks - 1
+        for key, layout in layouts.items():
+            size = len(layout.labels)
+            codes = _codes(key, batch, layout, model, source)
+            flat = np.bincount(block * size + codes, minlength=blocks * size)
+            counts[key] += flat.reshape(blocks, size)
+    return counts
+
+
+def _codes(key: str, batch: Batch, layout: _Layout, model: Model, source: Source) -> Codes:
+    if layout.kind == "numeric":
+        return bin_numeric(batch.numbers[key], NumericBins(tuple(layout.uppers), tuple(layout.labels)))
+    column = batch.texts[key]
+    lookup = category_lookup(layout.categories)
+    if key == PREDICTION_FEATURE:
+        classes = class_numbers(batch, key, source.wanted[key].column, model)
+        return np.where(np.isnan(classes), lookup(None), classes).astype(np.intp)
+    if model.features[key].type == "boolean":
+        levels = [boolean_text(level) or level for level in column.levels]
+    else:
+        levels = [_spelled(level, layout.categories) for level in column.levels]
+    return np.array([*map(lookup, levels), lookup(None)], dtype=np.intp)[column.codes]
+
+
+def _spelled(level: str, categories: Sequence[str]) -> str:
+    """Return the declared spelling of a numeric category (a float column's ``1.0`` is ``1``)."""
+    return level if level in categories else level.removesuffix(".0")
+
+
+def _features(
+    layouts: dict[str, _Layout], counts: dict[str, Counts], features: int
+) -> dict[str, FeatureBins]:
+    result = {}
+    for key, layout in layouts.items():
+        per_block = counts[key]
+        degrees = len(layout.labels) - 1
+        result[key] = FeatureBins(
+            kind="numeric" if layout.kind == "numeric" else "categorical",
+            labels=list(layout.labels),
+            counts=per_block.sum(axis=0).tolist(),
+            noise=stable(leave_one_out_noise(per_block[:-1])),
+            chi2=stable(chi2_quantile(ALPHA / features, degrees)),
+            uppers=list(layout.uppers),
+            categories=list(layout.categories),
+            minimum=layout.minimum,
+            maximum=layout.maximum,
+        )
+    return result

@@ -1,0 +1,134 @@
+"""The held-out rows of a baseline: reads them, returns quality, its spread and the score bins.
+
+Only four columns are held: prediction, outcome, score, time (32 bytes a row), because ROC-AUC over the
+rows themselves needs all of them at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.baseline.artefact import Quality, ScoreBins
+from plumbline.baseline.blocks import BlockCounter
+from plumbline.baseline.quality import Rows, measure_with_spread, score_bins, stable
+from plumbline.baseline.rows import ACTUAL, TIME, Progress, Source, no_rows
+from plumbline.baseline.table import Batch
+from plumbline.baseline.values import class_text
+from plumbline.catalogue.model import Model
+from plumbline.errors import TableError
+from plumbline.names import PREDICTION_FEATURE, SCORE_FEATURE
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What the held-out rows say.
+
+    Attributes:
+        rows: rows with an outcome.
+        metrics: quality by metric name.
+        score_bins: binary models with a score.
+        actual_mean: regression: mean outcome.
+        remarks: what was left out, one sentence each.
+    """
+
+    rows: int
+    metrics: dict[str, Quality]
+    score_bins: ScoreBins | None
+    actual_mean: float | None
+    remarks: tuple[str, ...]
+
+
+def measure_heldout(source: Source, model: Model, block_seconds: float, progress: Progress) -> HeldOut:
+    """Measure quality on the held-out rows.
+
+    Raises:
+        TableError: no row has an outcome, a score is no probability, or a class is not declared.
+    """
+    predicted, actual, score, times = _read(source, model, progress)
+    if not predicted.size:
+        raise no_rows(source, "quality")
+    known = ~np.isnan(actual)
+    if not known.any():
+        raise TableError(
+            f"{source.tables[0]}: column {source.wanted[ACTUAL].column!r} is empty in every held-out row: "
+            "quality needs outcomes"
+        )
+    usable = known & ~np.isnan(predicted)
+    remarks = []
+    if not known.all():
+        remarks.append(f"{int((~known).sum())} held-out rows have no outcome and are left out of the quality")
+    if score is not None:
+        usable &= ~np.isnan(score)
+        _check_scores(source, score)
+    elif model.task == "binary":
+        remarks.append("the table has no score: no ROC-AUC, Brier score, log-loss and score bins")
+    incomplete = int((known & ~usable).sum())
+    if incomplete:
+        remarks.append(
+            f"{incomplete} held-out rows have an outcome but no prediction or score and are left out"
+        )
+    if not usable.any():
+        raise TableError(f"{source.tables[0]}: no held-out row has both a prediction and an outcome")
+    counter = BlockCounter(block_seconds)
+    kept_times = times[usable] if times is not None else None
+    if kept_times is not None:
+        counter.add(kept_times)
+    total = int(usable.sum())
+    blocks = counter.plan(total, kept_times).of(0, total, kept_times)
+    rows = Rows(predicted[usable], actual[usable], score[usable] if score is not None else None, blocks)
+    classes = list(model.classes or ())
+    positive = classes.index(model.positive_class) if model.task == "binary" and model.positive_class else 0
+    bins = score_bins(rows.score, rows.actual == positive) if rows.score is not None else None
+    mean = stable(float(np.mean(rows.actual))) if model.task == "regression" else None
+    return HeldOut(total, measure_with_spread(rows, model.task, positive), bins, mean, tuple(remarks))
+
+
+def _read(
+    source: Source, model: Model, progress: Progress
+) -> tuple[Floats, Floats, Floats | None, Floats | None]:
+    parts: dict[str, list[Floats]] = {key: [] for key in source.wanted}
+    for batch in source.batches(progress, "reading held-out rows"):
+        for key, request in source.wanted.items():
+            if request.kind == "text":
+                parts[key].append(class_numbers(batch, key, request.column, model))
+            else:
+                parts[key].append(batch.numbers[key])
+    columns = {key: np.concatenate(arrays) if arrays else np.empty(0) for key, arrays in parts.items()}
+    return columns[PREDICTION_FEATURE], columns[ACTUAL], columns.get(SCORE_FEATURE), columns.get(TIME)
+
+
+def class_numbers(batch: Batch, key: str, column: str, model: Model) -> Floats:
+    """Return the class index of each row of a text column, NaN = missing.
+
+    Raises:
+        TableError: a text is no declared class.
+    """
+    classes = model.classes or ()
+    text = batch.texts[key]
+    table = np.full(len(text.levels) + 1, np.nan)  # the last entry serves code -1, missing
+    used = set(np.unique(text.codes).tolist())
+    for i, level in enumerate(text.levels):
+        spelled = class_text(level, classes)
+        if spelled is not None:
+            table[i] = classes.index(spelled)
+        elif i in used:
+            raise TableError(
+                f"{batch.path}: column {column!r}: {level!r} is not one of the model's classes "
+                f"({', '.join(classes)}): correct the table, or the classes in the catalogue"
+            )
+    values: Floats = table[text.codes]
+    return values
+
+
+def _check_scores(source: Source, score: Floats) -> None:
+    wrong = np.flatnonzero((score < 0.0) | (score > 1.0))
+    if wrong.size:
+        raise TableError(
+            f"{source.tables[0]}: column {source.wanted[SCORE_FEATURE].column!r}: {score[wrong[0]]:g} is no "
+            "probability: the score must lie between 0 and 1"
+        )

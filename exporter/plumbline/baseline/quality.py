@@ -1,0 +1,146 @@
+"""Quality of a model on held-out rows, exactly, from the rows themselves.
+
+Reads aligned arrays of predictions, scores and outcomes; returns the metrics of ``names`` by their
+contract names. Live quality comes from counters in PromQL instead; both follow the same formulas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.baseline.artefact import Quality, ScoreBins
+from plumbline.baseline.bins import SCORE_BINS, score_uppers
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.intp]
+
+# Scores of exactly 0 and 1 are moved this far inwards before the logarithm (as scikit-learn does).
+LOG_LOSS_EPSILON = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Held-out rows with a known outcome.
+
+    Attributes:
+        predicted: shape (n,): class index, or the predicted number of a regression.
+        actual: shape (n,): class index, or the actual number.
+        score: shape (n,): probability of the positive class; None if the table has none.
+        block: shape (n,): index of the row's time block; -1 = in none.
+    """
+
+    predicted: Floats
+    actual: Floats
+    score: Floats | None
+    block: Ints
+
+    def take(self, chosen: Bools) -> Rows:
+        """Return the chosen rows."""
+        score = self.score[chosen] if self.score is not None else None
+        return Rows(self.predicted[chosen], self.actual[chosen], score, self.block[chosen])
+
+
+def measure(rows: Rows, task: str, positive: int) -> dict[str, float]:
+    """Return every metric that is defined for the rows (ROC-AUC needs both classes, R2 a spread).
+
+    Args:
+        rows: at least one row.
+        task: binary, multiclass or regression.
+        positive: index of the positive class (binary only).
+    """
+    if task == "regression":
+        return _regression(rows)
+    if task == "multiclass":
+        return {"accuracy": float(np.mean(rows.predicted == rows.actual))}
+    return _binary(rows, positive)
+
+
+def measure_with_spread(rows: Rows, task: str, positive: int) -> dict[str, Quality]:
+    """Return the metrics over all rows, each with its standard deviation (n - 1) over the time blocks."""
+    overall = measure(rows, task, positive)
+    blocks = [
+        measure(rows.take(rows.block == block), task, positive)
+        for block in np.unique(rows.block)
+        if block >= 0
+    ]
+    result = {}
+    for metric, value in overall.items():
+        values = [block[metric] for block in blocks if metric in block]
+        stddev = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        result[metric] = Quality(
+            value=stable(value), stddev=None if stddev is None else stable(stddev), rows=rows.actual.size
+        )
+    return result
+
+
+def score_bins(score: Floats, positive: Bools, bins: int = SCORE_BINS) -> ScoreBins:
+    """Return quantile bins of the held-out scores with positives and score sums per bin."""
+    uppers = score_uppers(score, bins)
+    codes = np.searchsorted(uppers, score, side="left")
+    size = uppers.size + 1
+    return ScoreBins(
+        uppers=[float(u) for u in uppers],
+        labels=[f"{i:02d}" for i in range(size)],
+        counts=np.bincount(codes, minlength=size).tolist(),
+        positives=np.bincount(codes[positive], minlength=size).tolist(),
+        score_sums=[stable(s) for s in np.bincount(codes, weights=score, minlength=size)],
+    )
+
+
+def roc_auc(score: Floats, positive: Bools) -> float | None:
+    """Return the area under the ROC curve: P(positive scores above negative), ties counting half.
+
+    None if one of the classes is absent.
+    """
+    n1 = int(positive.sum())
+    n0 = positive.size - n1
+    if not n0 or not n1:
+        return None
+    negatives = np.sort(score[~positive])
+    scores = score[positive]
+    below = np.searchsorted(negatives, scores, side="left")
+    upto = np.searchsorted(negatives, scores, side="right")
+    return float((below.sum(dtype=np.int64) + upto.sum(dtype=np.int64)) / (2.0 * n0 * n1))
+
+
+def stable(value: float) -> float:
+    """Round to 12 significant digits, so that summation order does not change the artefact's bytes."""
+    return float(f"{value:.12g}")
+
+
+def _binary(rows: Rows, positive: int) -> dict[str, float]:
+    predicted, actual = rows.predicted == positive, rows.actual == positive
+    hits = int((predicted & actual).sum())
+    n_predicted, n_actual = int(predicted.sum()), int(actual.sum())
+    result = {"accuracy": float(np.mean(rows.predicted == rows.actual))}
+    if n_predicted:
+        result["precision"] = hits / n_predicted
+    if n_actual:
+        result["recall"] = hits / n_actual
+    if n_predicted + n_actual:
+        result["f1"] = 2.0 * hits / (n_predicted + n_actual)
+    if rows.score is not None:
+        area = roc_auc(rows.score, actual)
+        if area is not None:
+            result["roc_auc"] = area
+        result["brier"] = float(np.mean((rows.score - actual) ** 2))
+        inside = np.clip(rows.score, LOG_LOSS_EPSILON, 1.0 - LOG_LOSS_EPSILON)
+        result["log_loss"] = float(-np.mean(np.log(np.where(actual, inside, 1.0 - inside))))
+    return result
+
+
+def _regression(rows: Rows) -> dict[str, float]:
+    error = rows.predicted - rows.actual
+    result = {
+        "mae": float(np.mean(np.abs(error))),
+        "rmse": float(np.sqrt(np.mean(error**2))),
+        "bias": float(np.mean(error)),
+    }
+    spread = float(np.sum((rows.actual - rows.actual.mean()) ** 2))
+    if spread > 0.0:
+        result["r2"] = 1.0 - float(np.sum(error**2)) / spread
+    return result

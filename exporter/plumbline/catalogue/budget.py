@@ -1,0 +1,126 @@
+"""How many series a catalogue's models will make, before anything is deployed.
+
+Reads the catalogue only, so bins that a baseline has yet to choose are counted at their worst. The
+exporter enforces the same budget on the real layouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from plumbline import names
+from plumbline.baseline.bins import SCORE_BINS, TOP_CATEGORIES
+from plumbline.catalogue.model import Catalogue, Feature, Model
+from plumbline.names import Metric
+
+NUMERIC_BINS = 20 + 3  # B = 10 quantile bins and as many with one value; below, above, missing
+_OTHER_AND_MISSING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One row of the breakdown.
+
+    Attributes:
+        group: e.g. ``drift``.
+        series: for one model version.
+    """
+
+    group: str
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBudget:
+    """Estimate for one model.
+
+    Attributes:
+        model: its name.
+        parts: breakdown for one version.
+        versions: live versions assumed.
+        limit: the budget per model.
+    """
+
+    model: str
+    parts: tuple[Part, ...]
+    versions: int
+    limit: int
+
+    @property
+    def per_version(self) -> int:
+        """Series of one version."""
+        return sum(part.series for part in self.parts)
+
+    @property
+    def series(self) -> int:
+        """Series of all assumed versions."""
+        return self.per_version * self.versions
+
+
+def estimate(catalogue: Catalogue) -> list[ModelBudget]:
+    """Return the estimate of every model, in the catalogue's order."""
+    budget = catalogue.series_budget
+    return [
+        ModelBudget(name, tuple(_parts(model)), budget.versions_per_model, budget.per_model)
+        for name, model in catalogue.models.items()
+    ]
+
+
+def feature_bins(feature: Feature) -> int:
+    """Return the most bins the feature can have."""
+    if feature.type == "numeric":
+        return NUMERIC_BINS
+    if feature.type == "boolean":
+        return 2 + _OTHER_AND_MISSING
+    known = len(feature.categories) if feature.categories is not None else TOP_CATEGORIES
+    return known + _OTHER_AND_MISSING
+
+
+def _parts(model: Model) -> Iterable[Part]:
+    bins = [feature_bins(feature) for feature in model.features.values()]
+    if model.task == "regression":
+        bins.append(NUMERIC_BINS)
+    else:
+        bins.append(len(model.classes or ()) + _OTHER_AND_MISSING)
+    if model.task == "binary":
+        bins.append(NUMERIC_BINS)
+    yield Part("serving", 3 + _histogram(names.PREDICTION_LATENCY))
+    yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS))
+    yield Part("outcomes", len(names.OUTCOME_STATES) + 2 + _histogram(names.OUTCOME_DELAY))
+    yield Part("quality", _quality(model))
+    yield Part("baseline", sum(bins) + 2 * len(bins) + 2 + _baseline_quality(model))
+    yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3)
+    yield Part("business", len(model.kpis) * (len(names.SIGNS) + 1))
+
+
+def _histogram(metric: Metric) -> int:
+    return len(metric.buckets) + 3  # +Inf, sum, count
+
+
+def _slice_values(model: Model) -> int:
+    return 1 + sum(len(values) + 1 for values in model.slices.values())  # all rows; values and other
+
+
+def _quality(model: Model) -> int:
+    if model.task == "regression":
+        # n, |e|, e^2, over, under, actual on either side, actual^2
+        return 8 * _slice_values(model)
+    confusion = len(model.classes or ()) ** 2 * _slice_values(model)
+    if model.task == "multiclass":
+        return confusion
+    return confusion + SCORE_BINS * 4 + 2  # bins by actual, sums, positives above; Brier, log-loss
+
+
+def _baseline_quality(model: Model) -> int:
+    if model.task == "regression":
+        return 2 * len(names.REGRESSION_METRICS)
+    if model.task == "multiclass":
+        return 2
+    return 2 * len(names.BINARY_METRICS) + SCORE_BINS
+
+
+def _serving_objectives(model: Model) -> int:
+    serving = model.serving
+    declared = (serving.latency_p99, serving.error_ratio, serving.predictions_per_second)
+    return sum(bound is not None for bound in declared) + 2  # coverage, samples

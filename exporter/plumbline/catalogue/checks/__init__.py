@@ -1,0 +1,67 @@
+"""Checks that span fields of the catalogue: one small function each, listed once, here.
+
+A check reads the catalogue and yields findings; its rule id is declared beside it. Add one by writing a
+function with ``@check("catalogue/...")`` and naming it in ``CHECKS``; ``docs/checks.md`` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from plumbline.catalogue.checks import capacity, models, objectives, people, pipelines, timing
+from plumbline.catalogue.checks.base import Check, Facts, Finding
+from plumbline.catalogue.model import Catalogue
+
+CHECKS: tuple[Check, ...] = (
+    people.unknown_owner,
+    people.unknown_ticket_hours,
+    people.receiver_kinds,
+    people.email_needs_smtp,
+    people.inline_secret,
+    people.bad_url,
+    people.bad_target,
+    people.time_interval_shape,
+    models.unknown_retention,
+    models.retention_order,
+    models.classes_of_task,
+    models.class_names,
+    models.category_lists,
+    models.slice_values,
+    models.duplicate_kpi,
+    objectives.metric_of_task,
+    objectives.one_bound,
+    objectives.bound_direction,
+    objectives.duplicate_objective,
+    objectives.severity_order,
+    objectives.never_fires,
+    objectives.latency_beyond_buckets,
+    pipelines.unknown_model,
+    pipelines.duplicate_stage,
+    pipelines.freshness_of_cadence,
+    pipelines.row_bounds,
+    timing.positive_durations,
+    timing.drift_chain,
+    timing.known_windows,
+    timing.fast_before_slow,
+    timing.scrapes_per_window,
+    capacity.model_budget,
+    capacity.total_budget,
+)
+
+
+def run_checks(
+    catalogue: Catalogue, declared: Mapping[str, frozenset[str]] | None = None
+) -> Iterator[Finding]:
+    """Yield what every check finds.
+
+    Args:
+        catalogue: of valid shape.
+        declared: names per section as written, where entries of wrong shape were set aside.
+    """
+    facts = Facts(catalogue, declared or {})
+    for check in CHECKS:
+        for location, message in check.function(facts):
+            yield location, message, check.rule
+
+
+__all__ = ["CHECKS", "run_checks"]

@@ -1,0 +1,146 @@
+"""Checks of models: classes, features, slices, retention."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from plumbline.catalogue.checks.base import Facts, Found, check, unknown
+from plumbline.catalogue.source import Location
+from plumbline.names import ALL, MISSING, OTHER, UNKNOWN
+from plumbline.units import parse_duration
+
+MAXIMUM_CLASSES = 50
+MAXIMUM_CATEGORIES = 50
+MAXIMUM_SLICE_VALUES = 50
+_RESERVED = (UNKNOWN, OTHER, MISSING)
+
+
+@check("catalogue/unknown-retention")
+def unknown_retention(facts: Facts) -> Found:
+    """A model's retention class exists."""
+    known = facts.known("retention")
+    for name, model in facts.catalogue.models.items():
+        if model.retention not in known:
+            message = unknown("retention class", model.retention, known, "retention")
+            yield ("models", name, "retention"), message
+
+
+@check("catalogue/retention-order")
+def retention_order(facts: Facts) -> Found:
+    """A retention class keeps events at most as long as its maximum."""
+    for name, retention in facts.catalogue.retention.items():
+        if parse_duration(retention.minimum) > parse_duration(retention.maximum):
+            message = f"minimum {retention.minimum} is longer than maximum {retention.maximum}: swap them"
+            yield ("retention", name, "minimum"), message
+
+
+@check("catalogue/classes")
+def classes_of_task(facts: Facts) -> Found:
+    """Each task has the classes it needs, and no others."""
+    for name, model in facts.catalogue.models.items():
+        here: Location = ("models", name)
+        classes = model.classes
+        if model.task == "regression":
+            for key in ("classes", "positive_class", "threshold"):
+                if key in model.model_fields_set and getattr(model, key) is not None:
+                    yield (*here, key), f"a regression model has no {key}: remove it"
+            continue
+        if classes is None:
+            example = '["0", "1"]' if model.task == "binary" else '["a", "b", "c"]'
+            yield here, f"a {model.task} model needs classes, such as classes: {example}"
+        elif model.task == "binary" and len(classes) != 2:
+            message = (
+                f"a binary model has exactly 2 classes, not {len(classes)}: use task multiclass for more"
+            )
+            yield (*here, "classes"), message
+        elif model.task == "multiclass" and not 3 <= len(classes) <= MAXIMUM_CLASSES:
+            message = f"a multiclass model has 3 to {MAXIMUM_CLASSES} classes, not {len(classes)}"
+            yield (*here, "classes"), message
+        if model.task == "binary":
+            if model.positive_class is None:
+                yield here, "a binary model needs positive_class: the class that score is the probability of"
+            elif classes is not None and model.positive_class not in classes:
+                message = (
+                    f"positive_class {model.positive_class!r} is not one of classes ({', '.join(classes)})"
+                )
+                yield (*here, "positive_class"), message
+        else:
+            for key in ("positive_class", "threshold"):
+                if key in model.model_fields_set and getattr(model, key) is not None:
+                    yield (*here, key), f"a multiclass model has no {key}: remove it"
+
+
+@check("catalogue/class-names")
+def class_names(facts: Facts) -> Found:
+    """Classes are distinct, and none bears a name that bounds a label set."""
+    for name, model in facts.catalogue.models.items():
+        yield from _distinct(("models", name, "classes"), model.classes or (), "class")
+        for i, text in enumerate(model.classes or ()):
+            if text in _RESERVED:
+                yield ("models", name, "classes", i), f"{text!r} is reserved: name the class otherwise"
+
+
+@check("catalogue/categories")
+def category_lists(facts: Facts) -> Found:
+    """Declared categories belong to categorical features, are distinct and few."""
+    for name, model in facts.catalogue.models.items():
+        for feature_name, feature in model.features.items():
+            here: Location = ("models", name, "features", feature_name, "categories")
+            if feature.categories is None:
+                continue
+            if feature.type != "categorical":
+                message = f"a {feature.type} feature has no categories: remove them, or make it categorical"
+                yield here, message
+            elif not feature.categories:
+                yield here, "the list is empty: leave it out to let the baseline take the 20 most frequent"
+            elif len(feature.categories) > MAXIMUM_CATEGORIES:
+                message = (
+                    f"{len(feature.categories)} categories make as many series: declare at most "
+                    f"{MAXIMUM_CATEGORIES}, or leave the list out to keep the 20 most frequent"
+                )
+                yield here, message
+            yield from _distinct(here, feature.categories, "category")
+
+
+@check("catalogue/slices")
+def slice_values(facts: Facts) -> Found:
+    """Slices have closed, distinct value lists that agree with the feature they are named after."""
+    for name, model in facts.catalogue.models.items():
+        for slice_name, values in model.slices.items():
+            here: Location = ("models", name, "slices", slice_name)
+            if slice_name == ALL:
+                yield here, f"{ALL!r} is reserved for all rows: name the slice otherwise"
+            if not values:
+                yield here, "the slice has no values: list those to watch; the rest is counted as other"
+            elif len(values) > MAXIMUM_SLICE_VALUES:
+                yield here, f"{len(values)} values are too many for a slice: at most {MAXIMUM_SLICE_VALUES}"
+            yield from _distinct(here, values, "value")
+            feature = model.features.get(slice_name)
+            if feature is None:
+                continue  # sent with the event, in its field slices
+            if feature.type == "numeric":
+                message = (
+                    f"feature {slice_name!r} is numeric: send a banded value in the event's slices instead"
+                )
+                yield here, message
+            known = feature.categories or (("false", "true") if feature.type == "boolean" else None)
+            for i, value in enumerate(values):
+                if known is not None and value not in known:
+                    message = f"{value!r} is no category of feature {slice_name!r} ({', '.join(known)})"
+                    yield (*here, i), message
+
+
+@check("catalogue/kpis")
+def duplicate_kpi(facts: Facts) -> Found:
+    """A KPI is named once."""
+    for name, model in facts.catalogue.models.items():
+        yield from _distinct(("models", name, "kpis"), model.kpis, "KPI")
+
+
+def _distinct(location: Location, values: Iterable[str], what: str) -> Found:
+    for value, count in Counter(values).items():
+        if count > 1:
+            yield location, f"{what} {value!r} is listed {count} times: keep one"
+        if not value:
+            yield location, f"a {what} is empty text: missing values have their own bin; remove it"

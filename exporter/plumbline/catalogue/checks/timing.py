@@ -1,0 +1,97 @@
+"""Checks of windows and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from plumbline.catalogue.checks.base import Facts, Found, check
+from plumbline.catalogue.source import Location
+from plumbline.units import parse_duration
+
+_SCRAPES = 4
+_LOOK_BACK = 300.0
+
+
+@check("catalogue/zero-duration")
+def positive_durations(facts: Facts) -> Found:
+    """Windows, intervals and cadences are longer than nothing."""
+    evaluation = facts.catalogue.evaluation
+    uses: list[tuple[Location, str]] = [
+        (("evaluation", key), getattr(evaluation, key))
+        for key in ("scrape_interval", "rule_interval", "fast", "slow", "drift_alert")
+    ]
+    uses += _windows(facts)
+    uses += [
+        (("pipelines", name, "cadence"), pipe.cadence) for name, pipe in facts.catalogue.pipelines.items()
+    ]
+    for name, model in facts.catalogue.models.items():
+        if model.serving.latency_p99 is not None:
+            uses.append((("models", name, "serving", "latency_p99"), model.serving.latency_p99))
+    for location, text in uses:
+        if parse_duration(text) <= 0.0:
+            yield location, f"{text!r} is no time at all: write a duration such as 30s or 1h"
+
+
+@check("catalogue/drift-chain")
+def drift_chain(facts: Facts) -> Found:
+    """Each drift window is a larger multiple of the one before: it is summed from its tiles."""
+    windows = facts.catalogue.evaluation.drift
+    for i in range(1, len(windows)):
+        shorter, longer = parse_duration(windows[i - 1]), parse_duration(windows[i])
+        if shorter <= 0.0:
+            continue
+        if longer <= shorter or round(longer * 1000) % round(shorter * 1000):
+            message = f"window {windows[i]} is no multiple of {windows[i - 1]}: longer windows are summed from shorter"
+            yield ("evaluation", "drift", i), message
+    quality = facts.catalogue.evaluation.quality
+    for i, window in enumerate(quality):
+        if window in quality[:i]:
+            yield ("evaluation", "quality", i), f"window {window} is listed twice: keep one"
+
+
+@check("catalogue/unknown-window")
+def known_windows(facts: Facts) -> Found:
+    """The windows that alerts look at are recorded."""
+    evaluation = facts.catalogue.evaluation
+    for key, family in (("fast", "quality"), ("slow", "quality"), ("drift_alert", "drift")):
+        window, windows = getattr(evaluation, key), getattr(evaluation, family)
+        if window not in windows:
+            message = f"{key} {window} is not among evaluation.{family} ({', '.join(windows)}): add it there"
+            yield ("evaluation", key), message
+
+
+@check("catalogue/fast-slow")
+def fast_before_slow(facts: Facts) -> Found:
+    """The fast window is shorter than the slow one."""
+    evaluation = facts.catalogue.evaluation
+    if parse_duration(evaluation.fast) >= parse_duration(evaluation.slow):
+        message = f"fast {evaluation.fast} is not shorter than slow {evaluation.slow}"
+        yield ("evaluation", "fast"), message
+
+
+@check("catalogue/short-window")
+def scrapes_per_window(facts: Facts) -> Found:
+    """A window spans at least four scrapes, and rules run within Prometheus's look-back."""
+    evaluation = facts.catalogue.evaluation
+    scrape = parse_duration(evaluation.scrape_interval)
+    for location, window in _windows(facts):
+        if 0.0 < parse_duration(window) < _SCRAPES * scrape:
+            message = (
+                f"window {window} spans fewer than {_SCRAPES} scrapes of {evaluation.scrape_interval}: "
+                "lengthen it, or scrape more often"
+            )
+            yield location, message
+    for key in ("scrape_interval", "rule_interval"):
+        if parse_duration(getattr(evaluation, key)) >= _LOOK_BACK:
+            message = (
+                f"{getattr(evaluation, key)} reaches Prometheus's look-back of 5m: series would have gaps"
+            )
+            yield ("evaluation", key), message
+
+
+def _windows(facts: Facts) -> Iterator[tuple[Location, str]]:
+    evaluation = facts.catalogue.evaluation
+    for i, window in enumerate(evaluation.drift):
+        yield ("evaluation", "drift", i), window
+    for i, window in enumerate(evaluation.quality):
+        yield ("evaluation", "quality", i), window
