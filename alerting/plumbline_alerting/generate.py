@@ -10,14 +10,22 @@ from collections.abc import Iterable
 
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import GeneratedFile
-from plumbline_alerting import drift, quality, serving
-from plumbline_alerting.model import Group, rule_file
+from plumbline_alerting import alertmanager, alerts, drift, prometheus, quality, serving
+from plumbline_alerting.model import Group, rule_file, to_yaml
 from plumbline_alerting.windows import drift_windows, quality_windows
 
 
 def generate(catalogue: Catalogue) -> Iterable[GeneratedFile]:
-    """Return every file of this part."""
+    """Return every file of this part.
+
+    Raises:
+        CatalogueError: if a receiver cannot be expressed in Alertmanager's configuration.
+    """
     yield from recording_rules(catalogue)
+    for name, group in alerts.groups(catalogue).items():
+        yield GeneratedFile(f"alerting/rules/{name}.yml", rule_file([group]))
+    yield GeneratedFile("alerting/alertmanager.yml", to_yaml(alertmanager.configuration(catalogue)))
+    yield GeneratedFile("prometheus/prometheus.yml", to_yaml(prometheus.configuration(catalogue)))
 
 
 def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:

@@ -74,7 +74,7 @@ def tidy(expr: str) -> str:
 class _Dumper(yaml.SafeDumper):
     """Long texts as block scalars, lists indented under their key."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
 
 

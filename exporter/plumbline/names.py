@@ -444,9 +444,9 @@ R_QUALITY_LOSS = Recorded(
     _METRIC,
 )
 R_CALIBRATION_GAP = Recorded(
-    "model:ml_calibration_gap:ratio", "(positives - positives expected by the baseline at these scores) / n", MV
+    "model:ml_calibration_gap:ratio", "(positives - positives the baseline expects at these scores) / n", MV
 )
-R_CALIBRATION_STDERR = Recorded("model:ml_calibration_gap:stderr", "standard error of the calibration gap", MV)
+R_CALIBRATION_STDERR = Recorded("model:ml_calibration_gap:stderr", "standard error of the gap", MV)
 
 # Increases of counters per window, one family per counter: every ratio below is made from these, and
 # long windows are summed from short ones.
@@ -467,7 +467,10 @@ R_LATENCY_INCREASE = Recorded(
     "model:ml_prediction_latency_seconds_bucket:increase", "predictions by latency bucket", (*MV, "le")
 )
 
-RECORDED: tuple[Recorded, ...] = (*R_INCREASES.values(), *(r for r in list(globals().values()) if isinstance(r, Recorded)))
+RECORDED: tuple[Recorded, ...] = (
+    *R_INCREASES.values(),
+    *(r for r in list(globals().values()) if isinstance(r, Recorded)),
+)
 
 # Quality metrics: True where larger is better.
 QUALITY_METRICS: dict[str, bool] = {
