@@ -435,8 +435,42 @@ R_COVERAGE = Recorded("model:ml_outcome_coverage:ratio", "mature outcomes / matu
 R_TRAFFIC = Recorded("model:ml_predictions:rate", "predictions per second", MV)
 R_ERRORS = Recorded("model:ml_prediction_errors:ratio", "share of predictions in error", MV)
 R_LATENCY_P99 = Recorded("model:ml_prediction_latency_seconds:p99", "99th percentile of the latency", MV)
+R_PROBLEM_INCREASE = Recorded(
+    "feature:ml_feature_problems:increase", "values with a problem", (*_FEATURE, "problem")
+)
+R_QUALITY_LOSS = Recorded(
+    "slice:ml_quality_loss:sigmas",
+    "loss against the baseline (positive = worse) in max(baseline's standard deviation, standard error)",
+    _METRIC,
+)
+R_CALIBRATION_GAP = Recorded(
+    "model:ml_calibration_gap:ratio", "(positives - positives the baseline expects at these scores) / n", MV
+)
+R_CALIBRATION_STDERR = Recorded("model:ml_calibration_gap:stderr", "standard error of the gap", MV)
 
-RECORDED: tuple[Recorded, ...] = tuple(r for r in list(globals().values()) if isinstance(r, Recorded))
+# Increases of counters per window, one family per counter: every ratio below is made from these, and
+# long windows are summed from short ones.
+R_INCREASES: dict[str, Recorded] = {
+    m.name: Recorded(
+        f"{'slice' if 'slice' in m.labels else 'bin' if 'bin' in m.labels else 'model'}"
+        f":{m.name.removesuffix('_total')}:increase",
+        f"increase of {m.name}",
+        m.labels,
+    )
+    for m in (
+        CONFUSION, SCORE_BINS, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS,
+        REGRESSION, ABSOLUTE_ERROR, SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
+        PREDICTIONS_MATURED, OUTCOMES_MATURED, OUTCOMES, PREDICTIONS, PREDICTION_ERRORS,
+    )
+}  # fmt: skip
+R_LATENCY_INCREASE = Recorded(
+    "model:ml_prediction_latency_seconds_bucket:increase", "predictions by latency bucket", (*MV, "le")
+)
+
+RECORDED: tuple[Recorded, ...] = (
+    *R_INCREASES.values(),
+    *(r for r in list(globals().values()) if isinstance(r, Recorded)),
+)
 
 # Quality metrics: True where larger is better.
 QUALITY_METRICS: dict[str, bool] = {
@@ -490,6 +524,16 @@ SELF_ALERTS = ("Watchdog", "ExporterDown", "EventsRejected", "RulesSlow", "Notif
 # Unrouted (severity info): one per dependent model while a pipeline is broken. It exists to be the
 # source of an inhibition, because Alertmanager can only mute along equal labels.
 INHIBITOR_ALERTS = ("ModelInputBroken", "ModelRollout")
+
+# Literal uids, so that links in alerts and between dashboards never break.
+DASHBOARD_UIDS = {
+    "fleet": "plumbline-fleet",
+    "quality": "plumbline-quality",
+    "drift": "plumbline-drift",
+    "pipelines": "plumbline-pipelines",
+    "infrastructure": "plumbline-infrastructure",
+    "exporter": "plumbline-exporter",
+}
 
 DEFAULT_PORT = 9877
 CONTENT_TYPE_NDJSON = "application/x-ndjson"

@@ -1,0 +1,329 @@
+"""The PromQL of every alert; the texts are in ``plumbline_alerting.alerts``.
+
+Thresholds and owners come from series (``ml_objective``, ``ml_model_info``, ``ml_pipeline_info``), so a
+query serves every model. Common to all: a sample-size gate beside every ratio, replicas merged with
+``max by`` or ``sum by``, and no result (rather than a false one) where data are missing.
+"""
+
+from __future__ import annotations
+
+from plumbline import names
+from plumbline.units import format_duration, parse_duration
+from plumbline_alerting.promql import FEATURE, MV, WHOLE, one_of, quoted
+from plumbline_alerting.scene import JOB_ALERTMANAGER, JOB_EXPORTER, JOB_PROMETHEUS, Scene
+
+SIGMAS = 3  # a loss counts from this many max(baseline's standard deviation, standard error)
+FAST_SAMPLES = 30  # in the fast window a normal approximation suffices: the slow one holds the proof
+BROKEN_JUMP = 0.2  # share of values that must have become missing or invalid
+BROKEN_SAMPLES = 30
+ERRORS_MINIMUM = 5
+LATENCY_SAMPLES = 100  # below this a 99th percentile is one request
+CALIBRATION_FLOOR = 0.05
+BUDGET_RATIO = 0.8
+REJECTED_RATIO = 0.05
+DISK_RANGE = "6h"
+DISK_AHEAD_SECONDS = 4 * 86400
+SCRAPED_RATIO = 0.8  # of the scrapes a range should hold; fewer = a gap or a start, no statement
+
+_PS = "pipeline, stage"
+_INFO = names.MODEL_INFO.name
+_PRODUCTION = f'{_INFO}{{stage="production"}}'
+_OWNER = f"max by ({MV}, owner) ({_PRODUCTION})"
+
+
+def owned(expr: str) -> str:
+    """Keep production versions and add their owner."""
+    return f"(\n{expr}\n)\n* on ({MV}) group_left (owner) {_OWNER}"
+
+
+def pipeline_owned(expr: str) -> str:
+    """Add the pipeline's owner."""
+    owner = f"max by (pipeline, owner) ({names.PIPELINE_INFO.name})"
+    return f"(\n{expr}\n)\n* on (pipeline) group_left (owner) {owner}"
+
+
+def objective(metric: str, by: str = MV) -> str:
+    """The declared bound that is no quality metric."""
+    return f'max by ({by}) ({names.OBJECTIVE.name}{{metric="{metric}"}})'
+
+
+def _increase(metric: names.Metric, window: str) -> str:
+    return names.R_INCREASES[metric.name].over(window)
+
+
+def _known_well(window: str, samples: str) -> str:
+    """Enough outcomes, and not only the early, flattering ones."""
+    n = f"max by ({MV}) ({names.R_QUALITY_SAMPLES.over(window)}{{{WHOLE}}})"
+    coverage = f"max by ({MV}) ({names.R_COVERAGE.over(window)})"
+    return (
+        f"and on ({MV}) {n} >= on ({MV}) {samples}\n"
+        f"and on ({MV}) {coverage} >= on ({MV}) {objective(names.OBJECTIVE_COVERAGE)}"
+    )
+
+
+def quality_worse(window: str, severity: str, samples: str) -> str:
+    """Worse than the objective and than the baseline, by more than noise, on enough outcomes."""
+    by = f"{MV}, metric"
+    value = f"max by ({by}) ({names.R_QUALITY.over(window)}{{{WHOLE}, metric=~%s}})"
+    bound = f'max by ({by}) ({names.OBJECTIVE.name}{{severity="{severity}"}})'
+    up, down = (
+        quoted(one_of(m for m, better in names.QUALITY_METRICS.items() if better is wanted))
+        for wanted in (True, False)
+    )
+    loss = f"max by ({by}) ({names.R_QUALITY_LOSS.over(window)}{{{WHOLE}}})"
+    return (
+        f"(\n  {value % up} < on ({by}) {bound}\n  or\n  {value % down} > on ({by}) {bound}\n)\n"
+        f"and on ({by}) {loss} > {SIGMAS}\n" + _known_well(window, samples)
+    )
+
+
+def model_quality_critical(scene: Scene) -> str:
+    """Proven over the slow window and still so in the fast one."""
+    samples = objective(names.OBJECTIVE_SAMPLES)
+    slow = quality_worse(scene.slow, "critical", samples)
+    fast = quality_worse(scene.fast, "critical", f"clamp_max({samples}, {FAST_SAMPLES})")
+    return owned(f"{slow}\nand on ({MV}, metric) (\n{fast}\n)")
+
+
+def model_quality_decay(scene: Scene) -> str:
+    """The same over the slow window only, against the warning objective."""
+    return owned(quality_worse(scene.slow, "warning", objective(names.OBJECTIVE_SAMPLES)))
+
+
+def model_error_rate_critical(scene: Scene) -> str:
+    """More errors than the objective allows for this n, and still so now."""
+    bound = objective(names.OBJECTIVE_ERRORS)
+    n = f"max by ({MV}) ({_increase(names.PREDICTIONS, scene.fast)} > 0)"
+    ratio = f"max by ({MV}) ({names.R_ERRORS.over(scene.fast)})"
+    now = f"max by ({MV}) ({names.R_ERRORS.over(scene.short)})"
+    errors = f"max by ({MV}) ({_increase(names.PREDICTION_ERRORS, scene.fast)})"
+    return owned(
+        f"{ratio} > on ({MV}) ({bound} + {SIGMAS} * sqrt({bound} * (1 - {bound}) / on ({MV}) {n}))\n"
+        f"and on ({MV}) {now} > on ({MV}) {bound}\n"
+        f"and on ({MV}) {errors} >= {ERRORS_MINIMUM}"
+    )
+
+
+def model_latency_critical(scene: Scene) -> str:
+    """p99 above the objective over the fast window, and still so now."""
+    bound = objective(names.OBJECTIVE_LATENCY)
+    p99 = f"max by ({MV}) ({names.R_LATENCY_P99.over(scene.fast)})"
+    now = f"max by ({MV}) ({names.R_LATENCY_P99.over(scene.short)})"
+    n = f"max by ({MV}) ({_increase(names.PREDICTIONS, scene.fast)})"
+    return owned(
+        f"{p99} > on ({MV}) {bound}\n"
+        f"and on ({MV}) {now} > on ({MV}) {bound}\n"
+        f"and on ({MV}) {n} >= {LATENCY_SAMPLES}"
+    )
+
+
+def model_traffic_lost(scene: Scene) -> str:
+    """Less than the declared quietest traffic, all production versions together.
+
+    Just after a start or a gap in the scrape the range is half empty and the rate too small: then
+    there is no statement.
+    """
+    traffic = f"sum by (model) ({names.R_TRAFFIC.over(scene.short)} and on ({MV}) {_OWNER})"
+    enough = SCRAPED_RATIO * scene.scrapes(scene.short)
+    scraped = f"max by (model) (count_over_time({names.PREDICTIONS.name}[{scene.short}]))"
+    return (
+        f"(\n{traffic} < on (model) {objective(names.OBJECTIVE_TRAFFIC, 'model')}\n"
+        f"and on (model) {scraped} >= {enough:g}\n)\n* on (model) group_right () {_OWNER}"
+    )
+
+
+def feature_broken(scene: Scene) -> str:
+    """The share of missing or invalid values jumped above the baseline's."""
+    by = f"{FEATURE}, problem"
+    ratio = f'max by ({by}) ({names.R_PROBLEMS.over(scene.tile)}{{problem=~"missing|unseen|wrong_type"}})'
+    n = f"max by ({FEATURE}) ({names.R_FEATURE_INCREASE.over(scene.tile)})"
+    share = f'max by ({FEATURE}) ({names.BASELINE_FEATURE_SHARE.name}{{bin="{names.MISSING}"}})'
+    known = f'(label_replace({share}, "problem", "missing", "", "") or {ratio} * 0)'
+    noise = f"4 * sqrt({known} * (1 - {known}) / on ({FEATURE}) group_left () ({n} > 0))"
+    return owned(
+        f"{ratio} > on ({by}) (\n  {known}\n  + clamp_min({noise}, {BROKEN_JUMP})\n)\n"
+        f"and on ({FEATURE}) {n} >= {BROKEN_SAMPLES}"
+    )
+
+
+def drift(scene: Scene, pseudo: bool) -> str:
+    """PSI above its threshold; of the inputs, or of the score and the prediction (pseudo)."""
+    names_of = f"{names.SCORE_FEATURE}|{names.PREDICTION_FEATURE}"
+    matcher = f'feature{"=~" if pseudo else "!~"}"{names_of}"'
+    psi = f"max by ({FEATURE}) ({names.R_PSI.over(scene.drift)}{{{matcher}}})"
+    bound = f"max by ({FEATURE}) ({names.R_PSI_THRESHOLD.over(scene.drift)})"
+    return owned(f"{psi} > on ({FEATURE}) {bound}")
+
+
+def calibration_drift(scene: Scene) -> str:
+    """Scores no longer mean what they meant in the baseline."""
+    gap = f"max by ({MV}) ({names.R_CALIBRATION_GAP.over(scene.slow)})"
+    error = f"max by ({MV}) ({names.R_CALIBRATION_STDERR.over(scene.slow)})"
+    return owned(
+        f"(abs({gap}) > on ({MV}) clamp_min({SIGMAS} * {error}, {CALIBRATION_FLOOR}))\n"
+        + _known_well(scene.slow, objective(names.OBJECTIVE_SAMPLES))
+    )
+
+
+def outcomes_late(scene: Scene) -> str:
+    """More outcomes than coverage can spare arrive after the declared maturity.
+
+    Models that declare no maturity cannot be late.
+    """
+    models = [name for name, m in scene.catalogue.models.items() if m.outcome.maturity_seconds > 0]
+    if not models:
+        return ""
+    known = f'{_increase(names.OUTCOMES, scene.slow)}{{model=~"{one_of(models)}", state=~%s}}'
+    late = f"sum by ({MV}) ({known % quoted('late')})"
+    both = f"sum by ({MV}) ({known % quoted('late|matched')})"
+    return owned(
+        f"{late} / ({both} > 0) > on ({MV}) (1 - {objective(names.OBJECTIVE_COVERAGE)})\n"
+        f"and on ({MV}) {both} >= on ({MV}) {objective(names.OBJECTIVE_SAMPLES)}"
+    )
+
+
+def outcome_coverage_low(scene: Scene) -> str:
+    """Too few mature predictions have an outcome: the quality numbers are not to be trusted."""
+    coverage = f"max by ({MV}) ({names.R_COVERAGE.over(scene.slow)})"
+    n = f"max by ({MV}) ({_increase(names.PREDICTIONS_MATURED, scene.slow)})"
+    return owned(
+        f"{coverage} < on ({MV}) {objective(names.OBJECTIVE_COVERAGE)}\n"
+        f"and on ({MV}) {n} >= on ({MV}) {objective(names.OBJECTIVE_SAMPLES)}"
+    )
+
+
+def baseline_missing() -> str:
+    """A production version that cannot be compared with anything."""
+    return f"{_OWNER}\nunless on ({MV}) {names.BASELINE_INFO.name}"
+
+
+def model_rollout(scene: Scene) -> str:
+    """A version entered production within the fast window; the value is its age in seconds."""
+    age = f"time() - max by ({MV}) ({names.MODEL_DEPLOYED.name} > 0)"
+    return owned(f"{age} < {parse_duration(scene.fast):g}")
+
+
+def pipeline_failed(scene: Scene) -> str:
+    """The last run of a stage failed; the value is when. A later success ends it.
+
+    A failure is found where the counter rose within ``width``, so it lies up to ``width`` before; only
+    a success before that moment leaves the alert standing.
+    """
+    parts = []
+    for cadence, pipelines in scene.pipelines_by_cadence():
+        lookback, step, width = scene.failure_ranges(cadence)
+        counter = f'{names.PIPELINE_FAILURES.name}{{pipeline=~"{one_of(pipelines)}"}}'
+        rose = f"sum by ({_PS}) (increase({counter}[{width}])) > bool 0"
+        last = f"(max_over_time((({rose}) * time())[{lookback}:{step}]) - {parse_duration(width):g})"
+        success = f"max by ({_PS}) ({names.PIPELINE_LAST_SUCCESS.name})"
+        parts.append(f"({last} > 0 unless on ({_PS}) {success} >= on ({_PS}) {last})")
+    return pipeline_owned("\nor\n".join(parts)) if parts else ""
+
+
+def pipeline_stale() -> str:
+    """Data older than declared, or two runs missed, for the input of a production model; the age."""
+
+    def bound(name: str) -> str:
+        return f'max by (pipeline) ({names.PIPELINE_OBJECTIVE.name}{{objective="{name}"}})'
+
+    data = f"time() - max by ({_PS}) ({names.PIPELINE_DATA.name} > 0)"
+    success = f"time() - max by ({_PS}) ({names.PIPELINE_LAST_SUCCESS.name} > 0)"
+    used = f"({names.PIPELINE_MODEL_INFO.name} and on (model) {_PRODUCTION})"
+    return pipeline_owned(
+        f"(\n  {data} > on (pipeline) group_left () {bound('freshness_seconds')}\n"
+        f"  or\n  {success} > on (pipeline) group_left () 2 * {bound('cadence_seconds')}\n)\n"
+        f"and on (pipeline) {used}"
+    )
+
+
+def pipeline_rows_anomalous(scene: Scene) -> str:
+    """Rows written per successful run of the last stage, outside the declared bounds."""
+    parts = []
+    for cadence, pipelines in scene.pipelines_by_cadence():
+        window = format_duration(cadence)
+        stages: dict[str, list[str]] = {}
+        for name in pipelines:
+            stages.setdefault(scene.catalogue.pipelines[name].stages[-1], []).append(name)
+        for stage, members in sorted(stages.items()):
+            where = f'pipeline=~"{one_of(members)}", stage="{stage}"'
+
+            def increase(metric: names.Metric, matchers: str, window: str = window) -> str:
+                return f"sum by (pipeline, stage) (increase({metric.name}{{{matchers}}}[{window}]))"
+
+            rows = increase(names.PIPELINE_ROWS, f'{where}, outcome="out"')
+            ended = increase(names.PIPELINE_RUNS, where)
+            failed = increase(names.PIPELINE_FAILURES, where)
+            # Half a run: increase() extrapolates, so one run is never exactly 1.
+            parts.append(f"{rows}\n/ (({ended} - {failed}) > 0.5)")
+    if not parts:
+        return ""
+    per_run = "(\n" + "\nor\n".join(parts) + "\n)"
+    bound = f"max by (pipeline) ({names.PIPELINE_OBJECTIVE.name}{{objective=%s}})"
+    return pipeline_owned(
+        f"{per_run} < on (pipeline) group_left () {bound % quoted('rows_min')}\n"
+        f"or\n{per_run} > on (pipeline) group_left () {bound % quoted('rows_max')}"
+    )
+
+
+def model_input_broken() -> str:
+    """One per model that depends on a pipeline which failed or is stale."""
+    broken = 'max by (pipeline) (ALERTS{alertname=~"PipelineFailed|PipelineStale", alertstate="firing"})'
+    models = f"max by (pipeline, model) ({names.PIPELINE_MODEL_INFO.name})"
+    owner = f"max by (model, owner) ({_PRODUCTION})"
+    return f"{broken}\n* on (pipeline) group_right () {models}\n* on (model) group_left (owner) {owner}"
+
+
+def series_budget_near() -> str:
+    """A model uses most of its series."""
+    used = f"max by (model) ({names.SERIES.name})"
+    return f"{used} / on (model) (max by (model) ({names.SERIES_BUDGET.name}) > 0) > {BUDGET_RATIO}"
+
+
+def disk_fills_soon(scene: Scene) -> str:
+    """The store's file system is full in four days if it goes on like this; the value is bytes left."""
+    free = names.STORE_FREE.name
+    enough = SCRAPED_RATIO * scene.scrapes(DISK_RANGE)
+    return (
+        f"min by (job) ({free})\nand on (job)\n"
+        f"min by (job) (predict_linear({free}[{DISK_RANGE}], {DISK_AHEAD_SECONDS})) < 0\n"
+        f"and on (job)\nmin by (job) (count_over_time({free}[{DISK_RANGE}])) >= {enough:g}"
+    )
+
+
+def exporter_down() -> str:
+    """No scrape of an exporter succeeds, or none is configured."""
+    up = f'up{{job="{JOB_EXPORTER}"}}'
+    return f"{up} == 0\nor\nabsent({up})"
+
+
+def events_rejected(scene: Scene) -> str:
+    """Share of the lines received that were refused."""
+    rejected = f"sum by (job) (increase({names.EVENTS_REJECTED.name}[{scene.fast}]))"
+    lines = f"sum by (job) (increase({names.LINES.name}[{scene.fast}]))"
+    return f"{rejected} / ({lines} >= 100) > {REJECTED_RATIO}"
+
+
+def rules_slow(scene: Scene) -> str:
+    """Rules take longer than their interval, miss it, or fail."""
+    mine = f'job="{JOB_PROMETHEUS}"'
+    return (
+        f"max by (rule_group) (prometheus_rule_group_last_duration_seconds{{{mine}}})\n"
+        f"> on (rule_group) max by (rule_group) (prometheus_rule_group_interval_seconds{{{mine}}})\n"
+        f"or\nsum by (rule_group) "
+        f"(increase(prometheus_rule_group_iterations_missed_total{{{mine}}}[{scene.short}])) > 0\n"
+        f"or\nsum by (rule_group) "
+        f"(increase(prometheus_rule_evaluation_failures_total{{{mine}}}[{scene.short}])) > 0"
+    )
+
+
+def notifications_failing(scene: Scene) -> str:
+    """Alerts do not reach Alertmanager, or do not leave it, or a configuration was not taken."""
+    mine, am = f'job="{JOB_PROMETHEUS}"', f'job="{JOB_ALERTMANAGER}"'
+    return (
+        f"sum by (job) (increase(prometheus_notifications_errors_total{{{mine}}}[{scene.short}])) > 0\n"
+        f"or\nsum by (job, integration) "
+        f"(increase(alertmanager_notifications_failed_total{{{am}}}[{scene.short}])) > 0\n"
+        f"or\nmin by (job) (prometheus_notifications_alertmanagers_discovered{{{mine}}}) < 1\n"
+        f"or\nmin by (job) (prometheus_config_last_reload_successful{{{mine}}}) == 0\n"
+        f"or\nmin by (job) (alertmanager_config_last_reload_successful{{{am}}}) == 0"
+    )

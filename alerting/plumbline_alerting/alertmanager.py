@@ -1,0 +1,249 @@
+"""Alertmanager's configuration: who gets what, when, and what is muted by what.
+
+Reads owners, time intervals and links of the catalogue; writes ``alerting/alertmanager.yml``. Accepted by
+Alertmanager 0.25 (Debian 12) and newer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plumbline.catalogue.model import Catalogue, Receiver
+from plumbline.errors import CatalogueError, Problem
+from plumbline_alerting.scene import Scene
+
+NOBODY = "nobody"
+DEAD_MAN_SWITCH = "dead-man-switch"
+
+# What a broken input explains: muted while it is broken.
+EXPLAINED_BY_INPUT = ("FeatureDrift", "PredictionDrift", "ModelQualityDecay", "CalibrationDrift")
+# What a lost exporter explains. Pages on quality stay: with several exporters the others still count.
+EXPLAINED_BY_EXPORTER = (
+    *EXPLAINED_BY_INPUT,
+    "OutcomesLate",
+    "OutcomeCoverageLow",
+    "BaselineMissing",
+    "PipelineRowsAnomalous",
+    "PipelineStale",
+    "ModelTrafficLost",
+)
+
+_TITLE = "[{{ .Status | toUpper }}] {{ .CommonLabels.alertname }} {{ .CommonLabels.model }}{{ .CommonLabels.pipeline }}"
+_BODY = (
+    "{{ range .Alerts }}{{ .Annotations.summary }}\n{{ .Annotations.description }}\n"
+    "{{ with .Annotations.verdict }}{{ . }}\n{{ end }}{{ .Annotations.dashboard_url }}\n"
+    "{{ .Annotations.runbook_url }}\n\n{{ end }}"
+)
+
+
+def page_receiver(owner: str) -> str:
+    """Name of the receiver that pages an owner."""
+    return f"{owner}-page"
+
+
+def ticket_receiver(owner: str) -> str:
+    """Name of the receiver that opens tickets for an owner."""
+    return f"{owner}-ticket"
+
+
+def configuration(catalogue: Catalogue) -> dict[str, Any]:
+    """Return the whole configuration.
+
+    Raises:
+        CatalogueError: if a receiver cannot be expressed in Alertmanager 0.25.
+    """
+    _refuse_what_cannot_be(catalogue)
+    waits = _waits(catalogue)
+    platform = catalogue.platform_owner
+    config: dict[str, Any] = {}
+    if catalogue.smtp is not None:
+        smtp = catalogue.smtp
+        config["global"] = {
+            "smtp_smarthost": smtp.smarthost,
+            "smtp_from": smtp.sender,
+            **({"smtp_auth_username": smtp.username} if smtp.username else {}),
+            **({"smtp_auth_password_file": smtp.password_file} if smtp.password_file else {}),
+        }
+    config["route"] = {
+        # An alert whose owner nobody knows must not get lost: the platform's owner takes it.
+        "receiver": ticket_receiver(platform),
+        "group_by": ["alertname", "model", "pipeline"],
+        **waits["warning"],
+        "routes": _routes(catalogue, waits),
+    }
+    config["inhibit_rules"] = inhibit_rules()
+    config["receivers"] = _receivers(catalogue)
+    if catalogue.time_intervals:
+        config["time_intervals"] = [
+            {"name": name, "time_intervals": list(intervals)}
+            for name, intervals in sorted(catalogue.time_intervals.items())
+        ]
+    return config
+
+
+def _waits(catalogue: Catalogue) -> dict[str, dict[str, str]]:
+    """All three intervals per branch; ``repeat_interval`` acts on ticks of ``group_interval`` only."""
+    if Scene(catalogue).accelerated:
+        return {
+            "watchdog": {"group_wait": "0s", "group_interval": "5s", "repeat_interval": "4s"},
+            "critical": {"group_wait": "1s", "group_interval": "5s", "repeat_interval": "10m"},
+            "warning": {"group_wait": "2s", "group_interval": "10s", "repeat_interval": "30m"},
+        }
+    return {
+        # Just under the tick, or jitter would skip every other one.
+        "watchdog": {"group_wait": "0s", "group_interval": "1m", "repeat_interval": "50s"},
+        "critical": {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "4h"},
+        "warning": {"group_wait": "5m", "group_interval": "30m", "repeat_interval": "3d"},
+    }
+
+
+def _routes(catalogue: Catalogue, waits: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
+    switch = catalogue.links.dead_man_switch
+    routes: list[dict[str, Any]] = [
+        {
+            "receiver": DEAD_MAN_SWITCH if switch else NOBODY,
+            "matchers": ['alertname="Watchdog"'],
+            **waits["watchdog"],
+        },
+        {"receiver": NOBODY, "matchers": ['severity="info"'], **waits["warning"]},
+    ]
+    for name, owner in sorted(catalogue.owners.items()):
+        routes.append(
+            {
+                "receiver": page_receiver(name),
+                "matchers": [f'owner="{name}"', 'severity="critical"'],
+                **waits["critical"],
+            }
+        )
+        ticket: dict[str, Any] = {
+            "receiver": ticket_receiver(name),
+            "matchers": [f'owner="{name}"', 'severity="warning"'],
+            **waits["warning"],
+        }
+        if owner.ticket_hours is not None:
+            ticket["active_time_intervals"] = [owner.ticket_hours]
+        routes.append(ticket)
+    routes.append(
+        {
+            "receiver": page_receiver(catalogue.platform_owner),
+            "matchers": ['severity="critical"'],
+            **waits["critical"],
+        }
+    )
+    return routes
+
+
+def inhibit_rules() -> list[dict[str, Any]]:
+    """What mutes what.
+
+    Two labels that are missing on both sides count as equal, so each rule also demands that they are
+    there; and no alert matches both sides of a rule.
+    """
+    return [
+        {
+            "source_matchers": ['alertname="ExporterDown"'],
+            "target_matchers": [f'alertname=~"{"|".join(EXPLAINED_BY_EXPORTER)}"'],
+        },
+        {
+            "source_matchers": ['alertname="ModelInputBroken"', 'model=~".+"'],
+            "target_matchers": [f'alertname=~"{"|".join(EXPLAINED_BY_INPUT)}"', 'model=~".+"'],
+            "equal": ["model"],
+        },
+        {
+            "source_matchers": ['severity="critical"', 'model=~".+"', 'version=~".+"'],
+            "target_matchers": ['severity="warning"', 'model=~".+"', 'version=~".+"'],
+            "equal": ["model", "version"],
+        },
+        {
+            "source_matchers": ['alertname="ModelRollout"', 'model=~".+"'],
+            "target_matchers": ['alertname="ModelTrafficLost"', 'model=~".+"'],
+            "equal": ["model"],
+        },
+    ]
+
+
+def _receivers(catalogue: Catalogue) -> list[dict[str, Any]]:
+    receivers: list[dict[str, Any]] = [{"name": NOBODY}]
+    if catalogue.links.dead_man_switch:
+        receivers.append(
+            {
+                "name": DEAD_MAN_SWITCH,
+                "webhook_configs": [{"url": catalogue.links.dead_man_switch, "send_resolved": False}],
+            }
+        )
+    for name, owner in sorted(catalogue.owners.items()):
+        for title, ways in ((page_receiver(name), owner.page), (ticket_receiver(name), owner.ticket)):
+            receiver: dict[str, Any] = {"name": title}
+            for way in ways:
+                kind, body = _way(way)
+                receiver.setdefault(kind, []).append(body)
+            receivers.append(receiver)
+    return receivers
+
+
+def _way(way: Receiver) -> tuple[str, dict[str, Any]]:
+    """Return Alertmanager's section and entry for one way to reach someone."""
+    if way.webhook is not None:
+        return "webhook_configs", {"url": way.webhook, "send_resolved": True}
+    if way.pagerduty_routing_key_file is not None:
+        return "pagerduty_configs", {
+            "routing_key_file": way.pagerduty_routing_key_file,
+            "send_resolved": True,
+            "severity": "{{ .CommonLabels.severity }}",
+            "description": _TITLE,
+            "details": {"text": _BODY},
+        }
+    if way.opsgenie_api_key_file is not None:
+        return "opsgenie_configs", {
+            "api_key_file": way.opsgenie_api_key_file,
+            "send_resolved": True,
+            "message": _TITLE,
+            "description": _BODY,
+        }
+    if way.slack_api_url_file is not None:
+        return "slack_configs", {
+            "api_url_file": way.slack_api_url_file,
+            **({"channel": way.slack_channel} if way.slack_channel else {}),
+            "send_resolved": True,
+            "title": _TITLE,
+            "text": _BODY,
+        }
+    if way.email is not None:
+        return "email_configs", {
+            "to": way.email,
+            "send_resolved": True,
+            "headers": {"Subject": _TITLE},
+            "html": "",
+            "text": _BODY,
+        }
+    raise AssertionError("unreachable: _refuse_what_cannot_be has run")
+
+
+def _refuse_what_cannot_be(catalogue: Catalogue) -> None:
+    problems = []
+
+    def problem(message: str) -> None:
+        problems.append(Problem("plumbline.yaml", 0, message, "alertmanager/receiver"))
+
+    advice = "Alertmanager 0.25 reads a webhook's URL from no file; put a relay with a plain URL before it"
+    for name, owner in sorted(catalogue.owners.items()):
+        for field, ways in (("page", owner.page), ("ticket", owner.ticket)):
+            for index, way in enumerate(ways):
+                where = f"owners.{name}.{field}[{index}]"
+                if way.webhook_url_file is not None:
+                    problem(f"{where}.webhook_url_file: {advice}")
+                elif way.email is not None and catalogue.smtp is None:
+                    problem(f"{where}.email: needs the top-level smtp section")
+                elif not any(
+                    (way.webhook, way.pagerduty_routing_key_file, way.opsgenie_api_key_file,
+                     way.slack_api_url_file, way.email)
+                ):  # fmt: skip
+                    problem(f"{where}: says no way to reach someone: give a webhook or a key file")
+        if owner.ticket_hours is not None and owner.ticket_hours not in catalogue.time_intervals:
+            problem(f"owners.{name}.ticket_hours: no time interval {owner.ticket_hours!r} is declared")
+    if catalogue.links.dead_man_switch_url_file is not None:
+        problem(f"links.dead_man_switch_url_file: {advice}")
+    if catalogue.platform_owner not in catalogue.owners:
+        problem(f"platform_owner: no owner {catalogue.platform_owner!r} is declared")
+    if problems:
+        raise CatalogueError(problems)

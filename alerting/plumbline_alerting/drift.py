@@ -1,0 +1,92 @@
+"""Recording rules of drift: bin counts -> shares -> PSI and the threshold that knows its sample size.
+
+Reads ``ml_feature_values_total``, ``ml_feature_problems_total`` and the baseline's series; writes
+``names.R_BIN_INCREASE`` ... ``R_PROBLEMS``, one group per window.
+
+PSI is the sum over bins of (p - q) ln(p / q). p is smoothed by 0.5 per bin exactly as the exporter
+smooths q, so no bin is empty. Without drift PSI / (1/n + 1/m) follows chi-squared with B-1 degrees of
+freedom (Yurdakul 2018); a feature is called drifted only above max(0.1, that quantile, the feature's
+own largest PSI between blocks of its baseline).
+"""
+
+from __future__ import annotations
+
+from plumbline import names
+from plumbline_alerting.model import Group, Rule
+from plumbline_alerting.promql import BIN, FEATURE, MV, largest
+from plumbline_alerting.windows import Window
+
+PSI_FLOOR = 0.1
+
+_BASELINE = f"max by ({BIN}) ({names.BASELINE_FEATURE_SHARE.name})"
+
+
+def share(window: Window) -> str:
+    """Smoothed share per bin; a bin without values counts 0, a feature without values has no share."""
+    counts = names.R_BIN_INCREASE.over(window.name)
+    n = names.R_FEATURE_INCREASE.over(window.name)
+    return f"""
+        (({counts} or {_BASELINE} * 0) + 0.5)
+        / on ({FEATURE}) group_left ()
+        (({n} > 0) + 0.5 * count by ({FEATURE}) ({_BASELINE}))
+        and on ({BIN}) {_BASELINE}
+    """
+
+
+def psi(window: Window) -> str:
+    """Population stability index of each feature against its baseline."""
+    p = names.R_SHARE.over(window.name)
+    return f"""
+        sum by ({FEATURE}) (
+          ({p} - on ({BIN}) {_BASELINE})
+          * on ({BIN}) ln({p} / on ({BIN}) {_BASELINE})
+        )
+    """
+
+
+def psi_threshold(window: Window) -> str:
+    """The PSI above which a feature has drifted, given its n, the baseline's rows and its own noise."""
+    n = names.R_FEATURE_INCREASE.over(window.name)
+    rows = f"max by ({MV}) ({names.BASELINE_ROWS.name})"
+    sampling = (
+        f"(1 / ({n} > 0) + on ({MV}) group_left () 1 / {rows})"
+        f" * on ({FEATURE}) max by ({FEATURE}) ({names.BASELINE_FEATURE_CHI2.name})"
+    )
+    noise = f"max by ({FEATURE}) ({names.BASELINE_FEATURE_NOISE.name}) and on ({FEATURE}) {n} > 0"
+    return f"clamp_min({largest(FEATURE, noise, sampling)}, {PSI_FLOOR})"
+
+
+def problem_ratio(window: Window) -> str:
+    """Share of a feature's values that had a problem."""
+    problems = names.R_PROBLEM_INCREASE.over(window.name)
+    n = names.R_FEATURE_INCREASE.over(window.name)
+    return f"{problems} / on ({FEATURE}) group_left () ({n} > 0)"
+
+
+def group(window: Window) -> Group:
+    """Return the rules of one window."""
+    values, problems = names.FEATURE_VALUES, names.FEATURE_PROBLEMS
+    counts = names.R_BIN_INCREASE.over(window.name)
+
+    def record(recorded: names.Recorded, expr: str) -> Rule:
+        return Rule(record=recorded.over(window.name), expr=expr)
+
+    return Group(
+        f"plumbline-drift-{window.name}",
+        window.interval,
+        (
+            record(
+                names.R_BIN_INCREASE,
+                window.increase(values.name, names.R_BIN_INCREASE.stem, values.labels),
+            ),
+            record(names.R_FEATURE_INCREASE, f"sum by ({FEATURE}) ({counts})"),
+            record(names.R_SHARE, share(window)),
+            record(names.R_PSI, psi(window)),
+            record(names.R_PSI_THRESHOLD, psi_threshold(window)),
+            record(
+                names.R_PROBLEM_INCREASE,
+                window.increase(problems.name, names.R_PROBLEM_INCREASE.stem, problems.labels),
+            ),
+            record(names.R_PROBLEMS, problem_ratio(window)),
+        ),
+    )

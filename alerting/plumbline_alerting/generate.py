@@ -1,0 +1,49 @@
+"""Catalogue -> recording rules, alerts, Alertmanager's and Prometheus's configuration.
+
+The entry point of ``plumbline generate`` for this part. It reads the catalogue only, so the same
+catalogue gives the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plumbline.catalogue.model import Catalogue
+from plumbline.generated import GeneratedFile
+from plumbline_alerting import alertmanager, alerts, drift, prometheus, quality, serving
+from plumbline_alerting.model import Group, rule_file, to_yaml
+from plumbline_alerting.windows import drift_windows, quality_windows
+
+
+def generate(catalogue: Catalogue) -> Iterable[GeneratedFile]:
+    """Return every file of this part.
+
+    Raises:
+        CatalogueError: if a receiver cannot be expressed in Alertmanager's configuration.
+    """
+    yield from recording_rules(catalogue)
+    for name, group in alerts.groups(catalogue).items():
+        yield GeneratedFile(f"alerting/rules/{name}.yml", rule_file([group]))
+    yield GeneratedFile("alerting/alertmanager.yml", to_yaml(alertmanager.configuration(catalogue)))
+    yield GeneratedFile("prometheus/prometheus.yml", to_yaml(prometheus.configuration(catalogue)))
+
+
+def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:
+    """Return the recording rules: one group per window, so that each window has its own clock."""
+    evaluation = catalogue.evaluation
+    yield GeneratedFile(
+        "prometheus/rules/drift.yml", rule_file([drift.group(w) for w in drift_windows(evaluation)])
+    )
+    yield GeneratedFile(
+        "prometheus/rules/quality.yml",
+        rule_file(
+            [
+                Group(
+                    f"plumbline-quality-{w.name}",
+                    w.interval,
+                    (*serving.increases(w), *serving.rules(w), *quality.rules(w, catalogue)),
+                )
+                for w in quality_windows(evaluation)
+            ]
+        ),
+    )

@@ -1,0 +1,31 @@
+"""Small pieces of PromQL that several rules share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plumbline import names
+
+MV = ", ".join(names.MV)
+FEATURE = f"{MV}, feature"
+BIN = f"{FEATURE}, bin"
+SLICE = f"{MV}, slice, value"
+WHOLE = f'slice="{names.ALL}", value="{names.ALL}"'
+
+
+def one_of(values: Iterable[str]) -> str:
+    """Return a regular expression that matches exactly these values, for use in double quotes."""
+    special = set(".+*?^$()[]{}|")
+    return "|".join("".join(f"[{c}]" if c in special else c for c in v) for v in sorted(set(values)))
+
+
+def quoted(value: str) -> str:
+    """Return a PromQL string literal."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def largest(by: str, *parts: str) -> str:
+    """Return the element-wise largest of vectors that carry the same labels; a missing part is skipped."""
+    tagged = [f'label_replace({part}, "part", "{i}", "", "")' for i, part in enumerate(parts)]
+    return f"max by ({by}) (\n  " + "\n  or\n  ".join(tagged) + "\n)"
