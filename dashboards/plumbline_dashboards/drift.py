@@ -46,7 +46,7 @@ def drift(catalogue: Catalogue) -> Dashboard:
                 "Version to show.",
                 newest=True,
             ),
-            variables.window(catalogue.evaluation.drift, catalogue.evaluation.drift_alert),
+            variables.window("drift_window", catalogue.evaluation.drift, catalogue.evaluation.drift_alert),
             variables.one(
                 "feature",
                 "Feature",
@@ -75,7 +75,9 @@ def drifted() -> stat.Panel:
     panel = number(
         "Drifted features", "Features whose PSI exceeds their threshold within the window.", "short", 1
     )
-    return sized(panel.with_target(instant(q.drifted_features(selector=q.VERSION), "{{version}}")), 6, 4)
+    return sized(
+        panel.with_target(instant(q.drifted_features(q.DRIFT_WINDOW, q.VERSION), "{{version}}")), 6, 4
+    )
 
 
 def worst() -> stat.Panel:
@@ -91,7 +93,9 @@ def values_seen() -> stat.Panel:
     panel = number(
         "Predictions (n)", "Predictions behind the drift of the chosen feature within the window.", "short"
     )
-    return sized(panel.with_target(instant(q.pick(names.R_FEATURE_INCREASE, q.FEATURE), "{{version}}")), 6, 4)
+    return sized(
+        panel.with_target(instant(q.drifting(names.R_FEATURE_INCREASE, q.FEATURE), "{{version}}")), 6, 4
+    )
 
 
 def problems_now() -> stat.Panel:
@@ -137,10 +141,10 @@ def details() -> table.Panel:
     )
     panel = (
         panel.with_target(rows(q.psi_ratio(), "A"))
-        .with_target(rows(q.pick(names.R_PSI, q.VERSION), "B"))
-        .with_target(rows(q.pick(names.R_PSI_THRESHOLD, q.VERSION), "C"))
-        .with_target(rows(q.largest(names.BASELINE_FEATURE_NOISE, q.VERSION), "D"))
-        .with_target(rows(q.pick(names.R_FEATURE_INCREASE, q.VERSION), "E"))
+        .with_target(rows(q.drifting(names.R_PSI), "B"))
+        .with_target(rows(q.drifting(names.R_PSI_THRESHOLD), "C"))
+        .with_target(rows(q.largest(names.BASELINE_FEATURE_NOISE), "D"))
+        .with_target(rows(q.drifting(names.R_FEATURE_INCREASE), "E"))
         .with_target(rows(q.problem_ratio(), "F"))
     )
     return sized(panel.decimals(3), 14, 10)
@@ -163,9 +167,9 @@ def psi_of_output() -> timeseries.Panel:
     panel = (
         panel.min(0)
         .decimals(3)
-        .with_target(query(q.pick(names.R_PSI, f"{q.VERSION}, {PSEUDO}"), "{{feature}}"))
+        .with_target(query(q.drifting(names.R_PSI, f"{q.VERSION}, {PSEUDO}"), "{{feature}}"))
     )
-    threshold = q.pick(names.R_PSI_THRESHOLD, f"{q.VERSION}, {PSEUDO}")
+    threshold = q.drifting(names.R_PSI_THRESHOLD, f"{q.VERSION}, {PSEUDO}")
     return sized(line(panel.with_target(query(threshold, "threshold {{feature}}", "B")), "B", RED), 8, 9)
 
 
@@ -178,7 +182,7 @@ def bins_now() -> barchart.Panel:
         x="bin",
         series={"Value #A": "now", "Value #B": "baseline"},
     )
-    panel = panel.with_target(rows(q.by("sum", ("bin",), q.pick(names.R_SHARE, q.FEATURE)), "A"))
+    panel = panel.with_target(rows(q.by("sum", ("bin",), q.drifting(names.R_SHARE, q.FEATURE)), "A"))
     share = q.by("max", ("bin",), q.pick(names.BASELINE_FEATURE_SHARE, q.FEATURE))
     return panel.with_target(rows(share, "B"))
 
@@ -188,8 +192,8 @@ def psi_against_threshold() -> timeseries.Panel:
     panel = graph(
         "$feature: PSI and threshold", "The threshold rises when the window holds few predictions.", "short"
     )
-    panel = panel.min(0).decimals(3).with_target(query(q.pick(names.R_PSI, q.FEATURE), "{{version}}"))
-    panel = panel.with_target(query(q.pick(names.R_PSI_THRESHOLD, q.FEATURE), "threshold", "B"))
+    panel = panel.min(0).decimals(3).with_target(query(q.drifting(names.R_PSI, q.FEATURE), "{{version}}"))
+    panel = panel.with_target(query(q.drifting(names.R_PSI_THRESHOLD, q.FEATURE), "threshold", "B"))
     return sized(line(panel, "B", RED), 12, 10)
 
 
@@ -198,7 +202,7 @@ def bins_over_time() -> timeseries.Panel:
     panel = stacked(
         graph("$feature: shares over time", "Smoothed share of each bin within the window.", "percentunit")
     )
-    return panel.min(0).max(1).with_target(query(q.pick(names.R_SHARE, q.FEATURE), "{{bin}}"))
+    return panel.min(0).max(1).with_target(query(q.drifting(names.R_SHARE, q.FEATURE), "{{bin}}"))
 
 
 def problems_of_feature() -> timeseries.Panel:
@@ -209,7 +213,7 @@ def problems_of_feature() -> timeseries.Panel:
         "the baseline's range.",
         "percentunit",
     )
-    return panel.min(0).with_target(query(q.pick(names.R_PROBLEMS, q.FEATURE), "{{problem}}"))
+    return panel.min(0).with_target(query(q.drifting(names.R_PROBLEMS, q.FEATURE), "{{problem}}"))
 
 
 def problems_of_all() -> timeseries.Panel:

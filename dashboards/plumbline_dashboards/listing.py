@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from plumbline import names
 from plumbline.catalogue.model import Evaluation
 from plumbline.units import format_duration, parse_duration
+from plumbline_dashboards.queries import DRIFT_WINDOW, RANGE, RATE, WINDOW
 from plumbline_dashboards.variables import ALL_VALUES
 
 
@@ -64,7 +65,7 @@ def fill(expr: str, window: str, scrape_interval: str) -> str:
 
     Args:
         expr: PromQL with variables.
-        window: for ``${window}``.
+        window: for ``${window}`` and ``${drift_window}``.
         scrape_interval: the data source's; ``$__rate_interval`` is four times that.
 
     Raises:
@@ -73,9 +74,10 @@ def fill(expr: str, window: str, scrape_interval: str) -> str:
     four_scrapes = format_duration(4 * parse_duration(scrape_interval))
     filled = _MATCHER.sub(f'=~"{ALL_VALUES}"', expr)
     for name, value in (
-        ("${window}", window),
-        ("$__rate_interval", four_scrapes),
-        ("$__range", "1d"),
+        (WINDOW, window),
+        (DRIFT_WINDOW, window),
+        (RATE, four_scrapes),
+        (RANGE, "1d"),
         ("$__interval", scrape_interval),
     ):
         filled = filled.replace(name, value)
@@ -87,7 +89,7 @@ def fill(expr: str, window: str, scrape_interval: str) -> str:
 def default_window(dashboard: Mapping[str, Any], evaluation: Evaluation) -> str:
     """Return the window that a dashboard opens with."""
     for variable in dashboard["templating"]["list"]:
-        if variable["name"] == "window":
+        if f"${{{variable['name']}}}" in (WINDOW, DRIFT_WINDOW):
             return str(variable["current"]["value"])
     return evaluation.slow
 

@@ -37,7 +37,7 @@ def pipelines(catalogue: Catalogue) -> Dashboard:
         "Runs, freshness, row counts and data checks of the pipelines, and the models that depend on them.",
         [
             variables.several("pipeline", "Pipeline", names.PIPELINE_INFO.name, "Pipelines to show."),
-            variables.window(catalogue.evaluation.drift, catalogue.evaluation.drift_alert),
+            variables.window("window", catalogue.evaluation.quality, catalogue.evaluation.slow),
         ],
         [
             Row("Now", [runs(), failures(), stale(), failed_checks(), inventory(), stages()]),

@@ -69,7 +69,7 @@ def quality(catalogue: Catalogue) -> Dashboard:
                 "Version to show.",
                 newest=True,
             ),
-            variables.window(catalogue.evaluation.quality, catalogue.evaluation.slow),
+            variables.window("window", catalogue.evaluation.quality, catalogue.evaluation.slow),
             variables.several(
                 "metric",
                 "Metric",

@@ -2,8 +2,9 @@
 
 Every function returns one expression. Grafana's variables stay in it: ``$model``, ``$version``,
 ``$feature``, ``$metric``, ``$pipeline``, ``$stage``, ``$instance`` hold label values, ``${window}`` a
-duration that is also the suffix of recorded series. ``plumbline_dashboards.listing`` fills them in for
-those who want to ask a Prometheus directly.
+duration that is also the suffix of recorded series, and so does ``${drift_window}`` on the drift page: the
+two lists of windows differ, and links between pages carry variables along by name.
+``plumbline_dashboards.listing`` fills them in for those who want to ask a Prometheus directly.
 
 Recorded series are already summed over exporters. Of the gauges that every exporter shows, the largest
 is taken, so that N replicas give one line.
@@ -23,6 +24,7 @@ FEATURE = f'{VERSION}, feature="$feature"'
 ALL_ROWS = f'slice="{names.ALL}", value="{names.ALL}"'
 PIPELINE = 'pipeline=~"$pipeline"'
 WINDOW = "${window}"
+DRIFT_WINDOW = "${drift_window}"
 RATE = "$__rate_interval"
 RANGE = "$__range"
 
@@ -83,7 +85,7 @@ def model_versions() -> str:
     return by("max", (*MV, "stage", "owner", "task"), pick(names.MODEL_INFO, STAGED))
 
 
-def drifted_features(window: str = WINDOW, selector: str = MODELS) -> str:
+def drifted_features(window: str, selector: str = MODELS) -> str:
     """Number of features whose PSI exceeds their threshold; 0 where drift is measured and none does."""
     psi = pick(names.R_PSI, selector, window)
     threshold = pick(names.R_PSI_THRESHOLD, selector, window)
@@ -204,14 +206,19 @@ def kpi_per_event() -> str:
 # --- drift ---
 
 
+def drifting(recorded: Recorded, selector: str = VERSION) -> str:
+    """A recorded series over the drift page's window."""
+    return pick(recorded, selector, DRIFT_WINDOW)
+
+
 def psi_ratio() -> str:
     """PSI over its threshold: above 1 a feature has drifted."""
-    return f"{pick(names.R_PSI, VERSION)} / {pick(names.R_PSI_THRESHOLD, VERSION)}"
+    return f"{drifting(names.R_PSI)} / {drifting(names.R_PSI_THRESHOLD)}"
 
 
 def problem_ratio(selector: str = VERSION) -> str:
     """Share of values with a problem, all problems of a feature together."""
-    return by("sum", (*MV, "feature"), pick(names.R_PROBLEMS, selector))
+    return by("sum", (*MV, "feature"), drifting(names.R_PROBLEMS, selector))
 
 
 # --- pipelines ---

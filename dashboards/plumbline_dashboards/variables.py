@@ -48,10 +48,10 @@ def several(name: str, label: str, metric: str, description: str) -> dashboard.Q
     )
 
 
-def window(windows: Sequence[str], default: str) -> dashboard.CustomVariable:
+def window(name: str, windows: Sequence[str], default: str) -> dashboard.CustomVariable:
     """One of the windows over which the rules record."""
     return (
-        dashboard.CustomVariable("window")
+        dashboard.CustomVariable(name)
         .label("Window")
         .description("How much history each point sums up; the recording rules offer these.")
         .values(",".join(windows))
