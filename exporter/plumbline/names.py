@@ -539,3 +539,11 @@ DEFAULT_PORT = 9877
 CONTENT_TYPE_NDJSON = "application/x-ndjson"
 CONTENT_TYPE_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 CONTENT_TYPE_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+DASHBOARD_UIDS: dict[str, str] = {
+    "fleet": "plumbline-fleet",
+    "quality": "plumbline-quality",
+    "drift": "plumbline-drift",
+    "pipelines": "plumbline-pipelines",
+    "infrastructure": "plumbline-infrastructure",
+    "exporter": "plumbline-exporter",
+}

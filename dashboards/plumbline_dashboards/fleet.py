@@ -1,0 +1,262 @@
+"""Fleet overview: every model version on one page; which one needs a person?"""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import stat, table, timeseries
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from plumbline import names
+from plumbline.catalogue.model import Catalogue, Evaluation
+from plumbline_dashboards import queries as q
+from plumbline_dashboards import variables
+from plumbline_dashboards.page import Row, page
+from plumbline_dashboards.panels import (
+    ORANGE,
+    RED,
+    Column,
+    graph,
+    grid,
+    instant,
+    line,
+    number,
+    query,
+    rows,
+    sized,
+)
+
+_MODEL_URL = (
+    "/d/{uid}?var-model=${{__data.fields.Model}}&var-version=${{__data.fields.Version}}&${{__url_time_range}}"
+)
+QUALITY_URL = _MODEL_URL.format(uid=names.DASHBOARD_UIDS["quality"])
+DRIFT_URL = _MODEL_URL.format(uid=names.DASHBOARD_UIDS["drift"])
+
+
+def fleet(catalogue: Catalogue) -> Dashboard:
+    """Return the dashboard."""
+    evaluation = catalogue.evaluation
+    return page(
+        "fleet",
+        "Fleet overview",
+        "Every model version: who owns it, how much it serves, how well, and what is open about it.",
+        [
+            variables.several("model", "Model", names.MODEL_INFO.name, "Models to show."),
+            variables.several("stage", "Stage", names.MODEL_INFO.name, "Deployment stages to show."),
+        ],
+        [
+            Row("Now", [
+                pages_open(), tickets_open(), versions_live(), predictions_per_second(evaluation),
+                drifted(evaluation), exporters_up(),
+            ]),
+            Row("Model versions", [model_versions(evaluation), quality_against_intent(evaluation)]),
+            Row("Alerts", [firing_alerts()]),
+            Row("Over time", [
+                traffic(evaluation), errors(evaluation), latency(evaluation), quality_loss(evaluation),
+                coverage(evaluation), drifted_over_time(evaluation),
+            ]),
+        ],
+        catalogue,
+        models=q.MODELS,
+    )  # fmt: skip
+
+
+def pages_open() -> stat.Panel:
+    """Critical alerts that fire."""
+    panel = number("Pages firing", "Critical alerts that fire now, of all models and pipelines.", "short", 1)
+    return panel.with_target(instant(q.firing("critical")))
+
+
+def tickets_open() -> stat.Panel:
+    """Warnings that fire."""
+    panel = number("Tickets firing", "Warnings that fire now; they wait for working hours.", "short", 1)
+    return panel.with_target(instant(q.firing("warning")))
+
+
+def versions_live() -> stat.Panel:
+    """Model versions in the chosen stages."""
+    panel = number("Model versions", "Known model versions in the chosen stages.", "short")
+    return panel.with_target(instant(f"count({q.model_versions()})"))
+
+
+def predictions_per_second(evaluation: Evaluation) -> stat.Panel:
+    """All traffic."""
+    window = evaluation.fast
+    panel = number("Predictions", f"Predictions per second over {window}, chosen models together.", "reqps")
+    return panel.with_target(instant(f"sum({q.pick(names.R_TRAFFIC, q.MODELS, window)})"))
+
+
+def drifted(evaluation: Evaluation) -> stat.Panel:
+    """Drifted features of all models."""
+    window = evaluation.drift_alert
+    panel = number(
+        "Drifted features",
+        f"Features whose PSI over {window} exceeds the threshold for their sample size.",
+        "short",
+        1,
+    )
+    return panel.with_target(instant(f"sum({q.drifted_features(window)})"))
+
+
+def exporters_up() -> stat.Panel:
+    """Whether the numbers on this page are alive."""
+    panel = number(
+        "Exporters alive", "Exporters that answered the last scrape; without one, this page is old.", "short"
+    )
+    return panel.with_target(instant(f"count({names.BUILD_INFO.name})"))
+
+
+def model_versions(evaluation: Evaluation) -> table.Panel:
+    """One row per model version."""
+    fast, slow, drift = evaluation.fast, evaluation.slow, evaluation.drift_alert
+    panel = grid(
+        "Model versions",
+        f"Traffic, errors and latency over {fast}; coverage over {slow}; drift over {drift}. "
+        "Model opens its quality, the drifted features open the drift page.",
+        "short",
+        [
+            Column("model", "Model", link=QUALITY_URL),
+            Column("version", "Version"),
+            Column("stage", "Stage"),
+            Column("owner", "Owner"),
+            Column("task", "Task"),
+            Column("Value #G", "Alerts", "short", bad_from=1),
+            Column("Value #B", "Predictions/s", "reqps"),
+            Column("Value #C", "Errors", "percentunit"),
+            Column("Value #D", "Latency p99", "s"),
+            Column("Value #E", "Drifted features", "short", bad_from=1, link=DRIFT_URL),
+            Column("Value #F", "Outcome coverage", "percentunit"),
+        ],
+        drop=["Value #A"],
+    )
+    return (
+        panel.with_target(rows(q.model_versions(), "A"))
+        .with_target(rows(q.in_stage(q.pick(names.R_TRAFFIC, q.MODELS, fast)), "B"))
+        .with_target(rows(q.in_stage(q.pick(names.R_ERRORS, q.MODELS, fast)), "C"))
+        .with_target(rows(q.in_stage(q.pick(names.R_LATENCY_P99, q.MODELS, fast)), "D"))
+        .with_target(rows(q.in_stage(q.drifted_features(drift)), "E"))
+        .with_target(rows(q.in_stage(q.pick(names.R_COVERAGE, q.MODELS, slow)), "F"))
+        .with_target(rows(q.in_stage(q.open_alerts()), "G"))
+    )
+
+
+def quality_against_intent(evaluation: Evaluation) -> table.Panel:
+    """One row per model version and metric that has an objective."""
+    window = evaluation.slow
+    panel = grid(
+        "Quality against objective and baseline",
+        f"Quality over {window} of mature outcomes, for metrics with an objective. "
+        "Worse by: distance from the baseline in the metric's own unit; negative is better than "
+        "the baseline.",
+        "short",
+        [
+            Column("model", "Model", link=QUALITY_URL),
+            Column("version", "Version"),
+            Column("metric", "Metric"),
+            Column("Value #A", "Now", "short"),
+            Column("Value #B", "Baseline", "short"),
+            Column("Value #C", "Worse by", "short"),
+            Column("Value #D", "Ticket at", "short"),
+            Column("Value #E", "Page at", "short"),
+        ],
+    )
+    baseline = q.largest(names.BASELINE_QUALITY, q.MODELS)
+    return (
+        panel.with_target(rows(q.in_stage(q.with_objective(q.quality(window, q.MODELS))), "A"))
+        .with_target(rows(q.in_stage(q.with_objective(baseline)), "B"))
+        .with_target(rows(q.in_stage(q.with_objective(q.quality_loss(window))), "C"))
+        .with_target(rows(q.in_stage(q.quality_objective("warning")), "D"))
+        .with_target(rows(q.in_stage(q.quality_objective("critical")), "E"))
+    )
+
+
+def firing_alerts() -> table.Panel:
+    """The alerts themselves."""
+    labels = ("severity", "alertname", "owner", "model", "version", "feature", "pipeline")
+    panel = grid(
+        "Firing alerts",
+        "Pages and tickets that fire now, before Alertmanager groups, mutes and routes them.",
+        "short",
+        [Column(label, label.capitalize() if label != "alertname" else "Alert") for label in labels],
+        drop=["Value"],
+    )
+    return panel.no_value("No alert fires").with_target(rows(q.by("max", labels, q.pick("ALERTS", q.OPEN))))
+
+
+def traffic(evaluation: Evaluation) -> timeseries.Panel:
+    """Predictions per second per version."""
+    panel = _third("Traffic", f"Predictions per second over {evaluation.fast}.", "reqps")
+    return panel.with_target(
+        query(q.in_stage(q.pick(names.R_TRAFFIC, q.MODELS, evaluation.fast)), "{{model}} {{version}}")
+    )
+
+
+def errors(evaluation: Evaluation) -> timeseries.Panel:
+    """Error ratio with its objective."""
+    panel = _third(
+        "Errors", f"Share of predictions in error over {evaluation.fast}; dashed: objective.", "percentunit"
+    )
+    return line(
+        panel.with_target(
+            query(q.in_stage(q.pick(names.R_ERRORS, q.MODELS, evaluation.fast)), "{{model}} {{version}}")
+        )
+        .with_target(query(q.objective(names.OBJECTIVE_ERRORS), "objective {{model}} {{version}}", "B"))
+        .min(0),
+        "B",
+        RED,
+    )
+
+
+def latency(evaluation: Evaluation) -> timeseries.Panel:
+    """Latency with its objective."""
+    panel = _third("Latency p99", f"99th percentile over {evaluation.fast}; dashed: objective.", "s")
+    return line(
+        panel.with_target(
+            query(q.in_stage(q.pick(names.R_LATENCY_P99, q.MODELS, evaluation.fast)), "{{model}} {{version}}")
+        )
+        .with_target(query(q.objective(names.OBJECTIVE_LATENCY), "objective {{model}} {{version}}", "B"))
+        .min(0),
+        "B",
+        RED,
+    )
+
+
+def quality_loss(evaluation: Evaluation) -> timeseries.Panel:
+    """Loss against the baseline for metrics with an objective."""
+    panel = _third(
+        "Quality lost against the baseline",
+        f"Metrics with an objective over {evaluation.slow}, each in its own unit; above 0 is "
+        "worse than the baseline.",
+        "short",
+    )
+    expr = q.in_stage(q.with_objective(q.quality_loss(evaluation.slow)))
+    return panel.with_target(query(expr, "{{model}} {{version}} {{metric}}"))
+
+
+def coverage(evaluation: Evaluation) -> timeseries.Panel:
+    """Outcome coverage with the minimum below which quality does not alert."""
+    panel = _third(
+        "Outcome coverage",
+        f"Mature predictions with a known outcome over {evaluation.slow}; dashed: below this, "
+        "quality does not alert.",
+        "percentunit",
+    )
+    return line(
+        panel.with_target(
+            query(q.in_stage(q.pick(names.R_COVERAGE, q.MODELS, evaluation.slow)), "{{model}} {{version}}")
+        )
+        .with_target(query(q.objective(names.OBJECTIVE_COVERAGE), "minimum {{model}} {{version}}", "B"))
+        .min(0)
+        .max(1),
+        "B",
+        ORANGE,
+    )
+
+
+def drifted_over_time(evaluation: Evaluation) -> timeseries.Panel:
+    """Number of drifted features."""
+    window = evaluation.drift_alert
+    panel = _third("Drifted features", f"Features above their PSI threshold over {window}.", "short")
+    return panel.min(0).with_target(query(q.in_stage(q.drifted_features(window)), "{{model}} {{version}}"))
+
+
+def _third(title: str, description: str, unit: str) -> timeseries.Panel:
+    return sized(graph(title, description, unit), 8, 8)

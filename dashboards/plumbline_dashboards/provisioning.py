@@ -1,0 +1,76 @@
+"""Grafana's provisioning files: where it finds Prometheus, Alertmanager and the dashboards.
+
+The dashboards' folder is ``$PLUMBLINE_DASHBOARDS``, which Grafana takes from its environment, so the same
+file serves a container and a local Grafana.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from plumbline.catalogue.model import Catalogue
+from plumbline.generated import GeneratedFile
+
+HEADER = "# Written by 'plumbline generate' from plumbline.yaml; edit that instead.\n"
+FOLDER = "dashboards/provisioning"
+
+
+def provisioning(catalogue: Catalogue) -> list[GeneratedFile]:
+    """Return the data sources and the dashboard provider."""
+    return [
+        _file("datasources/plumbline.yml", {"apiVersion": 1, "datasources": _datasources(catalogue)}),
+        _file("dashboards/plumbline.yml", {"apiVersion": 1, "providers": [_provider()]}),
+    ]
+
+
+def _datasources(catalogue: Catalogue) -> list[dict[str, Any]]:
+    prometheus: dict[str, Any] = {
+        "name": "Prometheus",
+        "uid": "plumbline-prometheus",
+        "type": "prometheus",
+        "access": "proxy",
+        "url": _url(catalogue.targets.prometheus, catalogue.links.prometheus),
+        "isDefault": True,
+        "editable": False,
+        "jsonData": {
+            "httpMethod": "POST",
+            "prometheusType": "Prometheus",
+            # Grafana derives $__rate_interval from it.
+            "timeInterval": catalogue.evaluation.scrape_interval,
+            # Alerts are Prometheus's and Alertmanager's own; Grafana only shows them.
+            "manageAlerts": False,
+        },
+    }
+    alertmanager: dict[str, Any] = {
+        "name": "Alertmanager",
+        "uid": "plumbline-alertmanager",
+        "type": "alertmanager",
+        "access": "proxy",
+        "url": _url(catalogue.targets.alertmanagers, catalogue.links.alertmanager),
+        "editable": False,
+        "jsonData": {"implementation": "prometheus", "handleGrafanaManagedAlerts": False},
+    }
+    return [prometheus, alertmanager]
+
+
+def _provider() -> dict[str, Any]:
+    return {
+        "name": "plumbline",
+        "folder": "Plumbline",
+        "type": "file",
+        "disableDeletion": True,
+        "allowUiUpdates": False,
+        "updateIntervalSeconds": 30,
+        "options": {"path": "${PLUMBLINE_DASHBOARDS}", "foldersFromFilesStructure": False},
+    }
+
+
+def _url(targets: tuple[str, ...], otherwise: str) -> str:
+    """The address that a server reaches; the links are for people's browsers."""
+    return f"http://{targets[0]}" if targets else otherwise
+
+
+def _file(path: str, content: dict[str, Any]) -> GeneratedFile:
+    return GeneratedFile(f"{FOLDER}/{path}", HEADER + yaml.safe_dump(content, sort_keys=False))
