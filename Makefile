@@ -1,0 +1,36 @@
+# Two commands matter to a newcomer: `make demo` and `make test`. Both set up what they need first
+# (scripts/setup.sh), say what they install, and need nothing on standard input.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: demo test check generate bench lint help setup
+
+PLUMBLINE := .venv/bin/plumbline
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+
+help: ## List what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+demo: setup ## Watch a real model degrade: real flights, real servers, real pages (DEMO_EXIT=1 stops after the proof)
+	@$(PLUMBLINE) demo $(DEMO_ARGS)
+
+test: setup ## Run every test, end-to-end tests with the real servers included (PYTEST_ARGS=... narrows)
+	@.venv/bin/python -m pytest $(PYTEST_ARGS) </dev/null
+
+check: setup ## Check the catalogue, the series budget and that the generated files are up to date
+	@$(PLUMBLINE) check
+
+generate: setup ## Rewrite rules, dashboards, Alertmanager and scrape configuration, then test them
+	@$(PLUMBLINE) generate
+	@.venv/bin/python -m pytest -q tests/plumbline_alerting tests/plumbline_dashboards </dev/null
+
+bench: setup ## Run the benchmarks
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python $$script; done
+
+lint: ## Check style (ruff) and types (mypy)
+	@scripts/setup.sh lint
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+
+setup:
+	@scripts/setup.sh

@@ -1,0 +1,113 @@
+"""OpenMetrics pieces to TSDB blocks, by promtool, while the next piece is being written.
+
+promtool reads its whole input once per block it makes, and by default makes blocks of two hours: a year
+in one file would be read thousands of times. So the text is cut at multiples of one block length and
+each piece becomes one block.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from plumbline.backfill.openmetrics import END
+from plumbline.errors import ToolError
+from plumbline.servers import find_program, run_program
+
+# One of Prometheus's own block ranges (2 h times powers of 3).
+PIECE_SECONDS = 162 * 3600
+_WAITING_PIECES = 2
+
+
+class PieceWriter:
+    """Cuts samples into pieces and has promtool turn each into a block under ``tsdb``.
+
+    Samples must arrive in time order per series. A context manager: leaving it waits for promtool.
+
+    Attributes:
+        blocks: number of pieces handed to promtool.
+    """
+
+    def __init__(self, tsdb: Path, work: Path) -> None:
+        self.blocks = 0
+        self._promtool = find_program("promtool")
+        self._tsdb = tsdb
+        self._work = work
+        self._piece: int | None = None
+        self._file: IO[str] | None = None
+        self._path = work
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="promtool")
+        self._running: list[Future[None]] = []
+        tsdb.mkdir(parents=True, exist_ok=True)
+        work.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> PieceWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._close_piece()
+                for future in self._running:
+                    future.result()
+        finally:
+            if self._file is not None:
+                self._file.close()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def at(self, time: float) -> IO[str]:
+        """Return the file that takes samples of this time, closing the piece before it."""
+        piece = int(time // PIECE_SECONDS)
+        if piece != self._piece or self._file is None:
+            self._close_piece()
+            self._piece = piece
+            self._path = self._work / f"piece-{piece}.om"
+            self._file = self._path.open("w", encoding="utf-8")
+        return self._file
+
+    def _close_piece(self) -> None:
+        if self._file is None:
+            return
+        empty = self._file.tell() == 0
+        self._file.write(END)
+        self._file.close()
+        self._file = None
+        if empty:
+            self._path.unlink()
+            return
+        while len(self._running) >= _WAITING_PIECES:  # bounds the pieces on disk
+            self._running.pop(0).result()
+        self._running.append(self._pool.submit(self._make_block, self._path, self.blocks))
+        self.blocks += 1
+
+    def _make_block(self, piece: Path, number: int) -> None:
+        # Into a folder of its own, then renamed: a run that is cut off leaves no half block behind.
+        fresh = self._work / f"blocks-{number}"
+        fresh.mkdir()
+        run_program([
+            self._promtool, "tsdb", "create-blocks-from", "openmetrics", "--quiet",
+            f"--max-block-duration={PIECE_SECONDS // 3600}h", piece, fresh,
+        ])  # fmt: skip
+        made = [path for path in fresh.iterdir() if (path / "meta.json").is_file()]
+        if not made:
+            raise ToolError(f"promtool made no block of {piece}")
+        for block in made:
+            block.rename(self._tsdb / block.name)
+        shutil.rmtree(fresh)
+        piece.unlink()
+
+
+def step_times(first: float, last: float, step: float) -> tuple[float, float]:
+    """Return the first multiple of ``step`` at or after ``first`` and the last at or before ``last``."""
+    start = -(-first // step) * step
+    return start, max(start, last // step * step)
+
+
+Progress = Callable[[float, float, str], None]
+"""Called with (done, total, what) as work proceeds."""

@@ -1,0 +1,242 @@
+"""History as live traffic: events sent to a running exporter at their own pace, or faster.
+
+Reads an NDJSON file of the contract's events in time order, line by line. Each ``ts`` (and a pipeline's
+``data_ts``) is moved linearly onto the wall clock: ``start + (ts - first) / speed``. Batches go over HTTP
+and are sent again, byte for byte, until the exporter has answered; since the exporter knows an event by
+its id, a batch that was stored before a crash but not acknowledged is not counted twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import requests
+
+from plumbline.errors import TableError, ToolError
+from plumbline.names import CONTENT_TYPE_NDJSON
+from plumbline.units import parse_time
+
+_RETRY_FIRST = 0.1
+_RETRY_LONGEST = 2.0
+_TEMPORARY = (429, 502, 503, 504)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One event, ready to be sent.
+
+    Attributes:
+        at: wall-clock time at which it is due, epoch seconds.
+        line: NDJSON line without its end.
+        kind: its ``type``.
+    """
+
+    at: float
+    line: bytes
+    kind: str
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """What a replay did.
+
+    Attributes:
+        sent: events acknowledged, by type.
+        accepted: events that the exporter accepted.
+        rejected: the exporter's words on lines that it refused; at most 20.
+        rejected_total: refused lines in all.
+        retries: batches sent again.
+        behind: largest time in seconds by which an event was late.
+        seconds: time it took.
+    """
+
+    sent: dict[str, int] = field(default_factory=dict)
+    accepted: int = 0
+    rejected: list[str] = field(default_factory=list)
+    rejected_total: int = 0
+    retries: int = 0
+    behind: float = 0.0
+    seconds: float = 0.0
+
+
+class TimeMap:
+    """Maps event time onto the wall clock.
+
+    Args:
+        first: event time that falls on ``start``.
+        start: wall-clock time.
+        speed: seconds of event time per second.
+    """
+
+    def __init__(self, first: float, start: float, speed: float) -> None:
+        self._first = first
+        self._start = start
+        self._speed = speed
+
+    def __call__(self, event_time: float) -> float:
+        return self._start + (event_time - self._first) / self._speed
+
+
+def read_events(path: Path) -> Iterator[tuple[int, dict[str, Any], float]]:
+    """Yield (line number, event, its time) of an NDJSON file.
+
+    Raises:
+        TableError: naming file and line, if it cannot be read or a line has no usable time.
+    """
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    try:
+        with path.open("rb") as source:
+            for number, raw in enumerate(source, start=1):
+                if not raw.strip():
+                    continue
+                try:
+                    event = decode(raw)
+                    yield number, event, parse_time(event["ts"])
+                except (msgspec.MsgspecError, ValueError) as error:
+                    raise TableError(f"{path}:{number}: {error}") from error
+                except (KeyError, TypeError) as error:
+                    raise TableError(f"{path}:{number}: a replay needs a 'ts' in every event") from error
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def schedule(
+    path: Path, speed: float, start: float, first: float | None = None, last: float | None = None
+) -> Iterator[Due]:
+    """Yield the events of a file with their times moved onto the wall clock.
+
+    Args:
+        path: NDJSON in time order.
+        speed: seconds of event time per second.
+        start: wall-clock time of ``first``.
+        first: event time to begin at; default the file's first.
+        last: event time to end at; default the file's last.
+    """
+    encode = msgspec.json.Encoder().encode
+    when: TimeMap | None = None
+    for _, event, at in read_events(path):
+        if (first is not None and at < first) or (last is not None and at > last):
+            continue
+        if when is None:
+            when = TimeMap(at if first is None else first, start, speed)
+        event["ts"] = round(when(at), 3)
+        if event.get("data_ts") is not None:
+            event["data_ts"] = round(when(parse_time(event["data_ts"])), 3)
+        yield Due(event["ts"], encode(event), str(event.get("type")))
+
+
+class Sender:
+    """Sends batches to an exporter and insists until each is answered.
+
+    Args:
+        url: base URL of the exporter.
+        patience: seconds to go on while it does not answer; then the replay fails.
+    """
+
+    def __init__(self, url: str, patience: float = 60.0) -> None:
+        self.url = url.rstrip("/") + "/v1/events"
+        self.patience = patience
+        self.retries = 0
+        self._session = requests.Session()
+
+    def send(self, lines: Iterable[bytes]) -> tuple[int, list[str]]:
+        """Send NDJSON lines; return (accepted, the exporter's words on refused lines).
+
+        Raises:
+            ToolError: if the exporter refuses the request for good, or stays away for ``patience`` seconds.
+        """
+        body = b"\n".join(lines) + b"\n"
+        deadline = time.monotonic() + self.patience
+        pause = _RETRY_FIRST
+        while True:
+            try:
+                answer = self._session.post(
+                    self.url, data=body, headers={"Content-Type": CONTENT_TYPE_NDJSON}, timeout=30
+                )
+            except requests.RequestException as error:
+                trouble, wait = f"{type(error).__name__}", pause
+            else:
+                if answer.status_code == 200:
+                    said = answer.json()
+                    return int(said["accepted"]), [str(item) for item in said["rejected"]]
+                trouble = f"{answer.status_code} {answer.text[:200]}"
+                if answer.status_code not in _TEMPORARY:
+                    raise ToolError(f"{self.url} refused the batch: {trouble}")
+                wait = _retry_after(answer.headers.get("Retry-After"), pause)
+            if time.monotonic() + wait > deadline:
+                raise ToolError(f"{self.url} gave no answer for {self.patience:.0f} s: {trouble}")
+            self.retries += 1
+            time.sleep(wait)
+            pause = min(pause * 2, _RETRY_LONGEST)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+
+def _retry_after(header: str | None, otherwise: float) -> float:
+    try:
+        return min(max(float(header or ""), 0.0), 30.0)
+    except ValueError:
+        return otherwise
+
+
+def replay(
+    events: Iterable[Due],
+    sender: Sender,
+    *,
+    batch: int = 1000,
+    interval: float = 0.25,
+    watch: Callable[[Due, ReplayReport], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> ReplayReport:
+    """Send each event when it is due, in batches.
+
+    Args:
+        events: in the order of their time.
+        sender: where to.
+        batch: most events per request.
+        interval: seconds that events are gathered for.
+        watch: called after each batch with its last event.
+        stop: asked before each batch; True ends the replay early.
+    """
+    report = ReplayReport()
+    started = time.monotonic()
+    waiting: list[Due] = []
+
+    def flush() -> None:
+        accepted, refused = sender.send(due.line for due in waiting)
+        report.accepted += accepted
+        report.rejected_total += len(refused)
+        report.rejected += refused[: max(0, 20 - len(report.rejected))]
+        report.retries = sender.retries
+        report.behind = max(report.behind, time.time() - waiting[0].at - interval)
+        for due in waiting:
+            report.sent[due.kind] = report.sent.get(due.kind, 0) + 1
+        if watch is not None:
+            watch(waiting[-1], report)
+        waiting.clear()
+
+    for due in events:
+        if waiting and (len(waiting) >= batch or due.at > waiting[0].at + interval):
+            _sleep_until(waiting[-1].at)
+            flush()
+            if stop():
+                break
+        waiting.append(due)
+    if waiting and not stop():
+        _sleep_until(waiting[-1].at)
+        flush()
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _sleep_until(moment: float) -> None:
+    pause = moment - time.time()
+    if pause > 0:
+        time.sleep(pause)
