@@ -525,20 +525,12 @@ SELF_ALERTS = ("Watchdog", "ExporterDown", "EventsRejected", "RulesSlow", "Notif
 # source of an inhibition, because Alertmanager can only mute along equal labels.
 INHIBITOR_ALERTS = ("ModelInputBroken", "ModelRollout")
 
-# Literal uids, so that links in alerts and between dashboards never break.
-DASHBOARD_UIDS = {
-    "fleet": "plumbline-fleet",
-    "quality": "plumbline-quality",
-    "drift": "plumbline-drift",
-    "pipelines": "plumbline-pipelines",
-    "infrastructure": "plumbline-infrastructure",
-    "exporter": "plumbline-exporter",
-}
-
 DEFAULT_PORT = 9877
 CONTENT_TYPE_NDJSON = "application/x-ndjson"
 CONTENT_TYPE_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 CONTENT_TYPE_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+# Literal uids, so that links in alerts and between dashboards never break.
 DASHBOARD_UIDS: dict[str, str] = {
     "fleet": "plumbline-fleet",
     "quality": "plumbline-quality",
