@@ -1,0 +1,123 @@
+"""kill -9 of the exporter in mid-stream, seen from a client that resends and from a real Prometheus."""
+
+from __future__ import annotations
+
+import random
+import re
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from scenery import Exporter, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
+from servers import free_port, wait_for
+
+from plumbline import names
+
+pytestmark = pytest.mark.e2e
+
+_SAMPLE = re.compile(r"^((?:ml_|plumbline_(?:events|lines))\S*_total(?:\{.*\})?) (\S+)$")
+
+
+def counters(url: str) -> dict[str, float]:
+    text = requests.get(f"{url}/metrics", timeout=10).text
+    return {m[1]: float(m[2]) for m in map(_SAMPLE.match, text.splitlines()) if m}
+
+
+def post_until_answered(url: str, body: bytes, deadline: float) -> dict[str, object]:
+    """Send, and send again what was not acknowledged: what any client of an exporter has to do."""
+    while True:
+        try:
+            answer = requests.post(
+                f"{url}/v1/events", data=body, headers={"Content-Type": names.CONTENT_TYPE_NDJSON}, timeout=10
+            )
+            if answer.status_code == 200:
+                result: dict[str, object] = answer.json()
+                return result
+        except requests.RequestException:
+            pass
+        assert time.monotonic() < deadline, "the exporter never came back"
+        time.sleep(0.05)
+
+
+def test_no_counter_falls_and_nothing_is_lost_or_counted_twice(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    port = free_port()
+    catalogue = write_catalogue(tmp_path / "plumbline.yaml", port)
+    build_baselines(catalogue, tmp_path, rows(1500, 1))
+    live = rows(3000, 4)
+    stream = events(live, time.time())
+    rng.shuffle(stream)
+    batches = [stream[at : at + 60] for at in range(0, len(stream), 60)]
+    exporter = Exporter(tmp_path / "plumbline.yaml", tmp_path / "baselines", tmp_path / "data", port)
+    seen: dict[str, float] = {}
+    falls: list[str] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            try:
+                for name, value in counters(exporter.url).items():
+                    if value < seen.get(name, 0.0):
+                        falls.append(f"{name}: {seen[name]} -> {value}")
+                    seen[name] = value
+            except requests.RequestException:
+                pass
+            time.sleep(0.02)
+
+    kills = 0
+    with prometheus_for(catalogue, tmp_path) as prometheus:
+        exporter.start()
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            deadline = time.monotonic() + 120
+
+            def killer() -> None:
+                nonlocal kills
+                for _ in range(4):
+                    time.sleep(rng.uniform(0.1, 0.5))
+                    if done.is_set():
+                        return
+                    assert exporter.process is not None
+                    exporter.process.send_signal(signal.SIGKILL)
+                    exporter.process.wait()
+                    kills += 1
+                    exporter.start()
+
+            reaper = threading.Thread(target=killer)
+            reaper.start()
+            for batch in batches:
+                post_until_answered(exporter.url, ndjson(batch), deadline)
+                time.sleep(0.01)
+            reaper.join()
+            expected = 2 * len(live)
+            wait_for(
+                lambda: sum(v for k, v in counters(exporter.url).items() if k.startswith("ml_outcomes_matured"))
+                == expected,
+                name="all outcomes mature",
+            )
+            final = counters(exporter.url)
+            wait_for(
+                lambda: prometheus.value("sum(ml_outcomes_matured_total)") == expected, name="the last scrape"
+            )
+            assert prometheus.value("sum(resets(ml_predictions_total[5m]))") == 0
+        finally:
+            done.set()
+            watcher.join()
+            exporter.stop()
+    assert kills >= 3
+    assert falls == []
+
+    def total(prefix: str) -> float:
+        return sum(v for k, v in final.items() if k.startswith(prefix))
+
+    assert total("ml_predictions_total") == expected
+    assert total("ml_confusion_total") == len(live)
+    assert total("ml_regression_total") == len(live)
+    assert total("plumbline_events_total") == len(stream)
+    assert total("plumbline_events_rejected_total") == 0
+    stored_or_again = total("plumbline_events_total") + total("plumbline_events_duplicate_total")
+    assert total("plumbline_lines_total") == stored_or_again

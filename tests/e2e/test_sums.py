@@ -1,0 +1,192 @@
+"""Numbers that PromQL gives on a real Prometheus against numpy and scikit-learn on the same rows.
+
+All events fall inside one window and every counter starts at 0 before them, so there is no window edge:
+``increase()`` scales all series by one factor, which cancels in every ratio. What is left is float64
+rounding; 1e-9 relative would hold, 1e-6 is what we promise.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from scenery import (
+    Exporter,
+    Rows,
+    build_baselines,
+    events,
+    ndjson,
+    prometheus_for,
+    rows,
+    write_catalogue,
+)
+from servers import Prometheus, free_port, wait_for
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    mean_squared_error,
+    precision_score,
+    r2_score,
+    recall_score,
+    roc_auc_score,
+)
+
+from plumbline import names
+from plumbline.baseline.artefact import Baseline
+
+pytestmark = pytest.mark.e2e
+TOLERANCE = 1e-6
+WINDOW = "2m"
+
+
+@dataclass
+class Scene:
+    prometheus: Prometheus
+    exporter: Exporter
+    live: Rows
+    reference: Rows
+    baselines: dict[str, Baseline]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("sums")
+    port = free_port()
+    catalogue = write_catalogue(folder / "plumbline.yaml", port, WINDOW)
+    reference, live = rows(4000, 1), rows(1500, 2, shift=0.4)
+    baselines = build_baselines(catalogue, folder, reference)
+    exporter = Exporter(folder / "plumbline.yaml", folder / "baselines", folder / "data", port)
+    with exporter, prometheus_for(catalogue, folder) as prometheus:
+        wait_for(lambda: prometheus.value("sum(ml_predictions_total)") == 0, name="counters born at 0")
+        time.sleep(3)  # at least two scrapes of the zeros
+        answer = requests.post(
+            f"{exporter.url}/v1/events",
+            data=ndjson(events(live, time.time())),
+            headers={"Content-Type": names.CONTENT_TYPE_NDJSON},
+            timeout=30,
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["accepted"] == 4 * len(live)
+        wait_for(
+            lambda: prometheus.value("sum(ml_outcomes_matured_total)") == 2 * len(live), name="mature outcomes"
+        )
+        # Rules look at 1 s intervals; two more give every chain of them the final counters.
+        time.sleep(6)
+        yield Scene(prometheus, exporter, live, reference, baselines)
+
+
+def test_counters_equal_an_independent_count(scene: Scene) -> None:
+    for model in ("late", "minutes"):
+        selector = f'{{model="{model}", version="1"}}'
+        assert scene.prometheus.value(f"ml_predictions_total{selector}") == len(scene.live)
+        assert scene.prometheus.value(f"sum(ml_outcomes_total{selector})") == len(scene.live)
+        missing = scene.prometheus.value(
+            f'ml_feature_problems_total{{model="{model}", version="1", feature="x", problem="missing"}}'
+        )
+        assert missing == np.isnan(scene.live.x).sum()
+    for actual in (0, 1):
+        for predicted in (0, 1):
+            got = scene.prometheus.value(f'ml_confusion_total{{actual="{actual}", predicted="{predicted}"}}')
+            mask = (scene.live.late == actual) & ((scene.live.score > 0.5) == predicted)
+            assert got == mask.sum()
+
+
+def quality(scene: Scene, model: str, metric: str) -> float:
+    name = names.R_QUALITY.over(WINDOW)
+    got = scene.prometheus.value(f'{name}{{model="{model}", metric="{metric}", slice="all"}}')
+    assert got is not None, metric
+    return got
+
+
+def test_classification_quality_equals_scikit_learn(scene: Scene) -> None:
+    truth, score = scene.live.late, scene.live.score
+    answer = (score > 0.5).astype(int)
+    expected = {
+        "accuracy": accuracy_score(truth, answer),
+        "precision": precision_score(truth, answer),
+        "recall": recall_score(truth, answer),
+        "f1": f1_score(truth, answer),
+        "brier": brier_score_loss(truth, score),
+        "log_loss": log_loss(truth, score),
+    }
+    for metric, value in expected.items():
+        assert quality(scene, "late", metric) == pytest.approx(value, rel=TOLERANCE), metric
+
+
+def test_roc_auc_lies_within_its_recorded_bound(scene: Scene) -> None:
+    exact = roc_auc_score(scene.live.late, scene.live.score)
+    bound = scene.prometheus.value(f'{names.R_AUC_BOUND.over(WINDOW)}{{model="late"}}')
+    assert bound is not None
+    assert 0 < bound < 0.02
+    assert abs(quality(scene, "late", "roc_auc") - exact) <= bound
+
+
+def test_regression_quality_equals_scikit_learn(scene: Scene) -> None:
+    truth, answer = scene.live.minutes, scene.live.answer
+    expected = {
+        "mae": mean_absolute_error(truth, answer),
+        "rmse": mean_squared_error(truth, answer) ** 0.5,
+        "bias": float(np.mean(answer - truth)),
+        "r2": r2_score(truth, answer),
+    }
+    for metric, value in expected.items():
+        assert quality(scene, "minutes", metric) == pytest.approx(value, rel=TOLERANCE), metric
+
+
+def shares(counts: np.ndarray) -> np.ndarray:
+    return (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
+
+
+def psi(p: np.ndarray, q: np.ndarray) -> float:
+    return float(((p - q) * np.log(p / q)).sum())
+
+
+def test_psi_equals_numpy(scene: Scene) -> None:
+    """Bins are counted again here with numpy alone, from the edges in the artefact."""
+    bins = scene.baselines["late"].features
+
+    def count_x(x: np.ndarray) -> np.ndarray:
+        edges = np.array([-np.inf, *bins["x"].uppers, np.inf])
+        inside = [((x > a) & (x <= b)).sum() for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return np.array([*inside, np.isnan(x).sum()])
+
+    def count_c(c: list[str | None]) -> np.ndarray:
+        known = bins["c"].categories
+        counts = [c.count(level) for level in known]
+        return np.array([*counts, len(c) - sum(counts) - c.count(None), c.count(None)])
+
+    for feature, live, reference in (
+        ("x", count_x(scene.live.x), count_x(scene.reference.x)),
+        ("c", count_c(scene.live.c), count_c(scene.reference.c)),
+    ):
+        got = scene.prometheus.value(f'{names.R_PSI.over(WINDOW)}{{model="late", feature="{feature}"}}')
+        n = scene.prometheus.value(f'{names.R_FEATURE_INCREASE.over(WINDOW)}{{model="late", feature="{feature}"}}')
+        assert n is not None
+        # increase() scales the counts by one factor; smoothing sees the scaled n, so numpy does as well.
+        scaled = live * (n / live.sum())
+        assert n == pytest.approx(len(scene.live), rel=0.02)
+        assert got == pytest.approx(psi(shares(scaled), shares(reference)), rel=TOLERANCE)
+        assert got == pytest.approx(psi(shares(live), shares(reference)), rel=2e-3)
+
+
+def test_the_threshold_knows_its_sample_size(scene: Scene) -> None:
+    for feature, bins in scene.baselines["late"].features.items():
+        got = scene.prometheus.value(f'{names.R_PSI_THRESHOLD.over(WINDOW)}{{model="late", feature="{feature}"}}')
+        n = scene.prometheus.value(f'{names.R_FEATURE_INCREASE.over(WINDOW)}{{model="late", feature="{feature}"}}')
+        assert n is not None
+        expected = max(0.1, bins.noise, (1 / n + 1 / len(scene.reference)) * bins.chi2)
+        assert got == pytest.approx(expected, rel=TOLERANCE)
+
+
+def test_coverage_is_complete(scene: Scene) -> None:
+    for model in ("late", "minutes"):
+        got = scene.prometheus.value(f'{names.R_COVERAGE.over(WINDOW)}{{model="{model}"}}')
+        assert got == pytest.approx(1.0, rel=TOLERANCE)
