@@ -28,7 +28,8 @@ def picture(baseline: Baseline) -> Iterator[Table | Text]:
     if baseline.quality:
         yield _quality(baseline)
     for name, bins in baseline.features.items():
-        yield _feature(name, bins)
+        yield Text(f"{name}  ({bins.kind}, noise {bins.noise:.3g}, chi2 {bins.chi2:.4g})", style="bold")
+        yield _feature(bins)
 
 
 def bar(share: float, largest: float) -> str:
@@ -50,14 +51,9 @@ def _quality(baseline: Baseline) -> Table:
     return table
 
 
-def _feature(name: str, bins: FeatureBins) -> Table:
+def _feature(bins: FeatureBins) -> Table:
     rows = sum(bins.counts)
-    table = Table(
-        title=f"{name}  ({bins.kind}, noise {bins.noise:.3g}, chi2 {bins.chi2:.4g})",
-        title_justify="left",
-        show_header=False,
-        box=None,
-    )
+    table = Table(show_header=False, box=None)
     table.add_column("bin")
     table.add_column("share", justify="right")
     table.add_column("bar", min_width=_WIDTH)
