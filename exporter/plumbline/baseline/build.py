@@ -17,12 +17,12 @@ from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage
 from plumbline.baseline.bins import (
     NumericBins,
     bin_numeric,
-    category_lookup,
     choose_categories,
     choose_numeric,
     declared_labels,
 )
 from plumbline.baseline.blocks import BlockCounter, BlockPlan
+from plumbline.baseline.cells import category_text, codes_of
 from plumbline.baseline.heldout import class_numbers, measure_heldout
 from plumbline.baseline.noise import ALPHA, chi2_quantile, leave_one_out_noise
 from plumbline.baseline.quality import stable
@@ -37,8 +37,7 @@ from plumbline.baseline.rows import (
     reference_source,
 )
 from plumbline.baseline.sample import RowSample
-from plumbline.baseline.table import Batch, digest
-from plumbline.baseline.values import BOOLEAN_CATEGORIES, boolean_text
+from plumbline.baseline.table import Batch, TextColumn, digest
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError
 from plumbline.names import PREDICTION_FEATURE
@@ -46,6 +45,9 @@ from plumbline.units import format_time
 
 Counts = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.intp]
+
+BOOLEAN_CATEGORIES = ("false", "true")
+_RARE_LEVELS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def build_baseline(
     )
     extent = _first_pass(source, model, settings, progress)
     layouts = _choose(source, model, extent, settings.bins)
-    counts = _second_pass(source, model, extent, layouts, progress)
+    counts, rare = _second_pass(source, model, extent, layouts, progress)
     quality = measure_heldout(held, model, settings.block_seconds, progress)
     remarks = list(quality.remarks)
     if not settings.quality_tables and settings.quality_where is None:
@@ -133,7 +135,7 @@ def build_baseline(
         model=name,
         version=version,
         task=model.task,
-        features=_features(layouts, counts, len(model.features)),
+        features=_features(layouts, counts, rare, len(model.features)),
         score_bins=quality.score_bins,
         quality=quality.metrics,
         actual_mean=quality.actual_mean,
@@ -234,16 +236,26 @@ def _levels(key: str, model: Model, extent: _Extent) -> tuple[Sequence[str], Seq
         return BOOLEAN_CATEGORIES, declared_labels(BOOLEAN_CATEGORIES)
     if feature.categories is not None:
         return choose_categories((), (), feature.categories)
-    levels, counts = extent.sample.texts(key)
-    return choose_categories(levels, counts, None)
+    merged: dict[str, int] = {}
+    for level, count in zip(*extent.sample.texts(key), strict=True):
+        merged[category_text(level)] = merged.get(category_text(level), 0) + count
+    return choose_categories(list(merged), list(merged.values()), None)
 
 
 def _second_pass(
     source: Source, model: Model, extent: _Extent, layouts: dict[str, _Layout], progress: Progress
-) -> dict[str, Counts]:
-    """Return, per feature, counts of shape (blocks + 1, bins); the last row holds rows in no block."""
+) -> tuple[dict[str, Counts], dict[str, list[str]]]:
+    """Return, per feature, counts of shape (blocks + 1, bins), and the levels without a bin.
+
+    The last row of the counts holds the table's rows that are in no block.
+    """
     blocks = extent.plan.blocks + 1
     counts = {key: np.zeros((blocks, len(layout.labels)), np.int64) for key, layout in layouts.items()}
+    rare: dict[str, set[str]] = {
+        key: set()
+        for key, layout in layouts.items()
+        if layout.kind == "categorical" and key != PREDICTION_FEATURE
+    }
     row = 0
     for batch in source.batches(progress, "counting the reference"):
         block = extent.plan.of(row, batch.rows, batch.numbers.get(TIME))
@@ -254,31 +266,35 @@ def _second_pass(
             codes = _codes(key, batch, layout, model, source)
             flat = np.bincount(block * size + codes, minlength=blocks * size)
             counts[key] += flat.reshape(blocks, size)
-    return counts
+            if key in rare:
+                _note_rare(rare[key], batch.texts[key], layout)
+    return counts, {key: sorted(levels) for key, levels in rare.items() if len(levels) <= _RARE_LEVELS}
 
 
 def _codes(key: str, batch: Batch, layout: _Layout, model: Model, source: Source) -> Codes:
     if layout.kind == "numeric":
         return bin_numeric(batch.numbers[key], NumericBins(tuple(layout.uppers), tuple(layout.labels)))
     column = batch.texts[key]
-    lookup = category_lookup(layout.categories)
     if key == PREDICTION_FEATURE:
         classes = class_numbers(batch, key, source.wanted[key].column, model)
-        return np.where(np.isnan(classes), lookup(None), classes).astype(np.intp)
-    if model.features[key].type == "boolean":
-        levels = [boolean_text(level) or level for level in column.levels]
-    else:
-        levels = [_spelled(level, layout.categories) for level in column.levels]
-    return np.array([*map(lookup, levels), lookup(None)], dtype=np.intp)[column.codes]
+        return np.where(np.isnan(classes), len(layout.categories) + 1, classes).astype(np.intp)
+    codes = codes_of([category_text(level) for level in column.levels], layout.categories)
+    other = len(layout.categories)
+    table = np.array([*(other if code is None else code for code in codes), other + 1], dtype=np.intp)
+    return table[column.codes]
 
 
-def _spelled(level: str, categories: Sequence[str]) -> str:
-    """Return the declared spelling of a numeric category (a float column's ``1.0`` is ``1``)."""
-    return level if level in categories else level.removesuffix(".0")
+def _note_rare(rare: set[str], column: TextColumn, layout: _Layout) -> None:
+    """Collect levels that have no bin, until there are too many to keep."""
+    if len(rare) > _RARE_LEVELS:
+        return
+    levels = [category_text(column.levels[code]) for code in np.unique(column.codes[column.codes >= 0])]
+    codes = codes_of(levels, layout.categories)
+    rare.update(level for level, code in zip(levels, codes, strict=True) if code is None)
 
 
 def _features(
-    layouts: dict[str, _Layout], counts: dict[str, Counts], features: int
+    layouts: dict[str, _Layout], counts: dict[str, Counts], rare: dict[str, list[str]], features: int
 ) -> dict[str, FeatureBins]:
     result = {}
     for key, layout in layouts.items():
@@ -292,6 +308,7 @@ def _features(
             chi2=stable(chi2_quantile(ALPHA / features, degrees)),
             uppers=list(layout.uppers),
             categories=list(layout.categories),
+            rare=rare.get(key, []),
             minimum=layout.minimum,
             maximum=layout.maximum,
         )

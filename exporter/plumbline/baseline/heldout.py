@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from plumbline.baseline.artefact import Quality, ScoreBins
 from plumbline.baseline.blocks import BlockCounter
+from plumbline.baseline.cells import codes_of
 from plumbline.baseline.quality import Rows, measure_with_spread, score_bins, stable
 from plumbline.baseline.rows import ACTUAL, TIME, Progress, Source, no_rows
 from plumbline.baseline.table import Batch
-from plumbline.baseline.values import class_text
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError
 from plumbline.names import PREDICTION_FEATURE, SCORE_FEATURE
@@ -112,10 +112,9 @@ def class_numbers(batch: Batch, key: str, column: str, model: Model) -> Floats:
     text = batch.texts[key]
     table = np.full(len(text.levels) + 1, np.nan)  # the last entry serves code -1, missing
     used = set(np.unique(text.codes).tolist())
-    for i, level in enumerate(text.levels):
-        spelled = class_text(level, classes)
-        if spelled is not None:
-            table[i] = classes.index(spelled)
+    for i, (level, code) in enumerate(zip(text.levels, codes_of(text.levels, classes), strict=True)):
+        if code is not None:
+            table[i] = code
         elif i in used:
             raise TableError(
                 f"{batch.path}: column {column!r}: {level!r} is not one of the model's classes "

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from plumbline.baseline.cells import same_value
 from plumbline.baseline.table import (
     Batch,
     Kind,
@@ -20,7 +21,6 @@ from plumbline.baseline.table import (
     read_batches,
     require_columns,
 )
-from plumbline.baseline.values import same_value
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError, UsageError
 from plumbline.names import PREDICTION_FEATURE, SCORE_FEATURE

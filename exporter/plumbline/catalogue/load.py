@@ -22,6 +22,16 @@ from plumbline.catalogue.source import Document, Location, at, read_document
 from plumbline.errors import CatalogueError, Problem
 
 _ROUNDS = 20
+_RECEIVER = {"webhook": "http://localhost/"}
+# Stand in for needed top-level keys that are missing or set aside; no finding about them is reported.
+_STAND_INS: dict[str, Any] = {
+    "version": 1,
+    "owners": {"stand-in": {"team": "-", "page": [_RECEIVER], "ticket": [_RECEIVER]}},
+    "platform_owner": "stand-in",
+    "models": {
+        "stand-in": {"task": "regression", "owner": "stand-in", "features": {"x": {"type": "numeric"}}}
+    },
+}
 
 
 def load_catalogue(path: Path) -> Catalogue:
@@ -92,8 +102,12 @@ class _Aside:
         of_item = len(origin) > 1 and isinstance(origin[-2], int)
         if unknown and not of_item:
             return  # an unknown key of a large section says nothing about the rest
-        whole = missing or len(origin) == 1 or isinstance(origin[-1], int)
-        self.sections.append(origin if whole else origin[:-1])
+        if missing or len(origin) == 1:
+            self.sections.append(origin)
+        elif isinstance(origin[-1], int):
+            self.sections.append(origin[:-2])  # a list of plain values belongs to the section it is in
+        else:
+            self.sections.append(origin[:-1])
 
     def covers(self, location: Location) -> bool:
         """Whether a location lies in a section of which something was set aside, or is such a list."""
@@ -103,16 +117,24 @@ class _Aside:
 def _set_aside(data: Any, findings: list[Finding]) -> tuple[Catalogue | None, _Aside]:
     """Return a catalogue without the fields that are wrong, and what was taken out.
 
-    A section that lacks a needed key is taken out whole. None if the catalogue itself lacks one.
+    A section that lacks a needed key is taken out whole; needed keys of the catalogue itself get a
+    stand-in. None if the file holds no section of keys at all.
     """
+    if not isinstance(data, dict):
+        return None, _Aside()
     rest = copy.deepcopy(data)
     aside = _Aside()
     for _ in range(_ROUNDS):
         # Items of a list are removed from its end, so that the places of the others stay.
         findings.sort(key=lambda finding: [str(step).zfill(9) for step in finding[0]], reverse=True)
         places = [f[0][:-1] if f[2] == MISSING_KEY else f[0] for f in findings]
-        if () in places:
-            return None, aside
+        for place, finding in zip(places, findings, strict=True):
+            if not place:
+                key = str(finding[0][0])
+                rest[key] = _STAND_INS[key]
+                aside.sections.append((key,))
+        findings = [f for f, place in zip(findings, places, strict=True) if place]
+        places = [place for place in places if place]
         origins = [aside.origin(place) for place in places]
         gone = dict.fromkeys(places)
         for finding, origin in zip(findings, origins, strict=True):

@@ -60,13 +60,12 @@ def read_document(path: Path) -> Document:
     """
     file = str(path)
     text = _read_text(path, file)
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if root is None:
-            raise _one(
-                file, 1, "the catalogue is empty: start with 'version: 1', owners and models", "file/empty"
-            )
+            message = "the catalogue is empty: start with 'version: 1', owners and models"
+            raise _one(file, 1, message, "file/empty")
         problems = tuple(_structure_problems(root, file))
         if any(problem.rule == "yaml/recursive" for problem in problems):
             raise CatalogueError(problems)
@@ -83,8 +82,6 @@ def read_document(path: Path) -> Document:
         raise _one(file, line, message, "yaml/syntax") from error
     except (ValueError, RecursionError) as error:  # a date such as 2024-13-45; nesting without end
         raise _one(file, 1, f"not usable YAML: {error}", "yaml/value") from error
-    finally:
-        loader.dispose()
     return Document(file, data, problems, root)
 
 

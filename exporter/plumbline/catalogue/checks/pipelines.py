@@ -35,8 +35,8 @@ def freshness_of_cadence(facts: Facts) -> Found:
         cadence, freshness = parse_duration(pipeline.cadence), parse_duration(pipeline.freshness)
         if freshness <= cadence:
             message = (
-                f"freshness {pipeline.freshness} is not longer than cadence {pipeline.cadence}: it would fire "
-                "before every run; allow at least one late run"
+                f"freshness {pipeline.freshness} is not longer than cadence {pipeline.cadence}: it would "
+                "fire before every run; allow at least one late run"
             )
             yield ("pipelines", name, "freshness"), message
 

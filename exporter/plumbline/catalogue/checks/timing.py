@@ -41,7 +41,10 @@ def drift_chain(facts: Facts) -> Found:
         if shorter <= 0.0:
             continue
         if longer <= shorter or round(longer * 1000) % round(shorter * 1000):
-            message = f"window {windows[i]} is no multiple of {windows[i - 1]}: longer windows are summed from shorter"
+            message = (
+                f"window {windows[i]} is no larger multiple of {windows[i - 1]}: longer windows are summed "
+                "from shorter ones"
+            )
             yield ("evaluation", "drift", i), message
     quality = facts.catalogue.evaluation.quality
     for i, window in enumerate(quality):

@@ -1,0 +1,178 @@
+"""``plumbline baseline``: builds a model version's frozen reference from a table, and shows one."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from plumbline.baseline.artefact import load_baseline, save_baseline
+from plumbline.baseline.show import picture
+from plumbline.catalogue.load import load_catalogue
+from plumbline.catalogue.model import Catalogue, Model
+from plumbline.cli.options import PathType, catalogue_option, duration_seconds, json_option
+from plumbline.errors import UsageError
+
+
+@click.group()
+def baseline() -> None:
+    """Build and show a model version's frozen reference.
+
+    `build` reads a table and writes an immutable JSON artefact; `show` draws one in the terminal.
+    """
+
+
+@baseline.command()
+@click.argument("tables", nargs=-1, required=True, type=PathType, metavar="TABLE...")
+@click.option("--model", "model_name", required=True, help="The model's name in the catalogue.")
+@click.option("--version", required=True, help="The model version that was trained on the table.")
+@catalogue_option
+@click.option(
+    "--output", type=PathType, default="baselines", show_default=True, help="Folder to write the artefact to."
+)
+@click.option("--where", metavar="COL=VALUE", help="Use only these rows as the drift reference.")
+@click.option("--quality-table", type=PathType, help="Held-out table for the quality  [default: TABLE].")
+@click.option("--quality-where", metavar="COL=VALUE", help="Use only these rows for the quality.")
+@click.option("--time-column", help="Time of the prediction  [default: ts, if the table has it].")
+@click.option("--prediction-column", default="prediction", show_default=True, help="The model's answer.")
+@click.option("--score-column", help="Probability of the positive class  [default: score, if present].")
+@click.option(
+    "--actual-column", default="actual", show_default=True, help="The outcome; empty = never known."
+)
+@click.option(
+    "--block",
+    callback=duration_seconds,
+    metavar="DURATION",
+    default="7d",
+    show_default=True,
+    help="Time block for noise and spread.",
+)
+@click.option(
+    "--bins",
+    type=click.IntRange(2, 20),
+    default=10,
+    show_default=True,
+    help="Quantile bins per numeric feature.",
+)
+@click.option("--commit", help="Commit of the training code, kept as lineage.")
+@click.option("--config", help="Training configuration, or its digest, kept as lineage.")
+@json_option
+def build(
+    tables: tuple[Path, ...],
+    model_name: str,
+    version: str,
+    catalogue: Path,
+    output: Path,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Build the baseline of a model version from TABLE... (CSV, CSV.gz or Parquet).
+
+    Reads the tables in batches (they may exceed memory) and the catalogue. The rows are the drift
+    reference: features, prediction and score; the held-out rows give quality and its spread over time.
+    Writes <output>/<sha256>.json and prints its path; the same input gives the same file.
+    """
+    # Imported here: only building a baseline needs these.
+    from plumbline.baseline.build import BuildSettings, build_baseline
+    from plumbline.baseline.rows import Columns, Filter
+
+    model = _model(load_catalogue(catalogue), model_name, catalogue)
+    where, quality_where = given["where"], given["quality_where"]
+    settings = BuildSettings(
+        tables=tables,
+        quality_tables=(given["quality_table"],) if given["quality_table"] else (),
+        where=Filter.parse(where, "--where") if where else None,
+        quality_where=Filter.parse(quality_where, "--quality-where") if quality_where else None,
+        columns=Columns(
+            given["prediction_column"], given["actual_column"], given["time_column"], given["score_column"]
+        ),
+        block_seconds=given["block"],
+        bins=given["bins"],
+        commit=given["commit"],
+        config=given["config"],
+    )
+    with _Progress() as progress:
+        built = build_baseline(model_name, version, model, settings, progress.advance)
+    path = save_baseline(built.baseline, output)
+    made = built.baseline
+    if as_json:
+        report = {
+            "path": str(path),
+            "sha256": made.digest,
+            "rows": made.lineage.rows,
+            "quality_rows": made.lineage.quality_rows,
+            "quality": {name: quality.value for name, quality in made.quality.items()},
+            "blocks": built.blocks,
+            "remarks": list(built.remarks),
+        }
+        click.echo(json.dumps(report, indent=2))
+        return
+    quality = ", ".join(f"{name} {q.value:.4g}" for name, q in made.quality.items())
+    click.echo(
+        f"{made.lineage.rows} reference rows, {built.blocks}; {len(made.features)} distributions", err=True
+    )
+    click.echo(f"{made.lineage.quality_rows} held-out rows: {quality}", err=True)
+    for remark in built.remarks:
+        click.echo(f"note: {remark}", err=True)
+    click.echo(str(path))
+
+
+@baseline.command()
+@click.argument("file", type=PathType)
+@json_option
+def show(file: Path, as_json: bool) -> None:
+    """Draw the baseline artefact FILE in the terminal.
+
+    Reads the artefact and verifies its sha256; writes nothing.
+    """
+    loaded = load_baseline(file)
+    if as_json:
+        click.echo(loaded.to_bytes().decode())
+        return
+    console = Console(highlight=False)
+    for part in picture(loaded):
+        console.print(part)
+
+
+def _model(catalogue: Catalogue, name: str, path: Path) -> Model:
+    model = catalogue.models.get(name)
+    if model is None:
+        near = difflib.get_close_matches(name, catalogue.models, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else f"; it has {', '.join(catalogue.models)}"
+        raise UsageError(f"--model {name!r} is not in {path}{hint}")
+    return model
+
+
+class _Progress:
+    """Rows read so far, on standard error, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TextColumn("{task.completed:,.0f} rows"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def advance(self, doing: str, rows: int) -> None:
+        """Add rows to a step."""
+        if doing not in self._tasks:
+            self._tasks[doing] = self._bar.add_task(doing, total=None)
+        self._bar.advance(self._tasks[doing], rows)

@@ -1,0 +1,98 @@
+"""The command ``plumbline``: finds the sub-command, runs it, turns errors into messages and exit codes.
+
+Exit codes: 0 fine, 1 problems found, 2 wrong use, 130 interrupted. Sub-commands are imported only when
+they run, so ``plumbline --help`` does not pay for the server or the table reader.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from plumbline import __version__
+from plumbline.errors import CatalogueError, PlumblineError
+
+# name -> (module:attribute, one line of help)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "serve": ("plumbline.cli.serve:serve", "Receive events, store them, expose metrics."),
+    "check": ("plumbline.cli.check:check", "Check the catalogue, its series budget and the generated files."),
+    "generate": ("plumbline.cli.generate:generate", "Write rules, alerts, dashboards and configuration."),
+    "baseline": ("plumbline.cli.baseline:baseline", "Build and show a model version's frozen reference."),
+    "ingest": ("plumbline.cli.ingest:ingest", "Send event files to a running exporter."),
+    "backfill": ("plumbline.cli.backfill:backfill", "Turn history into Prometheus blocks at event time."),
+    "replay": ("plumbline.cli.replay:replay", "Send history as live traffic, faster than time."),
+    "demo": ("plumbline.cli.demo:demo", "Show a real model degrade, from events to a page."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command, or return None if there is no such name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="plumbline", help="Print the version and exit.")
+def cli() -> None:
+    """ML observability on Prometheus: what has drifted from true, why, and who must act.
+
+    Everything is described in one file, the catalogue (plumbline.yaml). Exit codes: 0 fine, 1 problems
+    found, 2 wrong use.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    try:
+        result = cli.main(args=arguments, prog_name="plumbline", standalone_mode=False)
+    except click.exceptions.Abort:
+        return _interrupted()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except PlumblineError as error:
+        prefix = "" if isinstance(error, CatalogueError) else "plumbline: "
+        click.echo(f"{prefix}{error}", err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:  # e.g. `plumbline baseline show ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    click.echo("plumbline: interrupted", err=True)
+    return 130
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plumbline.units import parse_duration
+
+DEFAULT_CATALOGUE = "plumbline.yaml"
+
+PathType = click.Path(path_type=Path)
+
+catalogue_argument: Callable[[Any], Any] = click.argument(
+    "catalogue", type=PathType, default=DEFAULT_CATALOGUE, required=False
+)
+catalogue_option: Callable[[Any], Any] = click.option(
+    "--catalogue", type=PathType, default=DEFAULT_CATALOGUE, show_default=True, help="The catalogue's file."
+)
+json_option: Callable[[Any], Any] = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object, for scripts."
+)
+
+
+def duration_seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """Return the seconds of a Prometheus duration; an option's callback."""
+    try:
+        seconds = parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+    if seconds <= 0.0:
+        raise click.BadParameter("must be longer than 0", ctx, param)
+    return seconds

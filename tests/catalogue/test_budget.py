@@ -1,0 +1,43 @@
+"""The series estimate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from plumbline.catalogue.budget import estimate, feature_bins
+from plumbline.catalogue.load import load_catalogue
+from plumbline.catalogue.model import Feature
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("feature", "bins"),
+    [
+        (Feature(type="numeric"), 23),
+        (Feature(type="categorical"), 22),
+        (Feature(type="categorical", categories=("a", "b", "c")), 5),
+        (Feature(type="boolean"), 4),
+    ],
+)
+def test_bins_are_counted_at_their_worst(feature, bins):
+    assert feature_bins(feature) == bins
+
+
+def test_the_parts_add_up_and_versions_multiply():
+    catalogue = load_catalogue(ROOT / "plumbline.yaml")
+    for budget in estimate(catalogue):
+        assert budget.series == catalogue.series_budget.versions_per_model * sum(
+            p.series for p in budget.parts
+        )
+
+
+def test_drift_counts_each_bin_and_four_problems_per_distribution():
+    catalogue = load_catalogue(ROOT / "plumbline.yaml")
+    late = next(budget for budget in estimate(catalogue) if budget.model == "flight_late")
+    drift = next(part.series for part in late.parts if part.group == "drift")
+    # 10 numeric, 2 open categorical, origin's 3 categories, the prediction's 2 classes, the score
+    bins = 10 * 23 + 2 * 22 + 5 + 4 + 23
+    assert drift == bins + 15 * 4
