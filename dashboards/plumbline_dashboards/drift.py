@@ -83,7 +83,11 @@ def drifted() -> stat.Panel:
 def worst() -> stat.Panel:
     """The largest ratio and whose it is."""
     panel = number(
-        "Furthest from the baseline", "Largest PSI over its own threshold; 1 and more is drift.", "short", 1
+        "Furthest from the baseline",
+        "Largest PSI over its own threshold; 1 and more is drift.",
+        "short",
+        1,
+        named=True,
     )
     return sized(panel.decimals(2).with_target(instant(f"topk(1, {q.psi_ratio()})", "{{feature}}")), 6, 4)
 
@@ -105,6 +109,7 @@ def problems_now() -> stat.Panel:
         "Largest share of missing, wrong, unseen or out-of-range values.",
         "percentunit",
         0.05,
+        named=True,
     )
     return sized(panel.with_target(instant(f"topk(1, {q.problem_ratio()})", "{{feature}}")), 6, 4)
 

@@ -47,8 +47,8 @@ def exporter(catalogue: Catalogue) -> Dashboard:
 
 def alive() -> stat.Panel:
     """Exporters up."""
-    panel = number("Exporters alive", "Exporters that answered the last scrape.", "short")
-    return panel.with_target(instant(f"count({names.BUILD_INFO.name})"))
+    panel = number("Exporters alive", "Exporters that answered the last scrape.", "short", good_from=1)
+    return panel.with_target(instant(f"count({names.BUILD_INFO.name}) or vector(0)"))
 
 
 def uptime() -> stat.Panel:

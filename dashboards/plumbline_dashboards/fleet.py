@@ -99,9 +99,12 @@ def drifted(evaluation: Evaluation) -> stat.Panel:
 def exporters_up() -> stat.Panel:
     """Whether the numbers on this page are alive."""
     panel = number(
-        "Exporters alive", "Exporters that answered the last scrape; without one, this page is old.", "short"
+        "Exporters alive",
+        "Exporters that answered the last scrape; without one, this page is old.",
+        "short",
+        good_from=1,
     )
-    return panel.with_target(instant(f"count({names.BUILD_INFO.name})"))
+    return panel.with_target(instant(f"count({names.BUILD_INFO.name}) or vector(0)"))
 
 
 def model_versions(evaluation: Evaluation) -> table.Panel:

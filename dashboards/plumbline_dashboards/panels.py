@@ -138,11 +138,31 @@ def band(panel: timeseries.Panel, upper: str, lower: str, below: str, color: str
     return panel.override_by_query(upper, [*edge, *filling]).override_by_query(lower, edge)
 
 
-def number(title: str, description: str, unit: str, bad_from: float | None = None) -> stat.Panel:
-    """One big number, red from ``bad_from`` on; where nothing can be bad, it is neutral."""
-    steps = [Threshold(value=None, color=GREEN if bad_from is not None else BLUE)]
+def number(
+    title: str,
+    description: str,
+    unit: str,
+    bad_from: float | None = None,
+    *,
+    good_from: float | None = None,
+    named: bool = False,
+) -> stat.Panel:
+    """One big number.
+
+    Args:
+        title: of the panel.
+        description: of the panel.
+        unit: of the number.
+        bad_from: red from here on, green below.
+        good_from: green from here on, red below. With neither, the number judges nothing and is blue.
+        named: show the legend beside the value.
+    """
+    steps = [Threshold(value=None, color=BLUE)]
     if bad_from is not None:
-        steps.append(Threshold(value=bad_from, color=RED))
+        steps = [Threshold(value=None, color=GREEN), Threshold(value=bad_from, color=RED)]
+    elif good_from is not None:
+        steps = [Threshold(value=None, color=RED), Threshold(value=good_from, color=GREEN)]
+    text = common_models.BigValueTextMode
     return (
         stat.Panel()
         .title(title)
@@ -151,6 +171,7 @@ def number(title: str, description: str, unit: str, bad_from: float | None = Non
         .unit(unit)
         .thresholds(_thresholds(steps))
         .graph_mode(common_models.BigValueGraphMode.NONE)
+        .text_mode(text.VALUE_AND_NAME if named else text.AUTO)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .height(4)
         .span(4)
