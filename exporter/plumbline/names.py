@@ -35,6 +35,7 @@ REJECT_REASONS = (
     "bad_id",
     "line_too_long",
 )
+REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error")
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
 STAGES = ("production", "canary", "shadow", "retired")
 TASKS = ("binary", "multiclass", "regression")
@@ -338,7 +339,7 @@ EVENTS_UNKNOWN = Metric(
 )  # fmt: skip
 REQUESTS_REFUSED = Metric(
     "plumbline_requests_refused_total", "counter",
-    "Whole requests refused: too_large, wrong_type, overloaded, store_error.", ("reason",), "Exporter",
+    "Whole requests refused: too_large, wrong_type, bad_encoding, overloaded, store_error.", ("reason",), "Exporter",
 )  # fmt: skip
 INGEST_DURATION = Metric(
     "plumbline_ingest_duration_seconds", "histogram", "Time from a request's arrival to its answer.",
