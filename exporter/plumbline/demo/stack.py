@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -16,27 +17,29 @@ from types import TracebackType
 from plumbline.demo.configuration import Ports
 from plumbline.servers import LOOPBACK, Server, find_program
 
-_DATASOURCE = """\
-apiVersion: 1
-datasources:
-  - name: Prometheus
-    uid: prometheus
-    type: prometheus
-    access: proxy
-    url: {url}
-    isDefault: true
-    jsonData:
-      timeInterval: 1s
-"""
-_PROVIDER = """\
-apiVersion: 1
-providers:
-  - name: plumbline
-    folder: Plumbline
-    type: file
-    options:
-      path: {path}
-"""
+
+_PIDS = "pids"
+
+
+def stop_leftovers(work: Path) -> list[int]:
+    """Stop servers of an earlier demo that was killed before it could; return their process ids.
+
+    A process counts only if its id is on the earlier run's list and its command line names this folder.
+    """
+    try:
+        listed = (work / _PIDS).read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []
+    stopped = []
+    for pid in (int(word) for word in listed if word.isdigit()):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue  # it ended, as it should have
+        if f"{work}/" in command:
+            os.kill(pid, signal.SIGTERM)
+            stopped.append(pid)
+    return stopped
 
 
 class Stack:
@@ -62,6 +65,8 @@ class Stack:
 
     def _start(self, server: Server, ready: str = "/-/ready") -> Server:
         self._servers.enter_context(server)
+        with (self.work / _PIDS).open("a", encoding="utf-8") as pids:
+            pids.write(f"{server.process.pid}\n")
         server.wait_ready(ready)
         return server
 
@@ -72,7 +77,7 @@ class Stack:
             Server(
                 "exporter",
                 [
-                    sys.executable, "-m", "plumbline", "serve", "--catalogue", work / "plumbline.yaml",
+                    sys.executable, "-m", "plumbline.cli.main", "serve", "--catalogue", work / "plumbline.yaml",
                     "--baselines", work / "baselines", "--data", work / "data",
                     "--listen", f"{LOOPBACK}:{port}",
                 ],
@@ -126,13 +131,7 @@ class Stack:
         if home is None:
             return None
         work, port = self.work, self.ports.grafana
-        provisioning = work / "grafana" / "provisioning"
-        for part in ("datasources", "dashboards", "plugins", "alerting"):
-            (provisioning / part).mkdir(parents=True, exist_ok=True)
-        prometheus = f"http://{LOOPBACK}:{self.ports.prometheus}"
-        (provisioning / "datasources" / "plumbline.yml").write_text(_DATASOURCE.format(url=prometheus))
-        dashboards = (work / "generated" / "dashboards" / "generated").resolve()
-        (provisioning / "dashboards" / "plumbline.yml").write_text(_PROVIDER.format(path=dashboards))
+        generated = (work / "generated" / "dashboards").resolve()
         command = [program] if Path(program).name == "grafana-server" else [program, "server"]
         environment = {
             "GF_SERVER_HTTP_ADDR": LOOPBACK,
@@ -140,7 +139,8 @@ class Stack:
             "GF_PATHS_DATA": str((work / "grafana" / "data").resolve()),
             "GF_PATHS_LOGS": str((work / "log").resolve()),
             "GF_PATHS_PLUGINS": str((work / "grafana" / "plugins").resolve()),
-            "GF_PATHS_PROVISIONING": str(provisioning.resolve()),
+            "GF_PATHS_PROVISIONING": str(generated / "provisioning"),
+            "PLUMBLINE_DASHBOARDS": str(generated / "generated"),
             "GF_AUTH_ANONYMOUS_ENABLED": "true",
             "GF_ANALYTICS_REPORTING_ENABLED": "false",
             "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
