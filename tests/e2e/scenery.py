@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import yaml
-from servers import Prometheus, Server, free_port
 
 from plumbline.baseline.artefact import Baseline, save_baseline
 from plumbline.baseline.build import BuildSettings, build_baseline
@@ -20,6 +19,7 @@ from plumbline.baseline.rows import Columns
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import run_generators, write_files
+from servers import Prometheus, Server, free_port
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 from scenery import Exporter, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
-from servers import free_port, wait_for
 
 from plumbline import names
+from servers import free_port, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -7,10 +7,10 @@ rounding; 1e-9 relative would hold, 1e-6 is what we promise.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +25,6 @@ from scenery import (
     rows,
     write_catalogue,
 )
-from servers import Prometheus, free_port, wait_for
 from sklearn.metrics import (
     accuracy_score,
     brier_score_loss,
@@ -41,6 +40,7 @@ from sklearn.metrics import (
 
 from plumbline import names
 from plumbline.baseline.artefact import Baseline
+from servers import Prometheus, free_port, wait_for
 
 pytestmark = pytest.mark.e2e
 TOLERANCE = 1e-6
@@ -155,7 +155,7 @@ def test_psi_equals_numpy(scene: Scene) -> None:
 
     def count_x(x: np.ndarray) -> np.ndarray:
         edges = np.array([-np.inf, *bins["x"].uppers, np.inf])
-        inside = [((x > a) & (x <= b)).sum() for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        inside = [((x > a) & (x <= b)).sum() for a, b in itertools.pairwise(edges)]
         return np.array([*inside, np.isnan(x).sum()])
 
     def count_c(c: list[str | None]) -> np.ndarray:
