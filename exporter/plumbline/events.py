@@ -44,7 +44,7 @@ class Prediction(_Event, tag="prediction", kw_only=True, gc=False):
     scores: dict[str, float] | None = None
     latency: float | None = None
     status: Literal["ok", "error"] = "ok"
-    slices: dict[str, str] | None = None
+    slices: dict[str, Value] | None = None
     data_batch_id: str | None = None
 
 

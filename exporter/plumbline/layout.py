@@ -8,7 +8,7 @@ holds counts exactly up to 2^53.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from plumbline.names import Metric
 from plumbline.values import class_codes
 
 Floats = npt.NDArray[np.float64]
+
+WHOLE = (names.ALL, names.ALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,31 @@ class FeatureSlot:
 
 @dataclass(frozen=True, slots=True)
 class QualityCells:
-    """Offsets of a task's quality counters; what a task does not have is None."""
+    """Where a task's quality counters live; what a task does not have is None.
 
+    Attributes:
+        rows: (slice, value) pairs counted apart; the first is (all, all). Every section below has its
+            cells in this order.
+        slices: per declared slice, value to row; values outside the closed list have the row of "other".
+        classes: declared classes; multiclass ends in "other", which takes any class not declared.
+        codes: what an event may carry for a class -> its index; None for regression.
+        open_ended: whether undeclared classes go to "other" (multiclass) or are refused (binary).
+        positive: index of the positive class; -1 if there is none.
+        confusion: offset of rows x classes x classes cells.
+        score_uppers: upper ends of the score bins.
+        score_bins: offset of (negatives, positives) per score bin.
+        score_sums: offset of the score sums per bin.
+        squared_score_error: offset of the Brier sum.
+        log_loss: offset of the log-loss sum.
+        regression: offsets of REGRESSION_CELLS and of ml_actual_total's (row, sign) cells.
+        centre: the baseline's mean outcome, from which actuals are measured.
+    """
+
+    rows: tuple[tuple[str, str], ...] = (WHOLE,)
+    slices: dict[str, dict[str, int]] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     codes: dict[object, int] | None = None
+    open_ended: bool = False
     positive: int = -1
     confusion: int | None = None
     score_uppers: Floats | None = None
@@ -107,7 +130,7 @@ class QualityCells:
     score_sums: int | None = None
     squared_score_error: int | None = None
     log_loss: int | None = None
-    regression: int | None = None
+    regression: tuple[int, ...] | None = None
     centre: float = 0.0
 
 
@@ -161,7 +184,6 @@ REGRESSION_CELLS = (
     names.UNDERPREDICTION,
     names.ACTUAL_SQUARED,
 )
-WHOLE = (names.ALL, names.ALL)
 # Bins and centred sums mean something else under another baseline: they start again at 0 (a counter
 # reset, which Prometheus understands) rather than mix two meanings.
 BASELINE_BOUND = (
@@ -237,32 +259,45 @@ def _slot(
 
 
 def _quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Baseline | None) -> QualityCells:
-    whole = (*mv, *WHOLE)
+    rows: list[tuple[str, str]] = [WHOLE]
+    slices: dict[str, dict[str, int]] = {}
+    for slice_, listed in model.slices.items():
+        slices[slice_] = {}
+        for value in dict.fromkeys((*listed, names.OTHER)):
+            slices[slice_][value] = len(rows)
+            rows.append((slice_, value))
+    cells = QualityCells(rows=tuple(rows), slices=slices)
     if model.task == "regression":
-        offset = b.size
-        for metric in REGRESSION_CELLS:
-            b.add(metric, [whole])
-        b.add(names.ACTUAL, [(*whole, sign) for sign in names.SIGNS])
+        offsets = [b.add(metric, [(*mv, *row) for row in rows]).offset for metric in REGRESSION_CELLS]
+        offsets.append(b.add(names.ACTUAL, [(*mv, *row, sign) for row in rows for sign in names.SIGNS]).offset)
         centre = 0.0 if baseline is None or baseline.actual_mean is None else baseline.actual_mean
-        return QualityCells(regression=offset, centre=centre)
-    classes = tuple(model.classes or ())
+        return replace(cells, regression=tuple(offsets), centre=centre)
+    multiclass = model.task == "multiclass"
+    declared = tuple(model.classes or ())
+    classes = tuple(dict.fromkeys((*declared, names.OTHER))) if multiclass else declared
     confusion = b.add(
-        names.CONFUSION, [(*whole, actual, predicted) for actual in classes for predicted in classes]
+        names.CONFUSION, [(*mv, *row, actual, predicted) for row in rows for actual in classes for predicted in classes]
     ).offset
-    cells = {"classes": classes, "codes": class_codes(classes), "confusion": confusion}
-    if model.task != "binary":
-        return QualityCells(**cells)  # type: ignore[arg-type]
-    positive = classes.index(model.positive_class) if model.positive_class in classes else -1
     squared, log_loss = (b.add(m, [mv]).offset for m in (names.SQUARED_SCORE_ERROR, names.LOG_LOSS))
+    cells = replace(
+        cells,
+        classes=classes,
+        codes=class_codes(classes),
+        open_ended=multiclass,
+        confusion=confusion,
+        squared_score_error=squared,
+        log_loss=log_loss,
+    )
+    if multiclass or model.positive_class not in classes:
+        return cells
+    cells = replace(cells, positive=classes.index(model.positive_class))
     score = None if baseline is None else baseline.score_bins
     if score is None:
-        return QualityCells(**cells, positive=positive, squared_score_error=squared, log_loss=log_loss)  # type: ignore[arg-type]
+        return cells
     bins = b.add(names.SCORE_BINS, [(*mv, bin_, actual) for bin_ in score.labels for actual in ("0", "1")])
     sums = b.add(names.SCORE_BIN_SUM, [(*mv, bin_) for bin_ in score.labels])
-    return QualityCells(
-        **cells, positive=positive, squared_score_error=squared, log_loss=log_loss,  # type: ignore[arg-type]
-        score_uppers=np.array(score.uppers, dtype=np.float64), score_bins=bins.offset, score_sums=sums.offset,
-    )  # fmt: skip
+    uppers = np.array(score.uppers, dtype=np.float64)
+    return replace(cells, score_uppers=uppers, score_bins=bins.offset, score_sums=sums.offset)
 
 
 def remap(old_names: Sequence[str], old: Floats, layout: VersionLayout) -> Floats:

@@ -12,10 +12,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from plumbline import names
 from plumbline.events import ClassOrNumber
 from plumbline.layout import QualityCells, VersionLayout
 
 Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
 
 # A score of exactly 0 or 1 that is wrong would cost infinity; scikit-learn clips at the type's epsilon.
 EPSILON = float(np.finfo(np.float64).eps)
@@ -32,6 +34,8 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
         score: probability of the positive class, if given.
         outcome_ts: when the outcome became known.
         correction: whether it came as a correction.
+        slices: values of the declared slices, by name.
+        scores: probabilities by class (multiclass), if given.
     """
 
     model: str
@@ -41,6 +45,8 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
     score: float | None
     outcome_ts: float
     correction: bool
+    slices: dict[str, str] = {}
+    scores: dict[str, float] | None = None
 
 
 def count_outcomes(layout: VersionLayout, cells: Floats, judged: Sequence[Judged]) -> int:
@@ -65,39 +71,77 @@ def _number(value: ClassOrNumber) -> float:
     return float(value)
 
 
-def _count_regression(q: QualityCells, at: int, cells: Floats, judged: Sequence[Judged]) -> int:
+def _slice_rows(q: QualityCells, judged: Sequence[Judged]) -> tuple[Codes, Codes]:
+    """Return (index of the judged pair, row of the cells) for each place where a pair is counted."""
+    everyone = np.arange(len(judged))
+    if not q.slices:
+        return everyone, np.zeros(len(judged), dtype=np.intp)
+    index, row = [everyone], [np.zeros(len(judged), dtype=np.intp)]
+    for name, values in q.slices.items():
+        other = values[names.OTHER]
+        found = [values.get(j.slices[name], other) if name in j.slices else -1 for j in judged]
+        rows = np.array(found, dtype=np.intp)
+        index.append(everyone[rows >= 0])
+        row.append(rows[rows >= 0])
+    return np.concatenate(index), np.concatenate(row)
+
+
+def _count_regression(q: QualityCells, at: Sequence[int], cells: Floats, judged: Sequence[Judged]) -> int:
     predicted = np.array([_number(j.prediction) for j in judged])
     actual = np.array([_number(j.actual) for j in judged])
     usable = ~(np.isnan(predicted) | np.isnan(actual))
-    error = (predicted - actual)[usable]
-    centred = actual[usable] - q.centre
-    # The order is layout.REGRESSION_CELLS, then ml_actual_total's two signs.
-    cells[at : at + 8] += (
-        len(error),
-        np.abs(error).sum(),
-        (error**2).sum(),
-        error[error > 0].sum(),
-        -error[error < 0].sum(),
-        (centred**2).sum(),
-        centred[centred > 0].sum(),
-        -centred[centred < 0].sum(),
-    )
-    return len(judged) - len(error)
+    index, row = _slice_rows(q, judged)
+    index, row = index[usable[index]], row[usable[index]]
+    error = predicted[index] - actual[index]
+    centred = actual[index] - q.centre
+    count = len(q.rows)
+    sums = (
+        np.ones(len(error)),
+        np.abs(error),
+        error**2,
+        np.maximum(error, 0),
+        np.maximum(-error, 0),
+        centred**2,
+    )  # in the order of layout.REGRESSION_CELLS
+    for offset, weights in zip(at[:-1], sums, strict=True):
+        cells[offset : offset + count] += np.bincount(row, weights=weights, minlength=count)
+    signs = 2 * row + (centred < 0)
+    cells[at[-1] : at[-1] + 2 * count] += np.bincount(signs, weights=np.abs(centred), minlength=2 * count)
+    return int(len(judged) - usable.sum())
 
 
 def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Judged]) -> int:
     assert q.codes is not None
     code = q.codes.get
-    actual = np.array([code(j.actual, -1) for j in judged])
-    predicted = np.array([code(j.prediction, -1) for j in judged])
+    unknown = len(q.classes) - 1 if q.open_ended else -1
+    actual = np.array([code(j.actual, unknown) for j in judged])
+    predicted = np.array([code(j.prediction, unknown) for j in judged])
     usable = (actual >= 0) & (predicted >= 0)
     k = len(q.classes)
-    cells[at : at + k * k] += np.bincount(actual[usable] * k + predicted[usable], minlength=k * k)
+    index, row = _slice_rows(q, judged)
+    index, row = index[usable[index]], row[usable[index]]
+    size = len(q.rows) * k * k
+    places = (row * k + actual[index]) * k + predicted[index]
+    cells[at : at + size] += np.bincount(places, minlength=size)
     if q.positive >= 0:
         scores = np.array([math.nan if j.score is None else j.score for j in judged])
         scored = usable & ~np.isnan(scores)
         _count_scores(q, cells, scores[scored], (actual[scored] == q.positive).astype(np.intp))
+    elif q.open_ended:
+        _count_class_scores(q, cells, [(j.scores, int(a)) for j, a in zip(judged, actual, strict=True) if j.scores])
     return int(len(judged) - usable.sum())
+
+
+def _count_class_scores(q: QualityCells, cells: Floats, scored: Sequence[tuple[dict[str, float], int]]) -> None:
+    """Add the multiclass Brier sum, sum over classes of (p - y)^2, and the log-loss of the actual class."""
+    if not scored or q.squared_score_error is None or q.log_loss is None:
+        return
+    p = np.array([[scores.get(name, 0.0) for name in q.classes] for scores, _ in scored])
+    actual = np.array([a for _, a in scored])
+    truth = np.eye(len(q.classes))[actual]
+    cells[q.squared_score_error] += ((p - truth) ** 2).sum()
+    chosen = np.clip(p[np.arange(len(p)), actual], EPSILON, 1.0)
+    cells[q.log_loss] -= np.log(chosen).sum()
 
 
 def _count_scores(q: QualityCells, cells: Floats, scores: Floats, positive: npt.NDArray[np.intp]) -> None:

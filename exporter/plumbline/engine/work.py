@@ -33,6 +33,7 @@ from plumbline.events import (
 from plumbline.expose.block import Exemplar
 from plumbline.layout import build_layout, remap
 from plumbline.store.base import StoredEvent, Transaction, Waiting
+from plumbline.values import category_name
 
 if TYPE_CHECKING:
     from plumbline.engine.engine import Engine
@@ -211,13 +212,22 @@ class Work:
             return  # an earlier outcome has already entered the counters; see docs/adr/0005
         judged = Judged(
             key[0], key[1], prediction.prediction, outcome.actual, prediction.score, outcome.outcome_ts,
-            outcome.correction,
+            outcome.correction, self._slices(prediction), prediction.scores,
         )  # fmt: skip
         if due <= self.now:
             self._judged[key].append(judged)
         else:
             self.pending[row.seq] = Waiting(row.seq, due, row.key, _encode_judged(judged))
             self.pending_gone.discard(row.seq)
+
+    def _slices(self, prediction: Prediction) -> dict[str, str]:
+        """Return the declared slices of a prediction: as the event says, else by the feature of that name."""
+        model = self.engine.catalogue.models.get(prediction.model)
+        if model is None or not model.slices:
+            return {}
+        given = {**prediction.features, **(prediction.slices or {})}
+        found = {name: category_name(given.get(name)) for name in model.slices}
+        return {name: value for name, value in found.items() if value is not None}
 
     def _pending(self, prediction: int) -> Waiting | None:
         if prediction in self.pending:

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from samples import OWNER, body, outcome, prediction, values
+from sklearn.metrics import confusion_matrix, log_loss, mean_absolute_error, r2_score
+
+from plumbline.engine import Engine
+from plumbline.events import parse
+
+Opener = Callable[..., Engine]
+
+
+def feed(engine: Engine, *events: dict) -> dict[tuple[str, ...], float]:
+    engine.commit([parse(body(*events), 1e5)], 1e5)
+    return values(engine.blocks())
+
+
+def models(**clf: object) -> dict[str, object]:
+    features = {"x": {"type": "numeric"}, "c": {"type": "categorical"}}
+    base = {"task": "binary", "owner": "team", "features": features, "classes": ["0", "1"], "positive_class": "1"}
+    return {"clf": {**base, **clf}, "reg": {"task": "regression", "owner": "team", "features": features,
+                                            "slices": {"c": ["a", "b"]}}}  # fmt: skip
+
+
+def test_a_slice_is_counted_beside_the_whole(opened: Opener) -> None:
+    engine = opened(models=models(slices={"c": ["a", "b"], "region": ["north"]}))
+    v = feed(
+        engine,
+        prediction("r1", slices={"region": "north"}), outcome("r1", "1"),
+        prediction("r2", features={"x": 1, "c": "b"}, slices={"region": "east"}), outcome("r2", "0"),
+        prediction("r3", features={"x": 1, "c": "zzz"}), outcome("r3", "1"),
+    )  # fmt: skip
+
+    def count(slice_: str, value: str) -> float:
+        return sum(v["ml_confusion_total", "clf", "1", slice_, value, a, p] for a in "01" for p in "01")
+
+    assert count("all", "all") == 3
+    assert count("c", "a") == count("c", "b") == count("c", "other") == 1  # by the feature of that name
+    assert count("region", "north") == count("region", "other") == 1  # r3 says no region: in no region's slice
+    assert v["ml_confusion_total", "clf", "1", "c", "b", "0", "1"] == 1
+
+
+def test_a_slice_value_of_the_sender_wins_over_the_feature(opened: Opener) -> None:
+    engine = opened(models=models(slices={"c": ["a", "b"]}))
+    v = feed(engine, prediction("r1", slices={"c": "b"}), outcome("r1", "1"))
+    assert v["ml_confusion_total", "clf", "1", "c", "b", "1", "1"] == 1
+
+
+def test_regression_sums_per_slice_equal_numpy(opened: Opener) -> None:
+    engine = opened(models=models())
+    rng = np.random.default_rng(8)
+    actual, answer, c = rng.normal(5, 3, 300), rng.normal(5, 3, 300), rng.choice(["a", "b", "q"], 300)
+    events = []
+    for i in range(300):
+        p = prediction(f"r{i}", model="reg", prediction=float(answer[i]), features={"x": 0, "c": str(c[i])})
+        events += [p, outcome(f"r{i}", float(actual[i]))]
+    v = feed(engine, *events)
+    for value, mask in (("a", c == "a"), ("b", c == "b"), ("other", c == "q")):
+        key = ("reg", "1", "c", value)
+        n = v["ml_regression_total", *key]
+        assert n == mask.sum()
+        assert v["ml_absolute_error_total", *key] / n == pytest.approx(
+            mean_absolute_error(actual[mask], answer[mask])
+        )
+        first = v["ml_actual_total", *key, "positive"] - v["ml_actual_total", *key, "negative"]
+        spread = v["ml_actual_squared_total", *key] - first**2 / n
+        assert 1 - v["ml_squared_error_total", *key] / spread == pytest.approx(r2_score(actual[mask], answer[mask]))
+
+
+def test_multiclass_counts_equal_scikit_learn_and_undeclared_classes_are_other(opened: Opener) -> None:
+    classes = ["cat", "dog", "owl"]
+    multiclass = {
+        "task": "multiclass", "owner": "team", "features": {"x": {"type": "numeric"}}, "classes": classes,
+    }  # fmt: skip
+    engine = opened(models={"clf": multiclass}, owners={"team": OWNER}, pipelines={})
+    rng = np.random.default_rng(2)
+    p = rng.dirichlet([1, 1, 1], 400)
+    truth = [classes[i] for i in rng.integers(0, 3, 400)]
+    answer = [classes[i] for i in p.argmax(axis=1)]
+    events = []
+    for i in range(400):
+        scores = dict(zip(classes, p[i].tolist(), strict=True))
+        events += [
+            prediction(f"r{i}", prediction=answer[i], scores=scores, score=None, features={"x": 0.0}),
+            outcome(f"r{i}", truth[i]),
+        ]
+    v = feed(engine, *events)
+    table = confusion_matrix(truth, answer, labels=classes)
+    for i, actual in enumerate(classes):
+        for j, predicted in enumerate(classes):
+            assert v["ml_confusion_total", "clf", "1", "all", "all", actual, predicted] == table[i, j]
+    key = ("clf", "1")
+    assert v["ml_log_loss_total", *key] / 400 == pytest.approx(log_loss(truth, p, labels=classes), rel=1e-9)
+    onehot = np.array([[c == t for c in classes] for t in truth])
+    assert v["ml_squared_score_error_total", *key] == pytest.approx(((p - onehot) ** 2).sum(), rel=1e-9)
+    v = feed(engine, prediction("r", prediction="newt", features={"x": 0.0}), outcome("r", "owl"))
+    assert v["ml_confusion_total", "clf", "1", "all", "all", "owl", "other"] == 1
