@@ -226,10 +226,11 @@ def test_missing_columns_are_named_together(write_csv, binary):
 
 
 def test_blocks_of_a_minute_over_days_are_refused(write_csv, binary):
+    data = columns(4000)
+    data["ts"] = [1_700_000_000 + i * 100 for i in range(4000)]
+    path = write_csv("t.csv", data)
     with pytest.raises(UsageError, match="choose a longer --block"):
-        data = columns(4000)
-        data["ts"] = [1_700_000_000 + i * 100 for i in range(4000)]
-        build_baseline("m", "1", binary, settings(write_csv("t.csv", data), block_seconds=60.0))
+        build_baseline("m", "1", binary, settings(path, block_seconds=60.0))
 
 
 @pytest.mark.parametrize("name", ["elec2", "flights"])
