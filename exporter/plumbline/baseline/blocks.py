@@ -50,10 +50,13 @@ class BlockCounter:
         for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             self._counts[number] = self._counts.get(number, 0) + count
         if len(self._counts) > _MAXIMUM_BLOCKS * _PARTS:
-            raise UsageError(
-                f"blocks of {format_duration(self._seconds)} cut the reference into more than "
-                f"{_MAXIMUM_BLOCKS}: choose a longer --block"
-            )
+            raise self._too_many()
+
+    def _too_many(self) -> UsageError:
+        return UsageError(
+            f"blocks of {format_duration(self._seconds)} cut the reference into more than "
+            f"{_MAXIMUM_BLOCKS}: choose a longer --block"
+        )
 
     def plan(self, rows: int, sample: Floats | None) -> BlockPlan:
         """Return how to cut: by time, or into equal counts.
@@ -84,6 +87,8 @@ class BlockCounter:
         for number, count in self._counts.items():
             block = (number - first) // _PARTS
             blocks[block] = blocks.get(block, 0) + count
+        if len(blocks) > _MAXIMUM_BLOCKS:
+            raise self._too_many()
         last = max(blocks)
         if self.end < self._origin + (last + 1 - _CUT_SHORT) * self._seconds:
             del blocks[last]

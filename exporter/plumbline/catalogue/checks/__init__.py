@@ -1,7 +1,7 @@
 """Checks that span fields of the catalogue: one small function each, listed once, here.
 
 A check reads the catalogue and yields findings; its rule id is declared beside it. Add one by writing a
-function with ``@check("catalogue/...")`` and naming it in ``CHECKS``; ``docs/checks.md`` lists them.
+function with ``@check("catalogue/...")``, naming it in ``CHECKS``, and giving it a case in its test.
 """
 
 from __future__ import annotations

@@ -1,0 +1,105 @@
+"""Quality equals scikit-learn's on the same rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from plumbline.baseline.quality import Rows, measure, measure_with_spread, roc_auc, score_bins
+
+
+def binary_rows(n=3000, ties=False) -> Rows:
+    random = np.random.default_rng(3)
+    actual = (random.random(n) < 0.3).astype(float)
+    score = np.clip(random.normal(0.3 + 0.3 * actual, 0.25), 0, 1)
+    if ties:
+        score = np.round(score, 1)
+    return Rows((score >= 0.5).astype(float), actual, score, np.arange(n) * 6 // n)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_binary_metrics_equal_scikit_learns(ties):
+    rows = binary_rows(ties=ties)
+    assert rows.score is not None
+    found = measure(rows, "binary", 1)
+    expected = {
+        "accuracy": metrics.accuracy_score(rows.actual, rows.predicted),
+        "precision": metrics.precision_score(rows.actual, rows.predicted),
+        "recall": metrics.recall_score(rows.actual, rows.predicted),
+        "f1": metrics.f1_score(rows.actual, rows.predicted),
+        "roc_auc": metrics.roc_auc_score(rows.actual, rows.score),
+        "brier": metrics.brier_score_loss(rows.actual, rows.score),
+        "log_loss": metrics.log_loss(rows.actual, rows.score),
+    }
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_positive_class_may_be_the_first():
+    rows = binary_rows()
+    found = measure(rows, "binary", 0)
+    assert found["recall"] == pytest.approx(metrics.recall_score(rows.actual, rows.predicted, pos_label=0))
+
+
+def test_regression_metrics_equal_scikit_learns():
+    random = np.random.default_rng(4)
+    actual = random.normal(10, 5, 2000)
+    predicted = actual + random.normal(1, 3, 2000)
+    found = measure(Rows(predicted, actual, None, np.zeros(2000, np.intp)), "regression", 0)
+    expected = {
+        "mae": metrics.mean_absolute_error(actual, predicted),
+        "rmse": metrics.root_mean_squared_error(actual, predicted),
+        "bias": float(np.mean(predicted - actual)),
+        "r2": metrics.r2_score(actual, predicted),
+    }
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_spread_is_the_standard_deviation_over_blocks():
+    rows = binary_rows()
+    found = measure_with_spread(rows, "binary", 1)["accuracy"]
+    per_block = [np.mean((rows.predicted == rows.actual)[rows.block == b]) for b in range(6)]
+    assert found.stddev == pytest.approx(np.std(per_block, ddof=1), rel=1e-9)
+    assert found.rows == 3000
+
+
+def test_one_block_has_no_spread():
+    rows = Rows(np.ones(5), np.ones(5), None, np.zeros(5, np.intp))
+    assert measure_with_spread(rows, "binary", 1)["accuracy"].stddev is None
+
+
+def test_metrics_that_one_class_cannot_define_are_left_out():
+    found = measure(Rows(np.zeros(5), np.zeros(5), np.full(5, 0.2), np.zeros(5, np.intp)), "binary", 1)
+    assert set(found) == {"accuracy", "brier", "log_loss"}
+    assert roc_auc(np.full(5, 0.2), np.zeros(5, bool)) is None
+
+
+def test_a_certain_and_wrong_score_costs_much_but_not_infinity():
+    rows = Rows(np.array([1.0]), np.array([0.0]), np.array([1.0]), np.zeros(1, np.intp))
+    assert measure(rows, "binary", 1)["log_loss"] == pytest.approx(36.04, abs=0.01)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_score_bins_add_up_to_the_rows(ties):
+    rows = binary_rows(ties=ties)
+    assert rows.score is not None
+    positive = rows.actual == 1
+    bins = score_bins(rows.score, positive)
+    assert sum(bins.counts) == 3000
+    assert sum(bins.positives) == positive.sum()
+    assert sum(bins.score_sums) == pytest.approx(rows.score.sum())
+    assert len(bins.labels) == len(bins.counts) == len(bins.uppers) + 1 <= 50
+    assert bins.uppers == sorted(set(bins.uppers))
+
+
+def test_the_binned_auc_lies_within_half_the_tied_mass_of_the_exact_one():
+    rows = binary_rows()
+    assert rows.score is not None
+    positive = rows.actual == 1
+    bins = score_bins(rows.score, positive)
+    n1 = np.array(bins.positives, float)
+    n0 = np.array(bins.counts) - n1
+    above = n1.sum() - np.cumsum(n1)
+    binned = float((n0 * (above + n1 / 2)).sum() / (n0.sum() * n1.sum()))
+    bound = float(0.5 * (n0 / n0.sum() * n1 / n1.sum()).sum())
+    assert abs(binned - roc_auc(rows.score, positive)) <= bound
