@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plumbline import names
+from plumbline.catalogue.model import Catalogue, Links, Receiver, Smtp
+from plumbline.errors import CatalogueError
+from plumbline_alerting.alertmanager import configuration, inhibit_rules
+from plumbline_alerting.model import to_yaml
+
+
+def amtool(*args: str | Path) -> str:
+    done = subprocess.run(["amtool", *map(str, args)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def goes_to(folder: Path, receivers: str, **labels: str) -> None:
+    """Ask amtool, which ignores times, inhibition and grouping."""
+    amtool(
+        "config", "routes", "test", f"--config.file={folder / 'alerting' / 'alertmanager.yml'}",
+        f"--verify.receivers={receivers}", *(f"{k}={v}" for k, v in labels.items()),
+    )  # fmt: skip
+
+
+def with_owner(catalogue: Catalogue, **changes: object) -> Catalogue:
+    name = catalogue.platform_owner
+    owner = catalogue.owners[name].model_copy(update=changes)
+    return catalogue.model_copy(update={"owners": {**catalogue.owners, name: owner}})
+
+
+def test_amtool_accepts_the_configuration(generated: Path) -> None:
+    amtool("check-config", generated / "alerting" / "alertmanager.yml")
+
+
+def test_every_owner_and_severity_finds_its_receiver(any_catalogue: Catalogue, generated: Path) -> None:
+    for owner in any_catalogue.owners:
+        goes_to(
+            generated, f"{owner}-page", alertname="ModelQualityCritical", owner=owner, severity="critical"
+        )
+        goes_to(generated, f"{owner}-ticket", alertname="FeatureDrift", owner=owner, severity="warning")
+        goes_to(generated, "nobody", alertname="ModelInputBroken", owner=owner, severity="info")
+
+
+def test_an_unknown_owner_falls_to_the_platform(any_catalogue: Catalogue, generated: Path) -> None:
+    platform = any_catalogue.platform_owner
+    goes_to(generated, f"{platform}-page", alertname="PipelineFailed", owner="who", severity="critical")
+    goes_to(generated, f"{platform}-ticket", alertname="FeatureDrift", owner="who", severity="warning")
+    goes_to(generated, f"{platform}-ticket", alertname="Foreign")
+
+
+def test_amtool_verdict_depends_on_the_receiver(generated: Path) -> None:
+    with pytest.raises(AssertionError):
+        goes_to(generated, "nobody", alertname="FeatureDrift", owner="platform", severity="warning")
+
+
+def test_watchdog_goes_first_and_every_minute_to_the_switch(
+    root_catalogue: Catalogue, tmp_path: Path
+) -> None:
+    catalogue = root_catalogue.model_copy(update={"links": Links(dead_man_switch="http://switch.example/x")})
+    config = configuration(catalogue)
+    first = config["route"]["routes"][0]
+    assert first["receiver"] == "dead-man-switch"
+    assert first["group_interval"] == "1m"
+    path = tmp_path / "alerting" / "alertmanager.yml"
+    path.parent.mkdir()
+    path.write_text(to_yaml(config))
+    amtool("check-config", path)
+    goes_to(tmp_path, "dead-man-switch", alertname="Watchdog", severity="info", owner="platform")
+
+
+def test_only_tickets_wait_for_working_hours(root_catalogue: Catalogue) -> None:
+    routes = configuration(root_catalogue)["route"]["routes"]
+    for route in routes:
+        waits = route.get("active_time_intervals", [])
+        assert waits == (["working_hours"] if route["receiver"].endswith("-ticket") else [])
+
+
+def test_every_branch_sets_all_three_intervals(any_catalogue: Catalogue) -> None:
+    route = configuration(any_catalogue)["route"]
+    for branch in (route, *route["routes"]):
+        assert {"group_wait", "group_interval", "repeat_interval"} <= set(branch)
+
+
+def test_groups_never_by_instance(any_catalogue: Catalogue) -> None:
+    assert configuration(any_catalogue)["route"]["group_by"] == ["alertname", "model", "pipeline"]
+
+
+def test_inhibition_demands_the_labels_it_compares() -> None:
+    for rule in inhibit_rules():
+        for label in rule.get("equal", []):
+            for side in ("source_matchers", "target_matchers"):
+                assert f'{label}=~".+"' in rule[side]
+
+
+def test_inhibition_names_only_alerts_of_the_contract() -> None:
+    known = {*names.CRITICAL_ALERTS, *names.WARNING_ALERTS, *names.SELF_ALERTS, *names.INHIBITOR_ALERTS}
+    for rule in inhibit_rules():
+        for matcher in (*rule["source_matchers"], *rule["target_matchers"]):
+            if matcher.startswith("alertname"):
+                assert set(matcher.split('"')[1].split("|")) <= known
+
+
+def test_every_kind_of_receiver_is_accepted_by_amtool(root_catalogue: Catalogue, tmp_path: Path) -> None:
+    page = (
+        Receiver(webhook="http://localhost:1/x"),
+        Receiver(pagerduty_routing_key_file="/run/secrets/pagerduty"),
+        Receiver(opsgenie_api_key_file="/run/secrets/opsgenie"),
+        Receiver(slack_api_url_file="/run/secrets/slack", slack_channel="#oncall"),
+        Receiver(email="oncall@example.org"),
+    )
+    catalogue = with_owner(root_catalogue, page=page).model_copy(
+        update={
+            "smtp": Smtp(
+                smarthost="mail.example.org:587",
+                sender="plumbline@example.org",
+                username="plumbline",
+                password_file="/run/secrets/smtp",  # noqa: S106 - a path, no password
+            )
+        }
+    )
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(to_yaml(configuration(catalogue)))
+    amtool("check-config", path)
+    kinds = {k for r in yaml.safe_load(path.read_text())["receivers"] for k in r if k != "name"}
+    assert kinds == {
+        "webhook_configs", "pagerduty_configs", "opsgenie_configs", "slack_configs", "email_configs",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        (Receiver(webhook_url_file="/run/secrets/url"), "webhook_url_file: Alertmanager 0.25 reads"),
+        (Receiver(email="a@example.org"), "needs the top-level smtp section"),
+        (Receiver(), "says no way to reach someone"),
+    ],
+)
+def test_a_receiver_that_alertmanager_cannot_have_is_refused_with_its_place(
+    root_catalogue: Catalogue, way: Receiver, words: str
+) -> None:
+    with pytest.raises(CatalogueError, match=words) as caught:
+        configuration(with_owner(root_catalogue, ticket=(way,)))
+    assert "owners.platform.ticket[0]" in str(caught.value)
+
+
+def test_a_switch_by_file_is_refused(root_catalogue: Catalogue) -> None:
+    links = Links(dead_man_switch_url_file="/run/secrets/switch")
+    with pytest.raises(CatalogueError, match="dead_man_switch_url_file"):
+        configuration(root_catalogue.model_copy(update={"links": links}))
+
+
+def test_unknown_ticket_hours_are_refused(root_catalogue: Catalogue) -> None:
+    with pytest.raises(CatalogueError, match="no time interval 'night'"):
+        configuration(with_owner(root_catalogue, ticket_hours="night"))
