@@ -50,7 +50,7 @@ def fleet(catalogue: Catalogue) -> Dashboard:
             Row("Model versions", [model_versions(evaluation), quality_against_intent(evaluation)]),
             Row("Alerts", [firing_alerts()]),
             Row("Over time", [
-                traffic(evaluation), errors(evaluation), latency(evaluation), quality_loss(evaluation),
+                traffic(catalogue), errors(evaluation), latency(evaluation), quality_loss(evaluation),
                 coverage(evaluation), drifted_over_time(evaluation),
             ]),
         ],
@@ -123,6 +123,7 @@ def model_versions(evaluation: Evaluation) -> table.Panel:
             Column("task", "Task"),
             Column("Value #G", "Alerts", "short", bad_from=1),
             Column("Value #B", "Predictions/s", "reqps"),
+            Column("Value #H", "Last prediction", "s"),
             Column("Value #C", "Errors", "percentunit"),
             Column("Value #D", "Latency p99", "s"),
             Column("Value #E", "Drifted features", "short", bad_from=1, link=DRIFT_URL),
@@ -138,6 +139,7 @@ def model_versions(evaluation: Evaluation) -> table.Panel:
         .with_target(rows(q.in_stage(q.drifted_features(drift)), "E"))
         .with_target(rows(q.in_stage(q.pick(names.R_COVERAGE, q.MODELS, slow)), "F"))
         .with_target(rows(q.in_stage(q.open_alerts()), "G"))
+        .with_target(rows(q.in_stage(q.silent_for()), "H"))
     )
 
 
@@ -184,12 +186,18 @@ def firing_alerts() -> table.Panel:
     return panel.no_value("No alert fires").with_target(rows(q.by("max", labels, q.pick("ALERTS", q.OPEN))))
 
 
-def traffic(evaluation: Evaluation) -> timeseries.Panel:
-    """Predictions per second per version."""
-    panel = _third("Traffic", f"Predictions per second over {evaluation.fast}.", "reqps")
-    return panel.with_target(
-        query(q.in_stage(q.pick(names.R_TRAFFIC, q.MODELS, evaluation.fast)), "{{model}} {{version}}")
-    )
+def traffic(catalogue: Catalogue) -> timeseries.Panel:
+    """Predictions per second per version, with the least expected where the catalogue says it."""
+    window = catalogue.evaluation.fast
+    expected = any(model.serving.predictions_per_second for model in catalogue.models.values())
+    description = f"Predictions per second over {window}" + ("; dashed: least expected." if expected else ".")
+    panel = _third("Traffic", description, "reqps").min(0)
+    now = q.in_stage(q.pick(names.R_TRAFFIC, q.MODELS, window))
+    panel = panel.with_target(query(now, "{{model}} {{version}}"))
+    if not expected:
+        return panel
+    least = q.objective(names.OBJECTIVE_TRAFFIC)
+    return line(panel.with_target(query(least, "expected {{model}} {{version}}", "B")), "B", ORANGE)
 
 
 def errors(evaluation: Evaluation) -> timeseries.Panel:

@@ -32,6 +32,8 @@ from plumbline_dashboards.queries import OPEN, pick
 
 TAG = "plumbline"
 GRID_WIDTH = 24
+# Links and annotations above the panels; the SDK's default files them away in a menu.
+ON_TOP = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def _links(links: Links) -> list[Builder[DashboardLink]]:
         .type(DashboardLinkType.DASHBOARDS)
         .tags([TAG])
         .as_dropdown(False)
+        .placement(ON_TOP)
         .include_vars(True)
         .keep_time(True)
     )
@@ -153,6 +156,7 @@ def _links(links: Links) -> list[Builder[DashboardLink]]:
             .type(DashboardLinkType.LINK)
             .url(url)
             .icon("external link")
+            .placement(ON_TOP)
             .target_blank(True)
             for title, url in outside
         ),
@@ -167,6 +171,7 @@ def _deployments(models: str) -> builders.AnnotationQuery:
         .name("Deployments")
         .datasource(DATASOURCE)
         .enable(True)
+        .placement(ON_TOP)
         .icon_color(BLUE)
         .expr(f"max by (model, version) ({deployed}) * 1000")
         .use_value_for_time(True)
@@ -183,6 +188,7 @@ def _alerts(models: str) -> builders.AnnotationQuery:
         .name("Alerts")
         .datasource(DATASOURCE)
         .enable(True)
+        .placement(ON_TOP)
         .icon_color(RED)
         .expr(firing)
         .title_format("{{alertname}}")

@@ -45,6 +45,7 @@ def quality(catalogue: Catalogue) -> Dashboard:
         Row("Every version of the model", [versions_compared()]),
         Row("Outcomes", [outcome_states(), coverage_over_time(), outcome_delay(), outcomes_over_time()]),
     ]
+    content.append(Row("Serving", [traffic(), errors(), latency()]))
     # Closed, because they are empty for a model of the other task.
     if "binary" in tasks:
         panels = [confusion(), auc_with_bound(), calibration()]
@@ -253,6 +254,34 @@ def outcomes_over_time() -> timeseries.Panel:
     panel = panel.min(0).with_target(query(q.samples(), "{{version}}"))
     panel = panel.with_target(query(q.objective(names.OBJECTIVE_SAMPLES, q.VERSION), "minimum", "B"))
     return line(panel, "B", ORANGE)
+
+
+def traffic() -> timeseries.Panel:
+    """Predictions per second."""
+    panel = graph("Traffic", "Predictions per second within the window.", "reqps").min(0)
+    return sized(panel.with_target(query(q.pick(names.R_TRAFFIC, q.VERSION), "{{version}}")), 8, 8)
+
+
+def errors() -> timeseries.Panel:
+    """Error ratio."""
+    panel = graph(
+        "Errors", "Share of predictions in error within the window; dashed: objective.", "percentunit"
+    )
+    panel = panel.min(0).with_target(query(q.pick(names.R_ERRORS, q.VERSION), "{{version}}"))
+    objective = query(q.objective(names.OBJECTIVE_ERRORS, q.VERSION), "objective", "B")
+    return sized(line(panel.with_target(objective), "B", RED), 8, 8)
+
+
+def latency() -> timeseries.Panel:
+    """Latency; its exemplars name requests."""
+    panel = graph(
+        "Latency", "Within the window; dashed: objective. The dots are single requests with their id.", "s"
+    ).min(0)
+    for ref, part in (("A", 0.5), ("B", 0.99)):
+        expr = q.quantile(part, names.PREDICTION_LATENCY, q.MV, q.VERSION, q.WINDOW)
+        panel = panel.with_target(query(expr, f"p{part * 100:.0f}", ref, exemplars=part > 0.9))
+    objective = query(q.objective(names.OBJECTIVE_LATENCY, q.VERSION), "objective", "C")
+    return sized(line(panel.with_target(objective), "C", RED), 8, 8)
 
 
 def confusion() -> table.Panel:

@@ -131,6 +131,11 @@ def quality_objective(severity: str, selector: str = MODELS) -> str:
     return by("max", (*MV, "metric"), pick(names.OBJECTIVE, chosen))
 
 
+def silent_for() -> str:
+    """Seconds since the newest prediction, per model version."""
+    return f"time() - {largest(names.PREDICTION_LAST, MODELS)}"
+
+
 # --- quality ---
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from plumbline import names
-from plumbline.catalogue.model import Catalogue, Processes
+from plumbline.catalogue.model import Catalogue, Processes, Serving
 from plumbline.generated import GeneratedFile, stale_files, write_files
 from plumbline_dashboards.generate import generate
 
@@ -80,6 +80,17 @@ def test_process_panels_appear_only_where_processes_are_named(catalogue: Catalog
     named = catalogue.model_copy(update={"processes": {"api": Processes(command_contains="uvicorn")}})
     assert "Running processes" not in titles(catalogue, "infrastructure")
     assert "Running processes" in titles(named, "infrastructure")
+
+
+def test_expected_traffic_is_drawn_only_where_it_is_declared(catalogue: Catalogue) -> None:
+    def listed(of: Catalogue) -> str:
+        [text] = [f.content for f in generate(of) if f.path.endswith("queries.json")]
+        return text
+
+    serving = Serving(predictions_per_second=0.5)
+    models = {name: m.model_copy(update={"serving": serving}) for name, m in catalogue.models.items()}
+    assert names.OBJECTIVE_TRAFFIC not in listed(catalogue)
+    assert names.OBJECTIVE_TRAFFIC in listed(catalogue.model_copy(update={"models": models}))
 
 
 def test_windows_come_from_the_catalogue(catalogue: Catalogue) -> None:

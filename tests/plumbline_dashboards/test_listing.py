@@ -14,6 +14,8 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.generated import GeneratedFile
 from plumbline_dashboards.listing import MAY_BE_EMPTY, PanelQuery, fill, panel_queries
 
+ROOT = Path(__file__).parents[2]
+
 # Series of others that panels may ask for.
 FOREIGN = {"ALERTS", "up", "scrape_duration_seconds"}
 FOREIGN_PREFIXES = ("prometheus_", "alertmanager_")
@@ -106,6 +108,25 @@ def test_drift_is_asked_over_drift_windows_and_the_rest_over_quality_windows(
                 if f"{recorded.stem}_${{" in query.expr:
                     wanted = "drift_window" if of_features else "window"
                     assert f"{recorded.stem}_${{{wanted}}}" in query.expr, query
+
+
+def test_the_committed_rules_record_every_series_that_a_reader_can_choose(
+    dashboards: dict[str, dict[str, Any]],
+) -> None:
+    recorded = {
+        rule.get("record")
+        for path in sorted((ROOT / "prometheus/rules").glob("*.yml"))
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+    }
+    assert recorded
+    for dashboard in dashboards.values():
+        variables = dashboard["templating"]["list"]
+        offered = [o["value"] for v in variables if "window" in v["name"] for o in v["options"]]
+        for query in panel_queries(dashboard):
+            for window in offered or ["1d"]:
+                asked = {name for name in metrics_of(fill(query.expr, window, "15s")) if ":" in name}
+                assert asked <= recorded, (query.panel, asked - recorded)
 
 
 def test_panels_that_may_be_empty_exist_and_are_few(dashboards: dict[str, dict[str, Any]]) -> None:

@@ -136,6 +136,8 @@ def test_dashboards_link_to_each_other_with_their_variables(dashboard: Dashboard
     assert pages["tags"] == ["plumbline"]
     assert pages["includeVars"]
     assert pages["keepTime"]
+    # The SDK's default hides links and annotations in a menu.
+    assert not any(shown["placement"] for shown in (*dashboard["links"], *dashboard["annotations"]["list"]))
 
 
 def test_deployments_and_alerts_are_marked(dashboard: Dashboard) -> None:
