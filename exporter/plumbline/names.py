@@ -307,7 +307,7 @@ HOST_NETWORK_TRANSMIT = Metric(
 )
 HOST_LOAD = Metric("plumbline_host_load1", "gauge", "Load average over one minute.", (), "Infrastructure")
 PROCESS_COUNT = Metric(
-    "plumbline_process_count", "gauge", "Running processes of a group named in the catalogue.",
+    "plumbline_processes", "gauge", "Running processes of a group named in the catalogue.",
     ("process",), "Infrastructure",
 )  # fmt: skip
 PROCESS_CPU = Metric(

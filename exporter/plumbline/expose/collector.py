@@ -17,11 +17,10 @@ from prometheus_client.core import (
 from prometheus_client.core import Exemplar as ClientExemplar
 from prometheus_client.core import Metric as ClientMetric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from plumbline import names
 from plumbline.expose.block import Block
-from plumbline.expose.text import exemplar_fits
+from plumbline.expose.text import exemplar_fits, go_float
 from plumbline.names import Metric
 
 
@@ -69,7 +68,7 @@ class BlockCollector(Collector):
 
 def _add_histograms(family: HistogramMetricFamily, block: Block) -> None:
     assert block.sums is not None
-    bounds = [floatToGoString(b) for b in (*block.metric.buckets, float("inf"))]
+    bounds = [go_float(b) for b in (*block.metric.buckets, float("inf"))]
     cumulative = np.cumsum(block.values, axis=1).tolist()
     for row, (labels, counts, total) in enumerate(
         zip(block.labels, cumulative, block.sums.tolist(), strict=True)
@@ -83,4 +82,4 @@ def _add_histograms(family: HistogramMetricFamily, block: Block) -> None:
                 buckets.append((bound, count))
             else:
                 buckets.append((bound, count, ClientExemplar(found.labels, found.value, found.timestamp)))
-        family.add_metric(labels, buckets, total)  # type: ignore[arg-type]  # documented, typed too narrowly
+        family.add_metric(labels, buckets, total)

@@ -34,9 +34,15 @@ class _Gauges:
             return self._generation
 
 
-def _block(metric: Metric, generation: int, values: Mapping[tuple[str, ...], float]) -> Block:
+def _block(metric: Metric, generation: int, values: Mapping[str, float]) -> Block:
+    """Return a block of a metric with one label."""
     numbers = np.array(list(values.values()), dtype=np.float64)
-    return Block(metric, f"host/{metric.name}", generation, tuple(values), numbers)
+    return Block(metric, f"host/{metric.name}", generation, tuple((v,) for v in values), numbers)
+
+
+def _single(metric: Metric, generation: int, value: float) -> Block:
+    """Return a block of a metric without labels."""
+    return Block(metric, f"host/{metric.name}", generation, ((),), np.array([value], dtype=np.float64))
 
 
 class HostCollector:
@@ -52,22 +58,22 @@ class HostCollector:
         generation = self._numbers.next()
         cpu = psutil.cpu_times()
         memory = psutil.virtual_memory()
-        modes = {(mode,): float(getattr(cpu, mode)) for mode in CPU_MODES if hasattr(cpu, mode)}
-        states = {("total",): float(memory.total), ("available",): float(memory.available)}
+        modes = {mode: float(getattr(cpu, mode)) for mode in CPU_MODES if hasattr(cpu, mode)}
+        states = {"total": float(memory.total), "available": float(memory.available)}
         found = [
             _block(names.HOST_CPU, generation, modes),
             _block(names.HOST_MEMORY, generation, states),
-            _block(names.HOST_LOAD, generation, {(): psutil.getloadavg()[0]}),
+            _single(names.HOST_LOAD, generation, psutil.getloadavg()[0]),
         ]
         disk = psutil.disk_io_counters()
         if disk is not None:  # none in some containers
-            found.append(_block(names.HOST_DISK_READ, generation, {(): float(disk.read_bytes)}))
-            found.append(_block(names.HOST_DISK_WRITTEN, generation, {(): float(disk.write_bytes)}))
+            found.append(_single(names.HOST_DISK_READ, generation, float(disk.read_bytes)))
+            found.append(_single(names.HOST_DISK_WRITTEN, generation, float(disk.write_bytes)))
         nics = [nic for name, nic in psutil.net_io_counters(pernic=True).items() if name != LOOPBACK]
-        received = {(): float(sum(nic.bytes_recv for nic in nics))}
-        sent = {(): float(sum(nic.bytes_sent for nic in nics))}
-        found.append(_block(names.HOST_NETWORK_RECEIVE, generation, received))
-        found.append(_block(names.HOST_NETWORK_TRANSMIT, generation, sent))
+        received = float(sum(nic.bytes_recv for nic in nics))
+        sent = float(sum(nic.bytes_sent for nic in nics))
+        found.append(_single(names.HOST_NETWORK_RECEIVE, generation, received))
+        found.append(_single(names.HOST_NETWORK_TRANSMIT, generation, sent))
         return found
 
 
@@ -102,11 +108,11 @@ class ProcessCollector:
         with self._lock:
             self._read()
             groups = self._groups
-            count = {(g,): 0.0 for g in groups}
-            memory = {(g,): 0.0 for g in groups}
-            cpu = {(g,): self._ended[g] for g in groups}
+            count = dict.fromkeys(groups, 0.0)
+            memory = dict.fromkeys(groups, 0.0)
+            cpu = dict(self._ended)
             for process in self._known.values():
-                own = (process.group,)
+                own = process.group
                 count[own] += 1
                 memory[own] += process.memory
                 cpu[own] += process.cpu
@@ -120,6 +126,7 @@ class ProcessCollector:
     def _read(self) -> None:
         seen: dict[tuple[int, float], _Process] = {}
         for process in psutil.process_iter():
+            known = None
             try:
                 # A pid alone may be another process by now; with its start time it is the same one.
                 identity = (process.pid, process.create_time())
@@ -130,8 +137,12 @@ class ProcessCollector:
                 with process.oneshot():
                     times = process.cpu_times()
                     memory = float(process.memory_info().rss)
-            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-                continue  # ended while we looked, or not ours to see
+            except psutil.NoSuchProcess:  # ended while we looked; a zombie has, too
+                continue
+            except psutil.AccessDenied:  # not ours to see; one that we saw before has not ended
+                if known is not None:
+                    seen[identity] = known
+                continue
             seen[identity] = _Process(group, times.user + times.system, memory)
         for identity, process_then in self._known.items():
             if identity not in seen:

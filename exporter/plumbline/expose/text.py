@@ -47,6 +47,11 @@ def number(value: float) -> str:
     return repr(float(value))
 
 
+def go_float(bound: float) -> str:
+    """Return a bucket's bound as Go's client writes it (``1.0``, ``2.592e+06``, ``+Inf``): le is compared as text."""
+    return str(floatToGoString(bound))  # type: ignore[no-untyped-call]
+
+
 def header(metric: Metric, openmetrics: bool) -> bytes:
     """Return the HELP and TYPE lines of a family."""
     name = metric.family if openmetrics else metric.name
@@ -148,7 +153,7 @@ class _Piece:
                 if not here:
                     continue
                 for bound in bounds:
-                    le = f'le="{floatToGoString(bound)}"'
+                    le = f'le="{go_float(bound)}"'
                     parts.append(f"{name}_bucket{_labels(self.metric.labels, own, le)} ".replace("%", "%%"))
                     parts.append("%s%s\n")
                 labels = _labels(self.metric.labels, own).replace("%", "%%")

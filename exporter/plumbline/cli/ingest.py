@@ -1,0 +1,193 @@
+"""``plumbline ingest``: events from files or standard input to an exporter."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import itertools
+import json
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import click
+import requests
+from rich.console import Console
+from rich.progress import Progress
+
+from plumbline.errors import PlumblineError, UsageError
+from plumbline.names import CONTENT_TYPE_NDJSON, DEFAULT_PORT
+
+RETRY_SECONDS = 60.0
+_TIMEOUT = (5.0, 120.0)
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of the lines sent.
+
+    Attributes:
+        accepted: lines that the exporter holds; ``duplicates`` of them it held before.
+        rejected: lines that it refused, each told on standard error.
+        duplicates: resent events; not counted again.
+    """
+
+    accepted: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+
+
+@dataclass(slots=True)
+class Sender:
+    """Posts batches and waits out pressure.
+
+    Attributes:
+        url: of the exporter, without path.
+        patience: seconds that one batch may wait for an exporter that is busy or cannot store.
+    """
+
+    url: str
+    patience: float = RETRY_SECONDS
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def send(self, body: bytes) -> tuple[int, int, list[tuple[int, str, str]]]:
+        """Return accepted, duplicates, and (line, reason, detail) of each rejected line.
+
+        Raises:
+            PlumblineError: the exporter is not there, refuses the request, or stays busy.
+        """
+        give_up = time.monotonic() + self.patience
+        while True:
+            try:
+                answer = self.session.post(
+                    f"{self.url}/v1/events",
+                    data=gzip.compress(body, 1),
+                    headers={"Content-Type": CONTENT_TYPE_NDJSON, "Content-Encoding": "gzip"},
+                    timeout=_TIMEOUT,
+                )
+            except requests.ConnectionError as error:
+                raise PlumblineError(
+                    f"no exporter answers at {self.url}: start one with 'plumbline serve', or name another "
+                    "by --url; what was sent before is stored, and sending everything again is safe"
+                ) from error
+            except requests.RequestException as error:
+                raise PlumblineError(f"{self.url}: {error}; sending everything again is safe") from error
+            if answer.status_code == 200:
+                return _read(answer, self.url)
+            if answer.status_code in (429, 503):
+                wait = _retry_after(answer)
+                if time.monotonic() + wait <= give_up:
+                    time.sleep(wait)
+                    continue
+            raise PlumblineError(f"{self.url} answered {answer.status_code}: {_detail(answer)}")
+
+
+def _read(answer: requests.Response, url: str) -> tuple[int, int, list[tuple[int, str, str]]]:
+    try:
+        found = answer.json()
+        rejected = [(int(r["line"]), str(r["reason"]), str(r["detail"])) for r in found["rejected"]]
+        return int(found["accepted"]), int(found["duplicates"]), rejected
+    except (ValueError, KeyError, TypeError) as error:
+        raise PlumblineError(f"{url} is not a Plumbline exporter: its answer is {answer.text[:80]!r}") from error
+
+
+def _retry_after(answer: requests.Response) -> float:
+    try:
+        return max(0.05, float(answer.headers.get("Retry-After", "1")))
+    except ValueError:  # a date: allowed, but we never send one
+        return 1.0
+
+
+def _detail(answer: requests.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]
+
+
+@contextlib.contextmanager
+def _open(name: str) -> Iterator[IO[bytes]]:
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        with gzip.open(name, "rb") if name.endswith(".gz") else Path(name).open("rb") as file:
+            yield file  # type: ignore[misc]
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise PlumblineError(f"{name}: is damaged or cut off: {error}") from error
+    except OSError as error:
+        raise PlumblineError(f"{name}: cannot be read: {error.strerror}") from error
+
+
+def ingest_file(
+    name: str, sender: Sender, batch: int, summary: Summary, advance: Progress | None = None
+) -> None:
+    """Send one file and add to the summary; rejected lines are told as FILE:LINE: reason: detail.
+
+    Raises:
+        PlumblineError: the file cannot be read, or the exporter cannot take it.
+    """
+    task = None
+    if advance is not None:
+        known = name != "-" and not name.endswith(".gz") and Path(name).is_file()
+        task = advance.add_task(name, total=Path(name).stat().st_size if known else None)
+    before = 0
+    with _open(name) as file:
+        while lines := list(itertools.islice(file, batch)):
+            body = b"".join(lines)
+            accepted, duplicates, rejected = sender.send(body)
+            summary.accepted += accepted
+            summary.duplicates += duplicates
+            summary.rejected += len(rejected)
+            for line, reason, detail in rejected:
+                click.echo(f"{name}:{before + line}: {reason}: {_one_line(detail)}", err=True)
+            before += len(lines)
+            if advance is not None and task is not None:
+                advance.update(task, advance=len(body))
+
+
+def _one_line(text: str) -> str:
+    """Return text that cannot move the cursor or fake a second line: it quotes what others sent."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...|-")
+@click.option("--url", default=f"http://127.0.0.1:{DEFAULT_PORT}", show_default=True, help="The exporter.")
+@click.option(
+    "--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Lines per request."
+)
+@click.option(
+    "--retry-seconds", type=click.FloatRange(min=0), default=RETRY_SECONDS, show_default=True,
+    help="How long one batch may wait for an exporter that is busy.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def ingest(files: tuple[str, ...], url: str, batch: int, retry_seconds: float, as_json: bool) -> None:
+    """Send events, one JSON object per line, to an exporter.
+
+    Reads files (plain or .gz) or standard input (-); writes nothing here. Sending again is safe: an event
+    that is already stored is counted as a duplicate. Exit code 1 if any line was rejected; each is told
+    on standard error as FILE:LINE: reason: detail.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"--url {url!r}: write it with its scheme, such as http://127.0.0.1:{DEFAULT_PORT}")
+    sender = Sender(url.rstrip("/"), retry_seconds)
+    summary = Summary()
+    console = Console(stderr=True)
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(Progress(console=console, transient=True)) if console.is_terminal else None
+        for name in files:
+            ingest_file(name, sender, batch, summary, bar)
+    if as_json:
+        counts = {"accepted": summary.accepted, "rejected": summary.rejected, "duplicates": summary.duplicates}
+        click.echo(json.dumps(counts))
+    else:
+        click.echo(
+            f"{summary.accepted} accepted ({summary.duplicates} of them stored before), {summary.rejected} rejected"
+        )
+    if summary.rejected:
+        sys.exit(1)

@@ -1,0 +1,73 @@
+"""``plumbline serve``: the exporter."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import cast
+
+import click
+
+from plumbline.catalogue.load import load_catalogue
+from plumbline.engine import open_engine
+from plumbline.logs import Format, configure_logging
+from plumbline.names import DEFAULT_PORT
+from plumbline.server.run import Exporter, bind, parse_listen
+from plumbline.server.writer import QUEUE_EVENTS
+
+
+@click.command()
+@click.option(
+    "--catalogue", type=click.Path(path_type=Path), default=Path("plumbline.yaml"), show_default=True,
+    help="The catalogue to read.",
+)  # fmt: skip
+@click.option(
+    "--baselines", type=click.Path(path_type=Path), default=Path("baselines"), show_default=True,
+    help="Folder of baseline artefacts to read; may be empty or absent.",
+)  # fmt: skip
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
+    help="Folder of the store to read and write; made if absent.",
+)  # fmt: skip
+@click.option(
+    "--listen", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True,
+    help="HOST:PORT; port 0 takes a free one.",
+)  # fmt: skip
+@click.option("--insecure-listen", is_flag=True, help="Allow plain HTTP beyond this machine.")
+@click.option(
+    "--queue-events", type=click.IntRange(min=1), default=QUEUE_EVENTS, show_default=True,
+    help="Events that may wait for the store; beyond it requests are answered 429.",
+)  # fmt: skip
+@click.option(
+    "--log-format", type=click.Choice(["auto", "json", "console"]), default="auto", show_default=True,
+    help="auto: for people on a terminal, JSON otherwise.",
+)  # fmt: skip
+@click.option("--debug", is_flag=True, help="Log one line per ingest request.")
+def serve(
+    catalogue: Path,
+    baselines: Path,
+    data: Path,
+    listen: str,
+    insecure_listen: bool,
+    queue_events: int,
+    log_format: str,
+    debug: bool,
+) -> None:
+    """Take events, count them, and show the counts to Prometheus.
+
+    Reads the catalogue, the baselines and the store; writes the store. Serves /metrics, POST /v1/events,
+    /-/healthy, /-/ready and a landing page on one port. Ends on SIGTERM or Ctrl-C when everything
+    accepted is stored.
+    """
+    configure_logging(cast(Format, log_format), debug)
+    host, port = parse_listen(listen, insecure_listen)
+    declared = load_catalogue(catalogue)
+    # The port before the store: a second exporter by mistake fails here, with nothing touched.
+    sock = bind(host, port)
+    try:
+        engine = open_engine(declared, baselines, data)
+        exporter = Exporter(declared, engine, sock, data=data, queue_events=queue_events)
+        code = exporter.run(lambda url: click.echo(f"plumbline listens on {url}"))
+    finally:
+        sock.close()
+    sys.exit(code)

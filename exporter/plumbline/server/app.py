@@ -1,0 +1,174 @@
+"""The HTTP face: events in, metrics out, health, a landing page.
+
+Reads requests, hands parsed bodies to the writer and blocks to the renderer. An event request is
+answered 200 only when what it says it accepted is durable; otherwise nothing of it was taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import structlog
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from plumbline.catalogue.model import Catalogue
+from plumbline.errors import Overloaded, StoreError
+from plumbline.events import Parsed, parse
+from plumbline.expose.registry import Registry
+from plumbline.expose.self_metrics import SelfMetrics
+from plumbline.expose.text import Renderer
+from plumbline.names import CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_TEXT
+from plumbline.server.body import BodyReader, Refusal
+from plumbline.server.landing import landing_page
+from plumbline.server.negotiate import wants_gzip, wants_openmetrics
+from plumbline.server.writer import Writer
+
+log = structlog.get_logger(__name__)
+
+# Parsing this much takes less than a millisecond: cheaper than handing it to another thread.
+_INLINE_BYTES = 32 * 1024
+
+
+@dataclass(slots=True)
+class App:
+    """What the routes share.
+
+    Attributes:
+        catalogue: for the landing page.
+        writer: takes parsed bodies.
+        registry: gives the blocks of a scrape.
+        metrics: the exporter's own counts.
+        bodies: reads request bodies within bounds.
+        renderer: keeps what does not change between scrapes.
+    """
+
+    catalogue: Catalogue
+    writer: Writer
+    registry: Registry
+    metrics: SelfMetrics
+    bodies: BodyReader = field(default_factory=BodyReader)
+    renderer: Renderer = field(default_factory=Renderer)
+
+    def asgi(self) -> Starlette:
+        """Return the application."""
+        return Starlette(
+            routes=[
+                Route("/", self.landing),
+                Route("/metrics", self.scrape),
+                Route("/v1/events", self.ingest, methods=["POST"]),
+                Route("/-/healthy", self.healthy),
+                Route("/-/ready", self.ready),
+            ],
+            exception_handlers={HTTPException: _http_error},  # type: ignore[dict-item]
+        )
+
+    async def landing(self, request: Request) -> Response:
+        """``/``: where to go and what to do first."""
+        return HTMLResponse(landing_page(self.catalogue, self.writer.not_ready()))
+
+    async def healthy(self, request: Request) -> Response:
+        """``/-/healthy``: the process answers."""
+        return PlainTextResponse("healthy\n")
+
+    async def ready(self, request: Request) -> Response:
+        """``/-/ready``: events would be accepted now."""
+        problem = self.writer.not_ready()
+        if problem is None:
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse(f"not ready: {problem}\n", 503, {"Retry-After": "1"})
+
+    async def scrape(self, request: Request) -> Response:
+        """``/metrics``: in the format and encoding that were asked for."""
+        openmetrics = wants_openmetrics(request.headers.get("accept", ""))
+        compress = wants_gzip(request.headers.get("accept-encoding", ""))
+        body = await run_in_threadpool(self._page, openmetrics, compress)
+        headers = {"Vary": "Accept, Accept-Encoding"}
+        headers["Content-Type"] = CONTENT_TYPE_OPENMETRICS if openmetrics else CONTENT_TYPE_TEXT
+        if compress:
+            headers["Content-Encoding"] = "gzip"
+        return Response(body, headers=headers)
+
+    def _page(self, openmetrics: bool, compress: bool) -> bytes:
+        return self.renderer.render(self.registry.collect(), openmetrics, compress)
+
+    async def ingest(self, request: Request) -> Response:
+        """``POST /v1/events``: answered when durable, or refused whole."""
+        start = time.perf_counter()
+        try:
+            answer = await self._ingest(request, start)
+        except ClientDisconnect:
+            # Nobody reads this answer; nothing was taken, because the body never came to its end.
+            return Response(status_code=400)
+        except Refusal as refusal:
+            self.metrics.refused.add(refusal.reason)
+            log.warning(
+                "request refused", status=refusal.status, reason=refusal.reason, remedy=refusal.remedy,
+                client=request.client.host if request.client else None,
+            )  # fmt: skip
+            headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
+            if refusal.status == 413:
+                headers["Connection"] = "close"  # the rest of the body may still be on its way
+            answer = JSONResponse(
+                {"error": refusal.reason, "detail": refusal.remedy}, refusal.status, headers=headers
+            )
+        self.metrics.ingest.observe(time.perf_counter() - start)
+        return answer
+
+    async def _ingest(self, request: Request, start: float) -> Response:
+        body, packed = await self.bodies.read(request)
+        if packed or len(body) > _INLINE_BYTES:
+            parsed = await run_in_threadpool(self._parse, body, packed)
+        else:
+            parsed = self._parse(body, packed)
+        if parsed.lines > self.writer.queue_events:
+            raise Refusal(
+                413, "too_large",
+                f"{parsed.lines} lines are more than the queue ever holds ({self.writer.queue_events}): "
+                "send fewer lines per request",
+            )  # fmt: skip
+        duplicates = 0
+        if parsed.lines:
+            try:
+                duplicates = await asyncio.wrap_future(self.writer.submit(parsed))
+            except Overloaded as error:
+                raise Refusal(429, "overloaded", str(error), 1) from error
+            except StoreError as error:
+                raise Refusal(503, "store_error", f"{error}; nothing of this is acknowledged: send it again later", 5) from error
+        log.debug(
+            "events", accepted=len(parsed.events), rejected=len(parsed.rejected), duplicates=duplicates,
+            bytes=len(body), seconds=round(time.perf_counter() - start, 6),
+        )  # fmt: skip
+        if parsed.rejected:
+            first = parsed.rejected[0]
+            log.warning(
+                "lines rejected", rejected=len(parsed.rejected), of=parsed.lines, first_line=first.line,
+                first_reason=first.reason, first_detail=first.detail,
+            )  # fmt: skip
+        return JSONResponse(
+            {
+                "accepted": len(parsed.events),
+                "rejected": [{"line": r.line, "reason": r.reason, "detail": r.detail} for r in parsed.rejected],
+                "duplicates": duplicates,
+            }
+        )
+
+    def _parse(self, body: bytes, packed: bool) -> Parsed:
+        return parse(self.bodies.unpack(body) if packed else body, time.time())
+
+
+_REMEDIES = {
+    404: "there is nothing here; / lists what there is",
+    405: "this path does not take that method; events go by POST to /v1/events, the rest is read by GET",
+}
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    detail = _REMEDIES.get(error.status_code, error.detail)
+    return JSONResponse({"error": error.detail, "detail": detail}, error.status_code, headers=error.headers)

@@ -1,0 +1,115 @@
+"""A request's body: read in pieces, bounded before and after decompression.
+
+Reads a starlette request, writes bytes or a ``Refusal`` that says what to do instead.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from starlette.requests import Request
+
+from plumbline.names import CONTENT_TYPE_NDJSON
+
+BODY_BYTES = 16 * 1024 * 1024
+IN_FLIGHT_BODIES = 8
+
+
+class Refusal(Exception):
+    """A whole request that is refused.
+
+    Attributes:
+        status: HTTP status.
+        reason: one of ``names.REFUSE_REASONS``.
+        remedy: what is wrong and what to do.
+        retry_after: seconds, where trying again can help.
+    """
+
+    def __init__(self, status: int, reason: str, remedy: str, retry_after: int | None = None) -> None:
+        super().__init__(remedy)
+        self.status = status
+        self.reason = reason
+        self.remedy = remedy
+        self.retry_after = retry_after
+
+
+class BodyReader:
+    """Reads bodies of at most ``limit`` bytes, and holds at most eight times that at any moment.
+
+    Runs in the event loop's thread only.
+    """
+
+    def __init__(self, limit: int = BODY_BYTES) -> None:
+        self.limit = limit
+        self._in_flight = 0
+
+    async def read(self, request: Request) -> tuple[bytes, bool]:
+        """Return the body as sent, and whether it is gzip.
+
+        Raises:
+            Refusal: 415 wrong type or encoding, 413 too large, 429 too much at once.
+        """
+        media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media != CONTENT_TYPE_NDJSON:
+            raise Refusal(
+                415, "wrong_type",
+                f"send newline-delimited JSON with the header Content-Type: {CONTENT_TYPE_NDJSON} "
+                f"(this request has {media or 'none'!r})",
+            )  # fmt: skip
+        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("identity", "gzip", "x-gzip"):
+            raise Refusal(415, "wrong_type", f"Content-Encoding {encoding!r} is not known: send gzip or none")
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > 4 * self.limit:
+            raise self.too_large()  # not worth reading to the end for the sake of a readable answer
+        held = 0
+        total = 0
+        chunks: list[bytes] = []
+        try:
+            async for chunk in request.stream():
+                total += len(chunk)
+                if total > self.limit:
+                    chunks.clear()
+                    if total > 4 * self.limit:
+                        break
+                    # Reading on, keeping nothing: who is still sending would not see the answer.
+                    continue
+                if self._in_flight + len(chunk) > IN_FLIGHT_BODIES * self.limit:
+                    raise Refusal(429, "overloaded", "too many large requests at once; send this again later", 1)
+                self._in_flight += len(chunk)
+                held += len(chunk)
+                chunks.append(chunk)
+            if total > self.limit:
+                raise self.too_large()
+            return b"".join(chunks), encoding != "identity"
+        finally:
+            self._in_flight -= held
+
+    def too_large(self) -> Refusal:
+        """Return the refusal of a body beyond the limit."""
+        return Refusal(
+            413, "too_large", f"a request holds at most {self.limit} bytes, unpacked too: send fewer lines per request"
+        )
+
+    def unpack(self, body: bytes) -> bytes:
+        """Return the content of a gzip body, of one member or many.
+
+        Raises:
+            Refusal: 413 if it unpacks beyond the limit, 400 if it is damaged or cut off.
+        """
+        parts: list[bytes] = []
+        left = self.limit
+        try:
+            while body:
+                unpacker = zlib.decompressobj(31)
+                part = unpacker.decompress(body, left + 1)
+                left -= len(part)
+                if left < 0:
+                    raise self.too_large()
+                if not unpacker.eof:
+                    raise Refusal(400, "bad_encoding", "the gzip body is cut off: send it again whole")
+                parts.append(part)
+                body = unpacker.unused_data
+        except zlib.error as error:
+            raise Refusal(400, "bad_encoding", f"the body is not the gzip its header says: {error}") from error
+        return b"".join(parts)

@@ -1,0 +1,191 @@
+"""The exporter's process: a socket, a writer, uvicorn, and an orderly end.
+
+SIGTERM or SIGINT: no new connections, open requests are answered, the queue is committed, the store is
+closed, exit 0. A writing thread that dies takes the process with it (exit 1): an exporter that accepts
+nothing must not look alive. kill -9 is safe because nothing is acknowledged before it is durable.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from plumbline.catalogue.model import Catalogue
+from plumbline.errors import PlumblineError, UsageError
+from plumbline.expose.host import HostCollector, ProcessCollector
+from plumbline.expose.registry import Registry, Source
+from plumbline.expose.self_metrics import SelfMetrics
+from plumbline.server.app import App
+from plumbline.server.body import BODY_BYTES, BodyReader
+from plumbline.server.writer import QUEUE_EVENTS, Committer, Writer
+
+log = structlog.get_logger(__name__)
+
+_GRACE_SECONDS = 10
+
+
+def parse_listen(text: str, insecure: bool) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT`` (IPv6 in brackets).
+
+    Raises:
+        UsageError: it is no such text, or is reachable from elsewhere and that was not asked for.
+    """
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"--listen {text!r}: write HOST:PORT, such as 127.0.0.1:9877 or [::1]:9877")
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False  # a name may resolve to anything
+    if not loopback and not insecure:
+        raise UsageError(
+            f"--listen {text!r} can be reached from other machines, over plain HTTP and without a password: "
+            "listen on 127.0.0.1 behind a proxy, or add --insecure-listen where the network itself is closed"
+        )
+    return host, int(port)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a bound socket; port 0 takes a free one.
+
+    Raises:
+        PlumblineError: the address is in use, is not this machine's, or needs other rights.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise PlumblineError(f"cannot listen on {host}: {error.strerror}") from error
+    sock = socket.socket(family, kind, protocol)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        advice = ": another process has it; stop that one or choose another port" * (error.errno == errno.EADDRINUSE)
+        raise PlumblineError(f"cannot listen on {host}:{port}: {error.strerror}{advice}") from error
+    return sock
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._listening()
+
+
+class Exporter:
+    """Everything behind one port.
+
+    Args:
+        catalogue: what is declared.
+        engine: counts and stores; closed at the end.
+        sock: bound already.
+        data: folder of the store.
+        queue_events: events that may wait for the store.
+        body_bytes: largest request body.
+        tick_seconds: how often maturing outcomes are looked for.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        engine: Committer,
+        sock: socket.socket,
+        *,
+        data: Path | None = None,
+        queue_events: int = QUEUE_EVENTS,
+        body_bytes: int = BODY_BYTES,
+        tick_seconds: float = 1.0,
+    ) -> None:
+        self._engine = engine
+        self._sock = sock
+        self._died = False
+        self._server: _Server | None = None
+        metrics = SelfMetrics(queue_events, time.time(), data)
+        self.writer = Writer(
+            engine, metrics, queue_events=queue_events, tick_seconds=tick_seconds, on_death=self._on_death
+        )
+        sources: list[Source] = [EngineSource(engine), metrics]
+        if catalogue.host_metrics:
+            sources.append(HostCollector())
+        if catalogue.processes:
+            groups = {name: p.command_contains for name, p in catalogue.processes.items()}
+            sources.append(ProcessCollector(groups))
+        self.app = App(catalogue, self.writer, Registry(sources), metrics, BodyReader(body_bytes))
+
+    @property
+    def url(self) -> str:
+        """Where the exporter listens."""
+        host, port = self._sock.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def run(self, listening: Callable[[str], None]) -> int:
+        """Serve until asked to stop, and return the exit code.
+
+        Args:
+            listening: called once with the URL when requests are answered.
+        """
+        config = uvicorn.Config(
+            self.app.asgi(), log_config=None, access_log=False, server_header=False, lifespan="off",
+            http="httptools", timeout_graceful_shutdown=_GRACE_SECONDS,
+        )  # fmt: skip
+        self._server = _Server(config, lambda: listening(self.url))
+        _survive_signals()
+        self.writer.start()
+        try:
+            self._server.run(sockets=[self._sock])
+        finally:
+            ended = self.writer.stop()
+            if ended:
+                self._engine.close()
+            else:
+                log.error("the store did not finish in time; what it holds is safe, what it was given was not acknowledged")
+        return 1 if self._died or not ended else 0
+
+    def stop(self) -> None:
+        """Ask ``run`` to end, from any thread."""
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def _on_death(self) -> None:
+        self._died = True
+        self.stop()
+
+
+class EngineSource:
+    """The engine as a collector."""
+
+    name = "engine"
+
+    def __init__(self, engine: Committer) -> None:
+        self.blocks = engine.blocks
+
+
+def _survive_signals() -> None:
+    """Leave the signals to uvicorn, which raises them again when it has ended: then we still clean up."""
+
+    def ignore(number: int, frame: FrameType | None) -> None:
+        return
+
+    try:
+        signal.signal(signal.SIGTERM, ignore)
+        signal.signal(signal.SIGINT, ignore)
+    except ValueError:  # not the main thread (tests): there no signal arrives
+        return

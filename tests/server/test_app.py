@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from plumbline.errors import StoreError, StoreFull
+from plumbline.server.landing import landing_page
+from samples import catalogue
+
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+def line(number: int = 0) -> bytes:
+    return json.dumps({"type": "outcome", "request_id": f"r{number}", "actual": 1}).encode()
+
+
+def post(server: Any, body: Any, **headers: str) -> requests.Response:
+    return requests.post(f"{server.url}/v1/events", data=body, headers={**NDJSON, **headers}, timeout=30)
+
+
+def metric(server: Any, sample: str, **labels: str) -> float:
+    page = requests.get(f"{server.url}/metrics", timeout=30).text
+    found = [
+        s.value for family in parse_text(page) for s in family.samples if s.name == sample and s.labels == labels
+    ]
+    assert len(found) == 1
+    return float(found[0])
+
+
+def test_lines_are_answered_one_by_one_and_only_what_is_stored_is_accepted(server: Any) -> None:
+    answer = post(server, b"\n".join([line(1), b"not json", line(2), line(1)]))
+    assert answer.status_code == 200
+    found = answer.json()
+    assert found["accepted"] == 3
+    assert [(r["line"], r["reason"]) for r in found["rejected"]] == [(2, "bad_json")]
+    assert len(server.engine.stored) == 2 + (found["duplicates"] == 0)
+    assert post(server, line(1)).json()["duplicates"] == 1
+
+
+def test_a_request_of_rejected_lines_only_still_reaches_the_engine_which_counts_it(server: Any) -> None:
+    assert post(server, b"no\nno").json()["accepted"] == 0
+    assert server.engine.commits == [2]
+
+
+def test_an_empty_request_is_fine(server: Any) -> None:
+    assert post(server, b"").json() == {"accepted": 0, "rejected": [], "duplicates": 0}
+    assert server.engine.commits == []
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", ""])
+def test_another_content_type_is_refused_with_the_remedy(server: Any, kind: str) -> None:
+    answer = post(server, line(), **{"Content-Type": kind})
+    assert answer.status_code == 415
+    assert "Content-Type: application/x-ndjson" in answer.json()["detail"]
+    assert metric(server, "plumbline_requests_refused_total", reason="wrong_type") == 1
+    assert server.engine.stored == []
+
+
+def test_content_type_parameters_are_fine(server: Any) -> None:
+    assert post(server, line(), **{"Content-Type": "application/x-ndjson; charset=utf-8"}).status_code == 200
+
+
+def test_gzip_bodies_are_unpacked_also_of_several_members(server: Any) -> None:
+    body = gzip.compress(line(1) + b"\n") + gzip.compress(line(2))
+    assert post(server, body, **{"Content-Encoding": "gzip"}).json()["accepted"] == 2
+
+
+@pytest.mark.parametrize("body", [b"plain", gzip.compress(line() * 50)[:-20]])
+def test_a_damaged_gzip_body_is_refused_whole(server: Any, body: bytes) -> None:
+    assert post(server, body, **{"Content-Encoding": "gzip"}).status_code == 400
+    assert metric(server, "plumbline_requests_refused_total", reason="bad_encoding") == 1
+    assert server.engine.stored == []
+
+
+def chunks(total: int) -> Iterator[bytes]:
+    for _ in range(total // 1000):
+        yield b" " * 1000
+
+
+def test_bodies_beyond_the_limit_are_refused_however_they_come(start: Callable[..., Any]) -> None:
+    server = start(body_bytes=10_000)
+    packed = {"Content-Encoding": "gzip"}
+    answers = [
+        post(server, b" " * 10_001),
+        post(server, chunks(12_000)),  # no Content-Length
+        post(server, gzip.compress(b" " * 100_000), **packed),
+        post(server, gzip.compress(b" " * 8_000) * 2, **packed),
+    ]
+    assert [a.status_code for a in answers] == [413] * 4
+    assert metric(server, "plumbline_requests_refused_total", reason="too_large") == 4
+    assert post(server, line()).status_code == 200
+
+
+def test_more_lines_than_the_queue_ever_holds_are_too_large_not_try_again(start: Callable[..., Any]) -> None:
+    server = start(queue_events=10)
+    answer = post(server, b"\n".join(map(line, range(11))))
+    assert (answer.status_code, "Retry-After" in answer.headers) == (413, False)
+
+
+def test_a_full_queue_answers_429_and_what_waited_is_stored(start: Callable[..., Any], engine: Any) -> None:
+    server = start(queue_events=10)
+    server.wait_ready()
+    engine.gate.clear()
+    answers: list[requests.Response] = []
+
+    def send(numbers: range) -> threading.Thread:
+        thread = threading.Thread(target=lambda: answers.append(post(server, b"\n".join(map(line, numbers)))))
+        thread.start()
+        return thread
+
+    waiting = [send(range(6))]
+    assert engine.entered.wait(10)
+    refused = post(server, b"\n".join(map(line, range(100, 106))))
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) >= 1
+    waiting.append(send(range(10, 14)))
+    assert metric(server, "plumbline_queue_capacity_events") == 10
+    end = time.monotonic() + 10
+    while metric(server, "plumbline_queue_events") != 10:
+        assert time.monotonic() < end
+    engine.gate.set()
+    for thread in waiting:
+        thread.join(20)
+    assert [a.status_code for a in answers] == [200, 200]
+    assert len(engine.stored) == 10
+    assert metric(server, "plumbline_queue_events") == 0
+    assert metric(server, "plumbline_requests_refused_total", reason="overloaded") == 1
+
+
+@pytest.mark.parametrize("error", [StoreFull("no space left"), StoreError("i/o error")])
+def test_a_store_that_fails_answers_503_and_recovers_alone(server: Any, engine: Any, error: StoreError) -> None:
+    engine.error = error
+    answer = post(server, line(1))
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert str(error) in answer.json()["detail"]
+    assert requests.get(f"{server.url}/-/ready", timeout=10).status_code == 503
+    assert requests.get(f"{server.url}/-/healthy", timeout=10).status_code == 200
+    assert engine.stored == []
+    engine.error = None
+    assert post(server, line(1)).status_code == 200
+    assert requests.get(f"{server.url}/-/ready", timeout=10).status_code == 200
+    assert metric(server, "plumbline_requests_refused_total", reason="store_error") == 1
+
+
+def test_waiting_requests_are_committed_together(server: Any, engine: Any) -> None:
+    engine.gate.clear()
+    threads = [threading.Thread(target=post, args=(server, line(n))) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 10
+    while metric(server, "plumbline_queue_events") != 6:
+        assert time.monotonic() < end
+    engine.gate.set()
+    for thread in threads:
+        thread.join(20)
+    assert sum(engine.commits) == 6
+    assert len(engine.commits) <= 3
+
+
+def test_not_ready_until_the_first_tick(start: Callable[..., Any], engine: Any) -> None:
+    engine.tick_error = StoreError("still locked")
+    server = start()
+    answer = requests.get(f"{server.url}/-/ready", timeout=10)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    engine.tick_error = None
+    server.wait_ready()
+    assert requests.get(f"{server.url}/-/ready", timeout=10).text == "ready\n"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("where", ["error", "tick_error"])
+def test_a_writing_thread_that_dies_takes_the_process_with_it(start: Callable[..., Any], engine: Any, where: str) -> None:
+    server = start()
+    server.wait_ready()
+    setattr(engine, where, ZeroDivisionError("unforeseen"))
+    if where == "error":
+        assert post(server, line(1)).status_code == 503
+    server.thread.join(20)
+    assert server.code == 1
+
+
+def test_a_stop_commits_what_waits_and_closes(start: Callable[..., Any], engine: Any) -> None:
+    server = start()
+    server.wait_ready()
+    engine.gate.clear()
+    answers: list[int] = []
+    thread = threading.Thread(target=lambda: answers.append(post(server, line(1)).status_code))
+    thread.start()
+    assert engine.entered.wait(10)
+    server.exporter.stop()
+    time.sleep(0.2)
+    engine.gate.set()
+    thread.join(20)
+    assert server.stop() == 0
+    assert answers == [200]
+    assert len(engine.stored) == 1
+    assert engine.closed
+
+
+def test_a_sender_that_hangs_up_halfway_leaves_nothing_behind(server: Any) -> None:
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname or "", address.port or 0)) as sock:
+        head = "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 999\r\n\r\n"
+        sock.sendall(head.encode() + line(1))
+    assert post(server, line(2)).status_code == 200
+    assert server.engine.stored == [line(2)]
+
+
+def test_metrics_come_in_the_format_that_was_asked_for(server: Any) -> None:
+    url = f"{server.url}/metrics"
+    plain = requests.get(url, headers={"Accept-Encoding": "identity"}, timeout=10)
+    assert plain.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "Content-Encoding" not in plain.headers
+    accept = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    exact = requests.get(url, headers={"Accept": accept, "Accept-Encoding": "gzip"}, timeout=10)
+    assert exact.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert exact.headers["Content-Encoding"] == "gzip"
+    names = {family.name for family in parse_openmetrics(exact.text)}
+    assert {"plumbline_lines", "plumbline_build_info", "plumbline_ingest_duration_seconds"} <= names
+    assert names == {f.name for f in parse_text(plain.text)}
+
+
+def test_a_broken_engine_does_not_lose_the_scrape(server: Any, engine: Any) -> None:
+    post(server, line(1))
+    assert metric(server, "plumbline_collector_success", collector="engine") == 1
+    server.exporter.app.registry._sources[0].blocks = lambda: 1 / 0
+    page = requests.get(f"{server.url}/metrics", timeout=10).text
+    assert 'plumbline_collector_success{collector="engine"} 0' in page
+    assert 'plumbline_collector_success{collector="exporter"} 1' in page
+    assert "plumbline_lines_total" not in page
+
+
+def test_wrong_paths_and_methods_get_an_answer_that_helps(server: Any) -> None:
+    missing = requests.get(f"{server.url}/nothing", timeout=10)
+    assert (missing.status_code, set(missing.json())) == (404, {"error", "detail"})
+    wrong = requests.get(f"{server.url}/v1/events", timeout=10)
+    assert (wrong.status_code, wrong.headers["Allow"]) == (405, "POST")
+    assert "POST" in wrong.json()["detail"]
+
+
+def test_the_landing_page_names_the_models_and_escapes_everything(server: Any) -> None:
+    page = requests.get(server.url, timeout=10)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "clf" in page.text
+    declared = catalogue()
+    evil = declared.models["clf"].model_copy(update={"description": "<script>alert(1)</script>"})
+    declared = declared.model_copy(update={"models": {"clf": evil}})
+    shown = landing_page(declared, "<b>broken</b>")
+    assert "<script>" not in shown
+    assert "<b>broken" not in shown
+
+
+HOSTILE = [
+    b'{"type":"outcome","request_id":"a\\r\\nb\\u0000\\u2028","actual":"\\n"}',
+    b'{"type":"prediction","request_id":"q","model":"x\\"}\\n# EOF","version":"\\u2028","features":{"a\\nb":"c\\\\"}}',
+    b'{"type":"log","level":"\\u001b[31m","message":"\\ud800"}',
+    b"[" * 100_000,
+    b'{"type":"outcome","request_id":"r","actual":NaN}',
+    b'{"type":"' + b"x" * 2_000_000 + b'"}',
+    b"\x00\xff\xfe",
+    "\u2028".encode(),
+]
+
+
+def test_hostile_lines_are_answered_and_the_page_stays_valid(server: Any) -> None:
+    answer = post(server, b"\n".join([*HOSTILE, line(7)]))
+    found = answer.json()
+    assert answer.status_code == 200
+    assert found["accepted"] + len(found["rejected"]) == len(HOSTILE) + 1
+    assert line(7) in server.engine.stored
+    for accept, parse in (("text/plain", parse_text), ("application/openmetrics-text", parse_openmetrics)):
+        page = requests.get(f"{server.url}/metrics", headers={"Accept": accept}, timeout=10).text
+        assert list(parse(page))
