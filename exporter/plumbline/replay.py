@@ -79,6 +79,7 @@ class TimeMap:
         self._speed = speed
 
     def __call__(self, event_time: float) -> float:
+        """Return the wall-clock time of an event time."""
         return self._start + (event_time - self._first) / self._speed
 
 

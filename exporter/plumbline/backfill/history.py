@@ -111,7 +111,9 @@ def read_steps(path: Path, step: float, latest: float) -> Iterator[Step]:
                 try:
                     at = parse_time(decoder.decode(line).ts)
                 except (msgspec.MsgspecError, ValueError) as error:
-                    raise TableError(f"{path}:{number}: {error}; history needs a 'ts' in every event") from error
+                    raise TableError(
+                        f"{path}:{number}: {error}; history needs a 'ts' in every event"
+                    ) from error
                 if at < previous:
                     raise TableError(
                         f"{path}:{number}: {format_time(at)} comes after {format_time(previous)}: "
@@ -119,9 +121,9 @@ def read_steps(path: Path, step: float, latest: float) -> Iterator[Step]:
                     )
                 if at > latest:
                     raise TableError(
-                        f"{path}:{number}: {format_time(at)} is later than {format_time(latest)}: history must "
-                        "end 3 hours before now, or its blocks overlap what Prometheus holds in memory; cut "
-                        "the file, or send the rest as live events"
+                        f"{path}:{number}: {format_time(at)} is later than {format_time(latest)}: history "
+                        "must end 3 hours before now, or its blocks overlap what Prometheus holds in memory; "
+                        "cut the file, or send the rest as live events"
                     )
                 previous = at
                 if edge is None:
@@ -172,7 +174,7 @@ def load(
     size = path.stat().st_size if path.exists() else 0
     report = HistoryReport()
     writer = BlockWriter(labels)
-    with PieceWriter(tsdb, work) as pieces:
+    with PieceWriter(tsdb, work, step) as pieces:
         for part in read_steps(path, step, present - KEEP_AWAY_SECONDS):
             if part.lines:
                 accepted, refused = engine.ingest(b"\n".join(part.lines) + b"\n", part.time)

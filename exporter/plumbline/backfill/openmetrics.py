@@ -55,7 +55,7 @@ class BlockWriter:
             lines = [
                 f"{prefix} {value!r}{stamp}"
                 for prefix, value in zip(prefixes, values, strict=True)
-                if value == value  # noqa: PLR0124 - false for NaN only
+                if not math.isnan(value)
             ]
             self.samples += len(lines)
             out.write("".join(lines))

@@ -20,7 +20,7 @@ import requests
 import yaml
 
 from plumbline.backfill.openmetrics import series_text
-from plumbline.backfill.tsdb import PIECE_SECONDS, PieceWriter, Progress, step_times
+from plumbline.backfill.tsdb import PieceWriter, Progress, piece_seconds, step_times
 from plumbline.errors import ToolError, UsageError
 from plumbline.servers import LOOPBACK, Server, find_program, free_port
 
@@ -152,7 +152,7 @@ def evaluate(
         with (
             temporary_prometheus(tsdb, work / f"prometheus-{number}.log") as server,
             requests.Session() as session,
-            PieceWriter(tsdb, work / f"level-{number}") as writer,
+            PieceWriter(tsdb, work / f"level-{number}", step) as writer,
         ):
             for begin, stop in pieces:
                 out = writer.at(begin)
@@ -195,9 +195,9 @@ def temporary_prometheus(tsdb: Path, log: Path) -> Server:
 
 def _pieces(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:
     """Cut [start, end] at the borders of blocks; every part begins and ends on a multiple of step."""
-    begin = start
+    begin, length = start, piece_seconds(step)
     while begin <= end:
-        border = (begin // PIECE_SECONDS + 1) * PIECE_SECONDS
+        border = (begin // length + 1) * length
         stop, following = begin, begin + step
         while following < border and following <= end:
             stop, following = following, following + step

@@ -18,9 +18,16 @@ from plumbline.backfill.openmetrics import END
 from plumbline.errors import ToolError
 from plumbline.servers import find_program, run_program
 
-# One of Prometheus's own block ranges (2 h times powers of 3).
-PIECE_SECONDS = 162 * 3600
+# Prometheus's own block ranges are 2 h times powers of 3; these are the longer ones.
+_BLOCK_RANGES = tuple(2.0 * 3**power * 3600.0 for power in range(4, 8))
+_STEPS_PER_PIECE = 1000
 _WAITING_PIECES = 2
+
+
+def piece_seconds(step: float) -> float:
+    """Return the length of a piece for samples this far apart: the longest of at most 1000 steps."""
+    fitting = [length for length in _BLOCK_RANGES if length <= step * _STEPS_PER_PIECE]
+    return fitting[-1] if fitting else _BLOCK_RANGES[0]
 
 
 class PieceWriter:
@@ -28,12 +35,18 @@ class PieceWriter:
 
     Samples must arrive in time order per series. A context manager: leaving it waits for promtool.
 
+    Args:
+        tsdb: receives the blocks.
+        work: folder for the pieces.
+        step: seconds between samples.
+
     Attributes:
         blocks: number of pieces handed to promtool.
     """
 
-    def __init__(self, tsdb: Path, work: Path) -> None:
+    def __init__(self, tsdb: Path, work: Path, step: float) -> None:
         self.blocks = 0
+        self._seconds = piece_seconds(step)
         self._promtool = find_program("promtool")
         self._tsdb = tsdb
         self._work = work
@@ -63,7 +76,7 @@ class PieceWriter:
 
     def at(self, time: float) -> IO[str]:
         """Return the file that takes samples of this time, closing the piece before it."""
-        piece = int(time // PIECE_SECONDS)
+        piece = int(time // self._seconds)
         if piece != self._piece or self._file is None:
             self._close_piece()
             self._piece = piece
@@ -92,7 +105,7 @@ class PieceWriter:
         fresh.mkdir()
         run_program([
             self._promtool, "tsdb", "create-blocks-from", "openmetrics", "--quiet",
-            f"--max-block-duration={PIECE_SECONDS // 3600}h", piece, fresh,
+            f"--max-block-duration={self._seconds / 3600:.0f}h", piece, fresh,
         ])  # fmt: skip
         made = [path for path in fresh.iterdir() if (path / "meta.json").is_file()]
         if not made:

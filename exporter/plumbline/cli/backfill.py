@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from plumbline.cli.options import PathType, catalogue_option, duration_seconds, json_option
 from plumbline.errors import UsageError
@@ -17,7 +18,7 @@ from plumbline.errors import UsageError
 @catalogue_option
 @click.option("--baselines", type=PathType, help="Folder of baseline artefacts.")
 @click.option("--data", type=PathType, required=True, help="Data folder of the exporter; keeps the events.")
-@click.option("--tsdb", type=PathType, required=True, help="Folder of a Prometheus's blocks; it must not run.")
+@click.option("--tsdb", type=PathType, required=True, help="Folder of a stopped Prometheus's blocks.")
 @click.option(
     "--step", default="15m", show_default=True, callback=duration_seconds,
     help="Event time between samples; windows below 4 steps mean little.",
@@ -51,19 +52,18 @@ def backfill(
     """
     from plumbline.backfill.run import backfill as load
     from plumbline.catalogue.load import load_catalogue
-    from plumbline.demo.screen import Screen
     from plumbline.engine import open_engine
+    from plumbline.progress import progress
 
     every = step if rule_step is None else duration_seconds(ctx, ctx.command.params[0], rule_step)
     if not history.is_file():
         raise UsageError(f"{history}: no such file")
     engine = open_engine(load_catalogue(catalogue), baselines, data)
-    screen = Screen(to_stderr=True)
     try:
-        with screen.progress("events") as events_done, screen.progress("recording rules") as rules_done:
+        with progress(Console(stderr=True), "history") as advance:
             report = load(
                 history, engine, tsdb, step=step, rules=rules, rule_step=every,
-                labels={"job": job, "instance": instance}, progress=events_done, rule_progress=rules_done,
+                labels={"job": job, "instance": instance}, progress=advance, rule_progress=advance,
             )  # fmt: skip
     finally:
         engine.close()

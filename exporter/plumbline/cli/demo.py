@@ -67,6 +67,8 @@ def demo(
     from plumbline.demo.stage import Settings, run
 
     signal.signal(signal.SIGTERM, _terminated)
-    settings = Settings(catalogue, work_dir.resolve(), days, fault_days, minutes, history_step, rule_step, seed)
+    settings = Settings(
+        catalogue, work_dir.resolve(), days, fault_days, minutes, history_step, rule_step, seed
+    )
     stay = not (leave or os.environ.get("DEMO_EXIT", "") not in ("", "0"))
     ctx.exit(0 if run(settings, Screen(), stay=stay) else 1)

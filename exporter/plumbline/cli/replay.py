@@ -22,7 +22,9 @@ from plumbline.units import parse_time
 )  # fmt: skip
 @click.option("--from", "first", help="Event time to begin at (RFC 3339 or epoch seconds).")
 @click.option("--to", "last", help="Event time to end at.")
-@click.option("--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Events a request.")
+@click.option(
+    "--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Events a request."
+)
 @click.option(
     "--patience", type=click.FloatRange(0.0), default=60.0, show_default=True,
     help="Seconds to go on while the exporter does not answer.",

@@ -9,6 +9,7 @@ predict that day's and all later flights without weather, as they would in produ
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -224,7 +225,8 @@ def _in_order(
     make = _Maker(rows, predicted)
     order = np.lexsort((index, kinds, times))
     shift = plan.shift
-    for kind, row, moment in zip(kinds[order].tolist(), index[order].tolist(), times[order].tolist(), strict=True):
+    in_order = zip(kinds[order].tolist(), index[order].tolist(), times[order].tolist(), strict=True)
+    for kind, row, moment in in_order:
         if kind == 0:
             event = {**others[row], "ts": moment + shift}
             if "data_ts" in event:
@@ -269,7 +271,7 @@ class _Maker:
                 event["prediction"] = "1" if score >= THRESHOLD else "0"
                 event["score"] = score
                 latency = float(self._predicted.late_latency[row])
-            if latency == latency:  # noqa: PLR0124 - not NaN: it was measured
+            if not math.isnan(latency):
                 event["latency"] = latency
             yield event
 
@@ -278,5 +280,6 @@ class _Maker:
         minutes = self._arrival[row]
         for model, actual in ((DELAY, minutes), (LATE, "1" if minutes > LATE_MINUTES else "0")):
             yield {
-                "type": "outcome", "ts": ts, "request_id": request_id(model, self._ids[row]), "actual": actual,
+                "type": "outcome", "ts": ts, "request_id": request_id(model, self._ids[row]),
+                "actual": actual,
             }  # fmt: skip

@@ -89,9 +89,9 @@ def prepare(flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per departure: ``ts`` (scheduled departure, epoch seconds), ``hour_ts`` (its full hour),
-        ``day`` (local date), ``flight_id`` (unique), the features (missing values as they are), ``arr_delay`` (minutes; NaN for
-        cancelled and diverted flights), ``known_ts`` (when the arrival was known: scheduled departure +
-        departure delay + time in the air + taxi; NaN where it never was).
+        ``day`` (local date), ``flight_id`` (unique), the features (missing values as they are),
+        ``arr_delay`` (minutes; NaN for cancelled and diverted flights), ``known_ts`` (when the arrival was
+        known: scheduled departure + departure delay + time in the air + taxi; NaN where it never was).
     """
     import pandas as pd
 

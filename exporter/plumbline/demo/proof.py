@@ -202,8 +202,8 @@ def pages_arrived(notices: Sequence[Notice]) -> list[Check]:
         if n.labels.get("owner") != n.owner or (n.severity in ways and ways[n.severity] != n.kind)
     ]
     return [
-        Check("at least one ticket (warning)", any(n.severity == "warning" for n in firing), listed("ticket")),
-        Check("at least one page (critical)", any(n.severity == "critical" for n in firing), listed("page")),
+        Check("at least one ticket came", any(n.severity == "warning" for n in firing), listed("ticket")),
+        Check("at least one page came", any(n.severity == "critical" for n in firing), listed("page")),
         Check("every notice reached its owner", bool(notices) and not strays, "; ".join(strays) or "all"),
         Check(
             "the broken feed paged its owner",

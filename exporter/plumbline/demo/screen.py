@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from plumbline.demo.proof import Check
 from plumbline.demo.receiver import Notice
-
-_PLAIN_SECONDS = 10.0
-
-
-class Advance(Protocol):
-    """Moves a progress display."""
-
-    def __call__(self, done: float, total: float, what: str) -> None:
-        """Show that ``done`` of ``total`` is done, and what is being done."""
+from plumbline.progress import Advance, progress
 
 
 class Screen:
     """Prints to a console; safe to be used from several threads."""
 
-    def __init__(self, console: Console | None = None, *, to_stderr: bool = False) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=True, stderr=to_stderr)
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False, soft_wrap=True)
         self._began = time.monotonic()
 
     def step(self, text: str) -> None:
@@ -58,28 +47,9 @@ class Screen:
             f"{escape(notice.alert)} {escape(subject)} [dim]{escape(notice.summary)}[/]"
         )
 
-    @contextmanager
-    def progress(self, title: str) -> Iterator[Advance]:
-        """Show progress while the block runs; on anything but a terminal a line now and then."""
-        if self.console.is_terminal:
-            columns = (TextColumn("       {task.description:<28}"), BarColumn(40), TimeElapsedColumn())
-            with Progress(*columns, TextColumn("{task.fields[what]}"), console=self.console) as display:
-                task = display.add_task(title, total=None, what="")
-
-                def live(done: float, total: float, what: str) -> None:
-                    display.update(task, completed=done, total=total, what=what)
-
-                yield live
-            return
-        last = time.monotonic()
-
-        def plain(done: float, total: float, what: str) -> None:
-            nonlocal last
-            if time.monotonic() - last >= _PLAIN_SECONDS:
-                last = time.monotonic()
-                self.say(f"{title}: {done / total if total else 1.0:.0%} {what}")
-
-        yield plain
+    def progress(self, title: str) -> AbstractContextManager[Advance]:
+        """Show progress while a block runs; on anything but a terminal a line now and then."""
+        return progress(self.console, title)
 
     def checks(self, checks: list[Check]) -> None:
         """Print the proof as a table."""

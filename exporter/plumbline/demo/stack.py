@@ -17,7 +17,6 @@ from types import TracebackType
 from plumbline.demo.configuration import Ports
 from plumbline.servers import LOOPBACK, Server, find_program
 
-
 _PIDS = "pids"
 
 
@@ -77,7 +76,8 @@ class Stack:
             Server(
                 "exporter",
                 [
-                    sys.executable, "-m", "plumbline.cli.main", "serve", "--catalogue", work / "plumbline.yaml",
+                    sys.executable, "-m", "plumbline.cli.main", "serve",
+                    "--catalogue", work / "plumbline.yaml",
                     "--baselines", work / "baselines", "--data", work / "data",
                     "--listen", f"{LOOPBACK}:{port}",
                 ],
@@ -159,7 +159,8 @@ class Stack:
 
 def _grafana_home(program: Path) -> Path | None:
     """Return the folder that holds Grafana's ``public`` and ``conf``."""
-    candidates = [program.resolve().parent.parent, Path("/usr/share/grafana"), Path("/usr/local/share/grafana")]
+    beside = program.resolve().parent.parent
+    candidates = [beside, Path("/usr/share/grafana"), Path("/usr/local/share/grafana")]
     named = os.environ.get("GF_PATHS_HOME")
     if named:
         candidates.insert(0, Path(named))

