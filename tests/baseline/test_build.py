@@ -1,5 +1,5 @@
 """The whole build: bins, counts, quality and lineage from a table."""
-# ruff: noqa: E501 - exact messages stand in one piece
+
 
 from __future__ import annotations
 

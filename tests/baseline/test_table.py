@@ -1,5 +1,5 @@
 """Tables: typed columns from CSV and Parquet, and errors that name file, column and row."""
-# ruff: noqa: E501 - exact messages stand in one piece
+
 
 from __future__ import annotations
 

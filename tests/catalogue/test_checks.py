@@ -1,5 +1,5 @@
 """Each check finds what it is for, at the right line, and nothing in a good catalogue."""
-# ruff: noqa: E501 - tables of cases and exact messages read best unbroken
+
 
 from __future__ import annotations
 

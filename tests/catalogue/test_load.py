@@ -1,5 +1,5 @@
 """The loader: every problem at once, each with its line, in words that say what to do."""
-# ruff: noqa: E501 - tables of cases and exact messages read best unbroken
+
 
 from __future__ import annotations
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from samples import OWNER, body, outcome, prediction, values
 from sklearn.metrics import confusion_matrix, log_loss, mean_absolute_error, r2_score
 
 from plumbline.engine import Engine
 from plumbline.events import parse
+from samples import OWNER, body, outcome, prediction, values
 
 Opener = Callable[..., Engine]
 

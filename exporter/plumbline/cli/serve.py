@@ -59,7 +59,7 @@ def serve(
     /-/healthy, /-/ready and a landing page on one port. Ends on SIGTERM or Ctrl-C when everything
     accepted is stored.
     """
-    configure_logging(cast(Format, log_format), debug)
+    configure_logging(cast("Format", log_format), debug)
     host, port = parse_listen(listen, insecure_listen)
     declared = load_catalogue(catalogue)
     # The port before the store: a second exporter by mistake fails here, with nothing touched.
