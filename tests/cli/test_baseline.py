@@ -98,3 +98,8 @@ def test_bars_are_in_proportion_and_a_rare_bin_is_still_visible():
     assert bar(0.5, 1.0) == "█" * 15
     assert bar(1e-6, 1.0) == "▏"
     assert bar(0.0, 1.0) == ""
+
+
+def test_a_folder_that_cannot_be_written_is_one_message(table, catalogue, capsys):
+    assert run([*build(table, catalogue), "--output", str(table)]) == 1
+    assert "cannot be written" in capsys.readouterr().err

@@ -139,3 +139,17 @@ def test_check_finds_a_damaged_baseline_and_an_absent_folder(catalogue, generato
     assert "the file was changed or cut off" in capsys.readouterr().out
     assert run(["check", str(catalogue), "--baselines", str(tmp_path / "none")]) == 1
     assert "no such folder" in capsys.readouterr().out
+
+
+def test_a_generated_file_that_became_something_else_is_out_of_date(catalogue, generators):
+    generators(a__txt="one\n")
+    (catalogue.parent / "a.txt").write_bytes(b"\xff\x00")
+    assert run(["check", str(catalogue)]) == 1
+    assert run(["generate", str(catalogue)]) == 0
+    assert (catalogue.parent / "a.txt").read_bytes() == b"one\n"
+
+
+def test_generate_says_when_it_cannot_write(catalogue, generators, capsys):
+    generators(a__txt="one\n")
+    assert run(["generate", str(catalogue), "--output", str(catalogue)]) == 1
+    assert "cannot be written" in capsys.readouterr().err
