@@ -1,6 +1,5 @@
 """The whole build: bins, counts, quality and lineage from a table."""
 
-
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """Whatever a person writes, the loader answers with a catalogue or with problems that have lines."""
+# ruff: noqa: PT017 - an edit may also be harmless, so the error is not certain
 
 from __future__ import annotations
 

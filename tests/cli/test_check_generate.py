@@ -1,5 +1,4 @@
 """``plumbline check`` and ``plumbline generate``."""
-# ruff: noqa: E501 - exact messages stand in one piece
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """The frame of the command line: help, exit codes, messages without traceback."""
-# ruff: noqa: E501 - exact messages stand in one piece
 
 from __future__ import annotations
 
