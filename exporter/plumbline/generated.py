@@ -55,7 +55,7 @@ def stale_files(files: Iterable[GeneratedFile], folder: Path) -> list[str]:
     stale = []
     for file in files:
         target = folder / file.path
-        if not target.is_file() or target.read_text(encoding="utf-8") != file.content:
+        if not target.is_file() or target.read_bytes() != file.content.encode():
             stale.append(file.path)
     return stale
 

@@ -1,6 +1,5 @@
 """Tables: typed columns from CSV and Parquet, and errors that name file, column and row."""
 
-
 from __future__ import annotations
 
 import gzip

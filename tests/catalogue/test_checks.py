@@ -1,6 +1,5 @@
 """Each check finds what it is for, at the right line, and nothing in a good catalogue."""
 
-
 from __future__ import annotations
 
 import inspect

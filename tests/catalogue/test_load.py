@@ -1,6 +1,5 @@
 """The loader: every problem at once, each with its line, in words that say what to do."""
 
-
 from __future__ import annotations
 
 from pathlib import Path

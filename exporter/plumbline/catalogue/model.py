@@ -18,7 +18,14 @@ def _duration(text: str) -> str:
     return text
 
 
-Duration = Annotated[str, AfterValidator(_duration), Field(description="a Prometheus duration: 30s, 1h30m, 7d")]
+Duration = Annotated[
+    str,
+    AfterValidator(_duration),
+    Field(
+        description="a Prometheus duration: 30s, 1h30m, 7d",
+        json_schema_extra={"pattern": r"^(0|([0-9]+(ms|[smhdwy]))+)$"},  # for editors; _duration decides
+    ),
+]
 Name = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$"),
@@ -79,8 +86,8 @@ class Objective(_Strict):
     """A quality objective: an absolute bound, or a largest loss against the baseline."""
 
     metric: str
-    floor: float | None = Field(None, description="smallest acceptable value (metrics where larger is better)")
-    ceiling: float | None = Field(None, description="largest acceptable value (metrics where smaller is better)")
+    floor: float | None = Field(None, description="smallest acceptable value (where larger is better)")
+    ceiling: float | None = Field(None, description="largest acceptable value (where smaller is better)")
     max_drop: float | None = Field(None, gt=0, description="largest acceptable loss against the baseline")
     severity: Severity
 

@@ -16,7 +16,7 @@ from plumbline.baseline.artefact import load_baseline, save_baseline
 from plumbline.baseline.show import picture
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
-from plumbline.cli.options import PathType, catalogue_option, duration_seconds, json_option
+from plumbline.cli.options import PathType, catalogue_option, duration_seconds, json_option, writing
 from plumbline.errors import UsageError
 
 
@@ -99,7 +99,8 @@ def build(
     )
     with _Progress() as progress:
         built = build_baseline(model_name, version, model, settings, progress.advance)
-    path = save_baseline(built.baseline, output)
+    with writing(output):
+        path = save_baseline(built.baseline, output)
     made = built.baseline
     if as_json:
         report = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from plumbline.catalogue.load import load_catalogue
-from plumbline.cli.options import PathType, catalogue_argument, json_option
+from plumbline.cli.options import PathType, catalogue_argument, json_option, writing
 from plumbline.generated import run_generators, stale_files, write_files
 
 
@@ -29,7 +29,8 @@ def generate(
     """
     files = run_generators(load_catalogue(catalogue))
     folder = output or catalogue.parent
-    changed = stale_files(files, folder) if only_check else write_files(files, folder)
+    with writing(folder):
+        changed = stale_files(files, folder) if only_check else write_files(files, folder)
     if as_json:
         click.echo(json.dumps({"files": [file.path for file in files], "changed": sorted(changed)}, indent=2))
     else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from plumbline.errors import PlumblineError
 from plumbline.units import parse_duration
 
 DEFAULT_CATALOGUE = "plumbline.yaml"
@@ -34,3 +36,15 @@ def duration_seconds(ctx: click.Context, param: click.Parameter, value: str) -> 
     if seconds <= 0.0:
         raise click.BadParameter("must be longer than 0", ctx, param)
     return seconds
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn the file system's refusal to write into an expected error."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder
+        raise PlumblineError(
+            f"{place}: cannot be written: {error.strerror}; choose another folder, or correct this one"
+        ) from error
