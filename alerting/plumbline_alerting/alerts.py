@@ -100,7 +100,9 @@ class _Maker:
             queries.model_quality_decay(self.scene),
             severity="warning",
             summary="A model's quality is below its warning objective.",
-            description=f"{{{{ $labels.metric }}}} of {_WHO} is {_VALUE} over {slow} ({numbers('warning', slow)}).",
+            description=(
+                f"{{{{ $labels.metric }}}} of {_WHO} is {_VALUE} over {slow} ({numbers('warning', slow)})."
+            ),
             dashboard="quality",
             variables=MODEL,
         )
@@ -181,8 +183,9 @@ class _Maker:
             severity="critical",
             summary="A model's input is suddenly missing or invalid.",
             description=(
-                f"{{{{ $value | humanizePercentage }}}} of the values of {{{{ $labels.feature }}}} for {_WHO} "
-                f"are {{{{ $labels.problem }}}} over {tile} (share missing in the baseline {ask(known, *of)}, "
+                f"{{{{ $value | humanizePercentage }}}} of the values of {{{{ $labels.feature }}}} for "
+                f"{_WHO} are {{{{ $labels.problem }}}} over {tile} (share missing in the baseline "
+                f"{ask(known, *of)}, "
                 f"threshold {queries.BROKEN_JUMP:g} above the baseline, "
                 f"n = {ask(n_tile, *of, unit='humanize')} values)."
             ),
@@ -283,7 +286,8 @@ class _Maker:
             summary="The last run of a data pipeline failed.",
             description=(
                 f"{where} failed at {{{{ $value | humanizeTimestamp }}}} and has not succeeded since "
-                f"(one run every {bound('cadence_seconds', 'humanizeDuration')}). Models that depend on it: {models}."
+                f"(one run every {bound('cadence_seconds', 'humanizeDuration')}). "
+                f"Models that depend on it: {models}."
             ),
             dashboard="pipelines",
             variables=("pipeline",),
@@ -294,8 +298,8 @@ class _Maker:
             severity="critical",
             summary="A production model's data are too old.",
             description=(
-                f"{where}: newest data or last success is {{{{ $value | humanizeDuration }}}} old (data may be "
-                f"{bound('freshness_seconds', 'humanizeDuration')} old, one run every "
+                f"{where}: newest data or last success is {{{{ $value | humanizeDuration }}}} old "
+                f"(data may be {bound('freshness_seconds', 'humanizeDuration')} old, one run every "
                 f"{bound('cadence_seconds', 'humanizeDuration')}). Models that depend on it: {models}."
             ),
             dashboard="pipelines",
@@ -320,7 +324,9 @@ class _Maker:
             # The windows of drift and decay still hold the bad data when the pipeline works again.
             keep=self.scene.drift,
             summary="A pipeline that a model depends on is broken; the model's drift and decay are muted.",
-            description="{{ $labels.model }} depends on pipeline {{ $labels.pipeline }}, which failed or is stale.",
+            description=(
+                "{{ $labels.model }} depends on pipeline {{ $labels.pipeline }}, which failed or is stale."
+            ),
             dashboard="pipelines",
             variables=("pipeline",),
         )
@@ -334,7 +340,7 @@ class _Maker:
             "vector(1)",
             severity="info",
             summary="Alerting works; this alert always fires.",
-            description="Value 1, always. If it stops arriving, the way from Prometheus to the pager is broken.",
+            description="Value 1, always. If it stops arriving, no page would arrive either.",
             dashboard="exporter",
             owner=owner,
         )
@@ -380,7 +386,9 @@ class _Maker:
             queries.disk_fills_soon(self.scene),
             severity="warning",
             summary="The store's disk is full within four days at this rate.",
-            description=f"{{{{ $value | humanize1024 }}}}B are free; the last {queries.DISK_RANGE} lead to 0.",
+            description=(
+                f"{{{{ $value | humanize1024 }}}}B are free; the last {queries.DISK_RANGE} lead to 0."
+            ),
             dashboard="exporter",
             owner=owner,
         )
