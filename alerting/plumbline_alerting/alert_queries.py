@@ -242,7 +242,7 @@ def pipeline_rows_anomalous(scene: Scene) -> str:
     """Rows written per successful run of the last stage, outside the declared bounds."""
     parts = []
     for cadence, pipelines in scene.pipelines_by_cadence():
-        window = format_duration(cadence)
+        window = format_duration(max(cadence, 4 * parse_duration(scene.evaluation.scrape_interval)))
         stages: dict[str, list[str]] = {}
         for name in pipelines:
             stages.setdefault(scene.catalogue.pipelines[name].stages[-1], []).append(name)
