@@ -7,6 +7,8 @@ query serves every model. Common to all: a sample-size gate beside every ratio, 
 
 from __future__ import annotations
 
+from textwrap import indent
+
 from plumbline import names
 from plumbline.units import format_duration, parse_duration
 from plumbline_alerting.promql import FEATURE, MV, WHOLE, one_of, quoted
@@ -33,13 +35,13 @@ _OWNER = f"max by ({MV}, owner) ({_PRODUCTION})"
 
 def owned(expr: str) -> str:
     """Keep production versions and add their owner."""
-    return f"(\n{expr}\n)\n* on ({MV}) group_left (owner) {_OWNER}"
+    return f"(\n{indent(expr, '  ')}\n)\n* on ({MV}) group_left (owner) {_OWNER}"
 
 
 def pipeline_owned(expr: str) -> str:
     """Add the pipeline's owner."""
     owner = f"max by (pipeline, owner) ({names.PIPELINE_INFO.name})"
-    return f"(\n{expr}\n)\n* on (pipeline) group_left (owner) {owner}"
+    return f"(\n{indent(expr, '  ')}\n)\n* on (pipeline) group_left (owner) {owner}"
 
 
 def objective(metric: str, by: str = MV) -> str:
@@ -82,7 +84,7 @@ def model_quality_critical(scene: Scene) -> str:
     samples = objective(names.OBJECTIVE_SAMPLES)
     slow = quality_worse(scene.slow, "critical", samples)
     fast = quality_worse(scene.fast, "critical", f"clamp_max({samples}, {FAST_SAMPLES})")
-    return owned(f"{slow}\nand on ({MV}, metric) (\n{fast}\n)")
+    return owned(f"{slow}\nand on ({MV}, metric) (\n{indent(fast, '  ')}\n)")
 
 
 def model_quality_decay(scene: Scene) -> str:
@@ -240,7 +242,7 @@ def pipeline_rows_anomalous(scene: Scene) -> str:
     """Rows written per successful run of the last stage, outside the declared bounds."""
     parts = []
     for cadence, pipelines in scene.pipelines_by_cadence():
-        window = format_duration(cadence)
+        window = format_duration(max(cadence, 4 * parse_duration(scene.evaluation.scrape_interval)))
         stages: dict[str, list[str]] = {}
         for name in pipelines:
             stages.setdefault(scene.catalogue.pipelines[name].stages[-1], []).append(name)

@@ -28,7 +28,10 @@ EXPLAINED_BY_EXPORTER = (
     "ModelTrafficLost",
 )
 
-_TITLE = "[{{ .Status | toUpper }}] {{ .CommonLabels.alertname }} {{ .CommonLabels.model }}{{ .CommonLabels.pipeline }}"
+_TITLE = (
+    "[{{ .Status | toUpper }}] {{ .CommonLabels.alertname }} "
+    "{{ .CommonLabels.model }}{{ .CommonLabels.pipeline }}"
+)
 _BODY = (
     "{{ range .Alerts }}{{ .Annotations.summary }}\n{{ .Annotations.description }}\n"
     "{{ with .Annotations.verdict }}{{ . }}\n{{ end }}{{ .Annotations.dashboard_url }}\n"

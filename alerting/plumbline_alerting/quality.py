@@ -81,7 +81,10 @@ def samples(window: Window) -> Iterable[Rule]:
     sums = _Sums(window.name)
     yield Rule(
         record=sums.samples,
-        expr=f"sum by ({SLICE}) ({sums.of(names.CONFUSION)})\nor\nsum by ({SLICE}) ({sums.of(names.REGRESSION)})",
+        expr=(
+            f"sum by ({SLICE}) ({sums.of(names.CONFUSION)})\n"
+            f"or\nsum by ({SLICE}) ({sums.of(names.REGRESSION)})"
+        ),
     )
 
 

@@ -74,7 +74,8 @@ class Scene:
         The look-back of two runs hands over to PipelineStale; at most 1440 steps keep it cheap; the
         width must hold four scrapes and two steps, or a failure could slip between them.
         """
-        lookback = 2 * cadence
-        step = max(parse_duration(self.evaluation.rule_interval), lookback // 1440, 1.0)
+        step = max(parse_duration(self.evaluation.rule_interval), 2 * cadence // 1440, 1.0)
         width = max(4 * parse_duration(self.evaluation.scrape_interval), 2 * step)
+        # Short cadences (a demo's) still leave the alert time to be pending and to fire.
+        lookback = max(2 * cadence, 4 * width + parse_duration(self.evaluation.alert_for))
         return format_duration(lookback), format_duration(step), format_duration(width)

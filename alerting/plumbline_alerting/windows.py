@@ -5,7 +5,8 @@ Two kinds of chain:
 - drift has thousands of bins, so every window but the first is summed from the window before it;
 - quality, traffic and outcomes have few series but must not lag, so a window is read raw while that
   costs at most ``RAW_SCRAPES`` samples per series (a raw range also tolerates gaps in the scrape), and
-  otherwise is summed from a window of at most a twelfth of it.
+  otherwise is summed from a window of at most a twelfth of it, unless that would be more than
+  ``MOST_TILES`` and a longer one costs less.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from plumbline.catalogue.model import Evaluation
 from plumbline.units import format_duration, parse_duration
 
 RAW_SCRAPES = 1500
-_FINEST_PART = 12
+FEWEST_TILES = 12
+MOST_TILES = 400
 _LONGEST_INTERVAL = 240.0  # Prometheus looks back 5 minutes for a sample: rules must run more often
 
 
@@ -61,6 +63,19 @@ def _sorted(names: Sequence[str]) -> list[tuple[str, float]]:
     return sorted({(name, parse_duration(name)) for name in names}, key=lambda pair: pair[1])
 
 
+def _tile(seconds: float, shorter: Sequence[tuple[str, float]]) -> str:
+    """Return the longest tile that lags little, or else the one that costs least; empty if there is none.
+
+    Args:
+        seconds: the window.
+        shorter: windows of which it is a multiple, shortest first.
+    """
+    fits = [name for name, s in shorter if FEWEST_TILES <= seconds / s <= MOST_TILES]
+    if fits:
+        return fits[-1]
+    return shorter[-1][0] if shorter else ""
+
+
 def drift_windows(evaluation: Evaluation) -> tuple[Window, ...]:
     """Return the drift windows, shortest first, each summed from the one before."""
     windows = []
@@ -82,7 +97,6 @@ def quality_windows(evaluation: Evaluation) -> tuple[Window, ...]:
         index = sum(1 for step in steps if step < seconds)
         tile = ""
         if seconds / scrape > RAW_SCRAPES:
-            parts = [n for n, s in pairs if seconds % s == 0 and s * _FINEST_PART <= seconds]
-            tile = parts[-1] if parts else ""
+            tile = _tile(seconds, [(n, s) for n, s in pairs if s < seconds and seconds % s == 0])
         windows.append(Window(name, seconds, _interval(evaluation, index, pairs[0][1]), tile))
     return tuple(windows)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import write_files
 from plumbline_alerting.generate import generate
@@ -28,24 +29,26 @@ FAST = {
 }
 
 
-def read_catalogue(path: Path, **changes: object) -> Catalogue:
+def faster(path: Path, folder: Path) -> Catalogue:
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return Catalogue.model_validate({**document, **changes})
+    fast = folder / path.name
+    fast.write_text(yaml.safe_dump({**document, "evaluation": FAST}), encoding="utf-8")
+    return load_catalogue(fast)
 
 
 @pytest.fixture(scope="session")
 def root_catalogue() -> Catalogue:
-    return read_catalogue(ROOT / "plumbline.yaml")
+    return load_catalogue(ROOT / "plumbline.yaml")
 
 
 @pytest.fixture(scope="session")
-def fast_catalogue() -> Catalogue:
-    return read_catalogue(ROOT / "plumbline.yaml", evaluation=FAST)
+def fast_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    return faster(ROOT / "plumbline.yaml", tmp_path_factory.mktemp("fast"))
 
 
 @pytest.fixture(scope="session")
 def test_catalogue() -> Catalogue:
-    return read_catalogue(RULE_TESTS / "plumbline.yaml")
+    return load_catalogue(RULE_TESTS / "plumbline.yaml")
 
 
 @pytest.fixture(scope="session", params=["root", "fast", "test"])

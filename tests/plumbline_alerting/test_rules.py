@@ -72,7 +72,9 @@ def test_default_windows_run_every_1_2_4_and_4_minutes() -> None:
 
 def test_long_windows_are_sums_of_tiles_that_fill_them_exactly(any_catalogue: Catalogue) -> None:
     evaluation = any_catalogue.evaluation
-    for window in (*drift_windows(evaluation), *quality_windows(evaluation)):
+    windows = (*drift_windows(evaluation), *quality_windows(evaluation))
+    assert any(window.tile for window in windows)
+    for window in windows:
         text = window.increase("c_total", "c:increase", ("model",))
         if not window.tile:
             assert text == f"sum by (model) (increase(c_total[{window.name}]))"
@@ -87,6 +89,11 @@ def test_long_windows_are_sums_of_tiles_that_fill_them_exactly(any_catalogue: Ca
 def test_quality_windows_are_raw_up_to_six_hours_by_default() -> None:
     tiles = {w.name: w.tile for w in quality_windows(Evaluation())}
     assert tiles == {"5m": "", "1h": "", "6h": "", "1d": "1h", "7d": "6h"}
+
+
+def test_a_long_window_over_tiny_ones_is_summed_from_the_longest_of_them() -> None:
+    evaluation = Evaluation(scrape_interval="1s", quality=("15s", "2m", "1d", "7d"))
+    assert [w.tile for w in quality_windows(evaluation)] == ["", "", "2m", "1d"]
 
 
 def test_models_with_different_positive_classes_get_one_rule_without_duplicates(

@@ -1,0 +1,221 @@
+"""Texts of the alerts about models: quality, the service, drift, outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plumbline import names
+from plumbline_alerting import alert_queries as queries
+from plumbline_alerting.maker import VALUE, Maker
+from plumbline_alerting.model import Rule
+from plumbline_alerting.promql import WHOLE
+from plumbline_alerting.templates import MODEL, ask
+
+WHO = "{{ $labels.model }} {{ $labels.version }}"
+MV_OF = "model=%q, version=%q"
+
+
+def quality(make: Maker) -> Iterable[Rule]:
+    """Quality against the outcome."""
+    slow, fast = make.scene.slow, make.scene.fast
+
+    def numbers(severity: str, window: str) -> str:
+        bound = f"max({names.OBJECTIVE.name}{{{MV_OF}, metric=%q, severity=`{severity}`}})".replace("`", '"')
+        known = f"max({names.BASELINE_QUALITY.name}{{{MV_OF}, metric=%q}})"
+        loss = f"max({names.R_QUALITY_LOSS.over(window)}{{{MV_OF}, metric=%q, {WHOLE}}})"
+        n = f"max({names.R_QUALITY_SAMPLES.over(window)}{{{MV_OF}, {WHOLE}}})"
+        of = (*MODEL, "metric")
+        return (
+            f"objective {ask(bound, *of)}, baseline {ask(known, *of)}, "
+            f"{ask(loss, *of)} standard errors worse, n = {ask(n, *MODEL, unit='humanize')} outcomes"
+        )
+
+    now = f"max({names.R_QUALITY.over(fast)}{{{MV_OF}, metric=%q, {WHOLE}}})"
+    yield from make.alert(
+        "ModelQualityCritical",
+        queries.model_quality_critical(make.scene),
+        severity="critical",
+        summary="A model's quality has fallen below its critical objective.",
+        description=(
+            f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {slow} and "
+            f"{ask(now, *MODEL, 'metric')} over {fast} ({numbers('critical', slow)})."
+        ),
+        dashboard="quality",
+        variables=MODEL,
+    )
+    yield from make.alert(
+        "ModelQualityDecay",
+        queries.model_quality_decay(make.scene),
+        severity="warning",
+        summary="A model's quality is below its warning objective.",
+        description=(
+            f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {slow} ({numbers('warning', slow)})."
+        ),
+        dashboard="quality",
+        variables=MODEL,
+    )
+    error = f"max({names.R_CALIBRATION_STDERR.over(slow)}{{{MV_OF}}})"
+    n = f"max({names.R_QUALITY_SAMPLES.over(slow)}{{{MV_OF}, {WHOLE}}})"
+    yield from make.alert(
+        "CalibrationDrift",
+        queries.calibration_drift(make.scene),
+        severity="warning",
+        summary="A model's scores no longer mean what they meant in the baseline.",
+        description=(
+            f"Over {slow} the share of positives of {WHO} is {VALUE} away from what the baseline "
+            f"expects at the same scores (threshold {queries.CALIBRATION_FLOOR:g} and "
+            f"{queries.SIGMAS} standard errors of {ask(error, *MODEL)}, "
+            f"n = {ask(n, *MODEL, unit='humanize')} outcomes)."
+        ),
+        dashboard="quality",
+        variables=MODEL,
+    )
+
+
+def serving(make: Maker) -> Iterable[Rule]:
+    """The service itmake."""
+    fast, short = make.scene.fast, make.scene.short
+
+    def bound(metric: str) -> str:
+        return ask(f'max({names.OBJECTIVE.name}{{{MV_OF}, metric="{metric}"}})', *MODEL)
+
+    n = ask(
+        f"max({names.R_INCREASES[names.PREDICTIONS.name].over(fast)}{{{MV_OF}}})", *MODEL, unit="humanize"
+    )
+    yield from make.alert(
+        "ModelErrorRateCritical",
+        queries.model_error_rate_critical(make.scene),
+        severity="critical",
+        summary="A model answers with too many errors.",
+        description=(
+            f"{{{{ $value | humanizePercentage }}}} of the predictions of {WHO} failed over {fast} "
+            f"(objective {bound(names.OBJECTIVE_ERRORS)} as a ratio, n = {n} predictions)."
+        ),
+        dashboard="fleet",
+        variables=MODEL,
+    )
+    yield from make.alert(
+        "ModelLatencyCritical",
+        queries.model_latency_critical(make.scene),
+        severity="critical",
+        summary="A model answers too slowly.",
+        description=(
+            f"The 99th percentile of the latency of {WHO} is {{{{ $value | humanizeDuration }}}} over "
+            f"{fast} (objective {bound(names.OBJECTIVE_LATENCY)} s, n = {n} predictions)."
+        ),
+        dashboard="fleet",
+        variables=MODEL,
+    )
+    yield from make.alert(
+        "ModelTrafficLost",
+        queries.model_traffic_lost(make.scene),
+        severity="critical",
+        summary="A model gets less traffic than at its quietest.",
+        description=(
+            f"{{{{ $labels.model }}}} gets {VALUE} predictions per second over {short}, all versions "
+            f"together (expected at its quietest: {bound(names.OBJECTIVE_TRAFFIC)})."
+        ),
+        dashboard="fleet",
+        variables=MODEL,
+    )
+
+
+def drift(make: Maker) -> Iterable[Rule]:
+    """Inputs and predictions against the baseline."""
+    tile, window = make.scene.tile, make.scene.drift
+    one = f"{MV_OF}, feature=%q"
+    of = (*MODEL, "feature")
+    known = f'max({names.BASELINE_FEATURE_SHARE.name}{{{one}, bin="{names.MISSING}"}})'
+    n_tile = f"max({names.R_FEATURE_INCREASE.over(tile)}{{{one}}})"
+    yield from make.alert(
+        "FeatureBroken",
+        queries.feature_broken(make.scene),
+        severity="critical",
+        summary="A model's input is suddenly missing or invalid.",
+        description=(
+            f"{{{{ $value | humanizePercentage }}}} of the values of {{{{ $labels.feature }}}} for "
+            f"{WHO} are {{{{ $labels.problem }}}} over {tile} (share missing in the baseline "
+            f"{ask(known, *of)}, "
+            f"threshold {queries.BROKEN_JUMP:g} above the baseline, "
+            f"n = {ask(n_tile, *of, unit='humanize')} values)."
+        ),
+        dashboard="drift",
+        variables=MODEL,
+    )
+    threshold = f"max({names.R_PSI_THRESHOLD.over(window)}{{{one}}})"
+    n = f"max({names.R_FEATURE_INCREASE.over(window)}{{{one}}})"
+    rows = f"max({names.BASELINE_ROWS.name}{{{MV_OF}}})"
+    numbers = (
+        f"{VALUE} over {window} (threshold {ask(threshold, *of)}, "
+        f"n = {ask(n, *of, unit='humanize')} predictions, "
+        f"baseline {ask(rows, *MODEL, unit='humanize')} rows)."
+    )
+    yield from make.alert(
+        "FeatureDrift",
+        queries.drift(make.scene, pseudo=False),
+        severity="warning",
+        summary="A model's input has drifted from its baseline.",
+        description=f"PSI of {{{{ $labels.feature }}}} for {WHO} is {numbers}",
+        dashboard="drift",
+        variables=MODEL,
+    )
+    yield from make.alert(
+        "PredictionDrift",
+        queries.drift(make.scene, pseudo=True),
+        severity="warning",
+        summary="A model's predictions have drifted from its baseline.",
+        description=f"PSI of {{{{ $labels.feature }}}} for {WHO} is {numbers}",
+        dashboard="drift",
+        variables=MODEL,
+    )
+
+
+def outcomes(make: Maker) -> Iterable[Rule]:
+    """Whether quality can be known at all."""
+    slow = make.scene.slow
+    wanted = ask(f'max({names.OBJECTIVE.name}{{{MV_OF}, metric="{names.OBJECTIVE_COVERAGE}"}})', *MODEL)
+    matured = names.R_INCREASES[names.PREDICTIONS_MATURED.name].over(slow)
+    n = ask(f"max({matured}{{{MV_OF}}})", *MODEL, unit="humanize")
+    yield from make.alert(
+        "OutcomesLate",
+        queries.outcomes_late(make.scene),
+        severity="warning",
+        summary="A model's outcomes arrive after their declared maturity.",
+        description=(
+            f"{{{{ $value | humanizePercentage }}}} of the outcomes of {WHO} came late over {slow} "
+            f"(declared coverage {wanted}, n = {n} mature predictions)."
+        ),
+        dashboard="quality",
+        variables=MODEL,
+    )
+    yield from make.alert(
+        "OutcomeCoverageLow",
+        queries.outcome_coverage_low(make.scene),
+        severity="warning",
+        summary="Too few of a model's predictions have an outcome: its quality is not known.",
+        description=(
+            f"{{{{ $value | humanizePercentage }}}} of the mature predictions of {WHO} have an outcome "
+            f"over {slow} (threshold {wanted} as a ratio, n = {n} mature predictions); "
+            "quality alerts hold below it."
+        ),
+        dashboard="quality",
+        variables=MODEL,
+    )
+    yield from make.alert(
+        "BaselineMissing",
+        queries.baseline_missing(),
+        severity="warning",
+        summary="A production model has no baseline: neither drift nor loss of quality can be seen.",
+        description=f"{WHO} is in production without a baseline (expected 1, found 0).",
+        dashboard="fleet",
+        variables=MODEL,
+    )
+    yield from make.alert(
+        "ModelRollout",
+        queries.model_rollout(make.scene),
+        severity="info",
+        summary="A model version has just entered production.",
+        description=f"{WHO} entered production {{{{ $value | humanizeDuration }}}} ago.",
+        dashboard="fleet",
+        variables=MODEL,
+    )

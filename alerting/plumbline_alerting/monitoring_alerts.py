@@ -1,0 +1,97 @@
+"""Texts of the alerts about the monitoring itself; the platform's owner gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plumbline import names
+from plumbline_alerting import alert_queries as queries
+from plumbline_alerting.maker import VALUE, Maker
+from plumbline_alerting.model import Rule
+from plumbline_alerting.templates import ask
+
+
+def monitoring(make: Maker) -> Iterable[Rule]:
+    """The monitoring itself; for the platform's owner."""
+    owner = make.catalogue.platform_owner
+    evaluation = make.catalogue.evaluation
+    yield from make.alert(
+        "Watchdog",
+        "vector(1)",
+        severity="info",
+        summary="Alerting works; this alert always fires.",
+        description="Value 1, always. If it stops arriving, no page would arrive either.",
+        dashboard="exporter",
+        owner=owner,
+    )
+    yield from make.alert(
+        "ExporterDown",
+        queries.exporter_down(),
+        severity="critical",
+        summary="The exporter cannot be scraped: nothing is known of the models.",
+        description=(
+            "Target {{ if $labels.instance }}{{ $labels.instance }}{{ else }}(none configured){{ end }} "
+            f"has been down for {evaluation.alert_for} (up = 0, expected 1)."
+        ),
+        dashboard="exporter",
+        owner=owner,
+    )
+    yield from make.alert(
+        "EventsRejected",
+        queries.events_rejected(make.scene),
+        severity="warning",
+        summary="Many events are refused: someone sends what the contract does not allow.",
+        description=(
+            f"{{{{ $value | humanizePercentage }}}} of the lines received over {make.scene.fast} were "
+            f"rejected (threshold {queries.REJECTED_RATIO:.0%}); by reason: {names.EVENTS_REJECTED.name}."
+        ),
+        dashboard="exporter",
+        owner=owner,
+    )
+    yield from make.alert(
+        "SeriesBudgetNear",
+        queries.series_budget_near(),
+        severity="warning",
+        summary="A model has nearly used up its series.",
+        description=(
+            "{{ $labels.model }} uses {{ $value | humanizePercentage }} of "
+            f"{ask(f'max({names.SERIES_BUDGET.name}{{model=%q}})', 'model', unit='humanize')} series "
+            f"(threshold {queries.BUDGET_RATIO:.0%}); above the budget new versions get no series."
+        ),
+        dashboard="exporter",
+        owner=owner,
+    )
+    yield from make.alert(
+        "DiskFillsSoon",
+        queries.disk_fills_soon(make.scene),
+        severity="warning",
+        summary="The store's disk is full within four days at this rate.",
+        description=(f"{{{{ $value | humanize1024 }}}}B are free; the last {queries.DISK_RANGE} lead to 0."),
+        dashboard="exporter",
+        owner=owner,
+    )
+    yield from make.alert(
+        "RulesSlow",
+        queries.rules_slow(make.scene),
+        severity="warning",
+        summary="Rules fail, or take longer than their interval: series and alerts are late.",
+        description=(
+            'Group {{ $labels.rule_group }}: {{ $value | printf "%.3g" }} (seconds per evaluation, or '
+            f"evaluations missed or failed over {make.scene.short})."
+        ),
+        dashboard="exporter",
+        owner=owner,
+    )
+    yield from make.alert(
+        "NotificationsFailing",
+        queries.notifications_failing(make.scene),
+        severity="critical",
+        summary="Notifications are lost, or a configuration was not loaded.",
+        description=(
+            "Job {{ $labels.job }}{{ with $labels.integration }}, integration {{ . }}{{ end }}: "
+            f"{VALUE} (notifications failed over {make.scene.short}; 0 = no Alertmanager found, or the "
+            "last reload failed)."
+        ),
+        dashboard="exporter",
+        owner=owner,
+    )

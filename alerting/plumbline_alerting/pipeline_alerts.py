@@ -1,0 +1,84 @@
+"""Texts of the alerts about data pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plumbline import names
+from plumbline_alerting import alert_queries as queries
+from plumbline_alerting.maker import VALUE, Maker
+from plumbline_alerting.model import Rule
+from plumbline_alerting.templates import ask
+
+
+def pipelines(make: Maker) -> Iterable[Rule]:
+    """Data pipelines."""
+    where = "Stage {{ $labels.stage }} of pipeline {{ $labels.pipeline }}"
+    models = ask_models()
+    runs = "max(ml_pipeline_objective{pipeline=%q, objective=`{}`})".replace("`", '"')
+    runs = runs.replace("ml_pipeline_objective", names.PIPELINE_OBJECTIVE.name)
+
+    def bound(name: str, unit: str) -> str:
+        return ask(runs.replace("{}", name), "pipeline", unit=unit)
+
+    yield from make.alert(
+        "PipelineFailed",
+        queries.pipeline_failed(make.scene),
+        severity="critical",
+        summary="The last run of a data pipeline failed.",
+        description=(
+            f"{where} failed at {{{{ $value | humanizeTimestamp }}}} and has not succeeded since "
+            f"(one run every {bound('cadence_seconds', 'humanizeDuration')}). "
+            f"Models that depend on it: {models}."
+        ),
+        dashboard="pipelines",
+        variables=("pipeline",),
+    )
+    yield from make.alert(
+        "PipelineStale",
+        queries.pipeline_stale(),
+        severity="critical",
+        summary="A production model's data are too old.",
+        description=(
+            f"{where}: newest data or last success is {{{{ $value | humanizeDuration }}}} old "
+            f"(data may be {bound('freshness_seconds', 'humanizeDuration')} old, one run every "
+            f"{bound('cadence_seconds', 'humanizeDuration')}). Models that depend on it: {models}."
+        ),
+        dashboard="pipelines",
+        variables=("pipeline",),
+    )
+    yield from make.alert(
+        "PipelineRowsAnomalous",
+        queries.pipeline_rows_anomalous(make.scene),
+        severity="warning",
+        summary="A data pipeline wrote implausibly few or many rows.",
+        description=(
+            f"{where} wrote {VALUE} rows per run (plausible: {bound('rows_min', 'humanize')} to "
+            f"{bound('rows_max', 'humanize')}). Models that depend on it: {models}."
+        ),
+        dashboard="pipelines",
+        variables=("pipeline",),
+    )
+    yield from make.alert(
+        "ModelInputBroken",
+        queries.model_input_broken() if make.catalogue.pipelines else "",
+        severity="info",
+        # The windows of drift and decay still hold the bad data when the pipeline works again.
+        keep=make.scene.drift,
+        summary="A pipeline that a model depends on is broken; the model's drift and decay are muted.",
+        description=(
+            "{{ $labels.model }} depends on pipeline {{ $labels.pipeline }}, which failed or is stale."
+        ),
+        dashboard="pipelines",
+        variables=("pipeline",),
+    )
+
+
+def ask_models() -> str:
+    """Return a template that lists the models of the alert's pipeline."""
+    expr = f"max by (model) ({names.PIPELINE_MODEL_INFO.name}{{pipeline=%q}})"
+    return (
+        f"{{{{ with printf `{expr}` $labels.pipeline | query }}}}"
+        '{{ range $i, $m := . }}{{ if $i }}, {{ end }}{{ $m | label "model" }}{{ end }}'
+        "{{ else }}none{{ end }}"
+    )
