@@ -23,7 +23,8 @@ from samples import baseline, catalogue
 START = [sys.executable, "-c", "import sys; from plumbline.cli.serve import serve; serve(sys.argv[1:])"]
 HOSTILE = [
     b'{"type":"outcome","request_id":"a\\r\\nb\\u0000\\u2028","actual":"\\n"}',
-    b'{"type":"prediction","request_id":"q","model":"x\\"}\\n# EOF","version":"\\u2028","features":{"a\\nb":"c\\\\"}}',
+    b'{"type":"prediction","request_id":"q","model":"x\\"}\\n# EOF","version":"\\u2028",'
+    b'"features":{"a\\nb":"c\\\\"}}',
     b'{"type":"prediction","request_id":"e\\"\\n\\\\","model":"clf","version":"\\u2028\\"","features":{},"prediction":"\\n","latency":0.01}',
     b'{"type":"log","level":"\\u001b[31m","message":"\\ud800"}',
     b"[" * 100_000,
@@ -42,10 +43,16 @@ class Served:
         command = [*START, "--catalogue", str(path), "--baselines", str(folder / "baselines")]
         command += ["--data", str(folder / "data"), "--listen", "127.0.0.1:0", *options]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TERM": "dumb"}
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TERM": "dumb"},
         )
         assert self.process.stdout is not None
-        found = re.fullmatch(r"plumbline listens on (http://127\.0\.0\.1:\d+)\n", self.process.stdout.readline())
+        found = re.fullmatch(
+            r"plumbline listens on (http://127\.0\.0\.1:\d+)\n", self.process.stdout.readline()
+        )
         assert found is not None, self.end(signal.SIGKILL)
         self.url = found.group(1)
 
@@ -59,7 +66,9 @@ class Served:
     def samples(self) -> dict[str, float]:
         page = requests.get(f"{self.url}/metrics", timeout=30).text
         return {
-            f"{s.name}{sorted(s.labels.values())}": s.value for family in parse_text(page) for s in family.samples
+            f"{s.name}{sorted(s.labels.values())}": s.value
+            for family in parse_text(page)
+            for s in family.samples
         }
 
     def end(self, number: int) -> tuple[int, str]:
@@ -110,10 +119,8 @@ def test_what_was_acknowledged_survives_kill_9_and_is_counted_once(serve: Callab
     found = served.samples()
     assert found["ml_predictions_total['1', 'clf']"] == 55
     assert found["plumbline_lines_total[]"] == 111
-    assert found["plumbline_lines_total[]"] == sum(
-        value for name, value in found.items()
-        if name.startswith(("plumbline_events_total", "plumbline_events_duplicate_total", "plumbline_events_rejected_total"))
-    )  # fmt: skip
+    fates = ("plumbline_events_total", "plumbline_events_duplicate_total", "plumbline_events_rejected_total")
+    assert found["plumbline_lines_total[]"] == sum(v for name, v in found.items() if name.startswith(fates))
 
 
 @pytest.mark.e2e
@@ -150,7 +157,16 @@ def run(tmp_path: Path, *options: str) -> Any:
         "try: serve(sys.argv[1:])\n"
         "except PlumblineError as error: print(error, file=sys.stderr); sys.exit(error.exit_code)"
     )
-    command = [sys.executable, "-c", code, "--catalogue", str(path), "--data", str(tmp_path / "data"), *options]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "--catalogue",
+        str(path),
+        "--data",
+        str(tmp_path / "data"),
+        *options,
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -159,7 +175,9 @@ def run(tmp_path: Path, *options: str) -> Any:
     [("0.0.0.0:0", "--insecure-listen"), ("example.org:1", "--insecure-listen"), ("9877", "HOST:PORT"),
      ("127.0.0.1:99999", "HOST:PORT")],
 )  # fmt: skip
-def test_an_address_that_cannot_or_should_not_be_used_is_refused(tmp_path: Path, listen: str, says: str) -> None:
+def test_an_address_that_cannot_or_should_not_be_used_is_refused(
+    tmp_path: Path, listen: str, says: str
+) -> None:
     done = run(tmp_path, "--listen", listen)
     assert done.returncode == 2
     assert says in done.stderr

@@ -33,7 +33,10 @@ def test_the_host_is_read_in_base_units() -> None:
 def test_a_groups_cpu_never_falls_when_its_processes_end() -> None:
     mark = uuid.uuid4().hex
     collector = ProcessCollector({"svc": mark, "none": f"absent-{mark}"})
-    busy = f"# {mark}\nimport time\nend = time.process_time() + .3\nwhile time.process_time() < end: pass\nprint(1, flush=True)\ntime.sleep(60)"
+    busy = (
+        f"# {mark}\nimport time\nend = time.process_time() + .3\nwhile time.process_time() < end: pass\n"
+        "print(1, flush=True)\ntime.sleep(60)"
+    )
     process = subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None

@@ -140,7 +140,9 @@ class App:
             except Overloaded as error:
                 raise Refusal(429, "overloaded", str(error), 1) from error
             except StoreError as error:
-                raise Refusal(503, "store_error", f"{error}; nothing of this is acknowledged: send it again later", 5) from error
+                raise Refusal(
+                    503, "store_error", f"{error}; nothing of this is acknowledged: send it again later", 5
+                ) from error
         log.debug(
             "events", accepted=len(parsed.events), rejected=len(parsed.rejected), duplicates=duplicates,
             bytes=len(body), seconds=round(time.perf_counter() - start, 6),
@@ -154,7 +156,9 @@ class App:
         return JSONResponse(
             {
                 "accepted": len(parsed.events),
-                "rejected": [{"line": r.line, "reason": r.reason, "detail": r.detail} for r in parsed.rejected],
+                "rejected": [
+                    {"line": r.line, "reason": r.reason, "detail": r.detail} for r in parsed.rejected
+                ],
                 "duplicates": duplicates,
             }
         )

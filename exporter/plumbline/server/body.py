@@ -75,7 +75,9 @@ class BodyReader:
                     # Reading on, keeping nothing: who is still sending would not see the answer.
                     continue
                 if self._in_flight + len(chunk) > IN_FLIGHT_BODIES * self.limit:
-                    raise Refusal(429, "overloaded", "too many large requests at once; send this again later", 1)
+                    raise Refusal(
+                        429, "overloaded", "too many large requests at once; send this again later", 1
+                    )
                 self._in_flight += len(chunk)
                 held += len(chunk)
                 chunks.append(chunk)
@@ -88,7 +90,9 @@ class BodyReader:
     def too_large(self) -> Refusal:
         """Return the refusal of a body beyond the limit."""
         return Refusal(
-            413, "too_large", f"a request holds at most {self.limit} bytes, unpacked too: send fewer lines per request"
+            413,
+            "too_large",
+            f"a request holds at most {self.limit} bytes, unpacked too: send fewer lines per request",
         )
 
     def unpack(self, body: bytes) -> bytes:
@@ -111,5 +115,7 @@ class BodyReader:
                 parts.append(part)
                 body = unpacker.unused_data
         except zlib.error as error:
-            raise Refusal(400, "bad_encoding", f"the body is not the gzip its header says: {error}") from error
+            raise Refusal(
+                400, "bad_encoding", f"the body is not the gzip its header says: {error}"
+            ) from error
         return b"".join(parts)
