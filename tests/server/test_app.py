@@ -141,6 +141,33 @@ def test_a_full_queue_answers_429_and_what_waited_is_stored(start: Callable[...,
     assert metric(server, "plumbline_requests_refused_total", reason="overloaded") == 1
 
 
+def test_large_requests_that_wait_hold_bounded_memory_and_give_it_back(
+    start: Callable[..., Any], engine: Any
+) -> None:
+    server = start(body_bytes=10_000)
+    server.wait_ready()
+    engine.gate.clear()
+    large = json.dumps({"type": "log", "level": "info", "message": "x" * 9_500}).encode()
+    answers: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(post(server, large).status_code)) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 10
+    while metric(server, "plumbline_queue_events") != 8:
+        assert time.monotonic() < end
+    assert post(server, large).status_code == 429
+    packed = post(server, gzip.compress(large), **{"Content-Encoding": "gzip"})
+    assert packed.status_code == 429
+    engine.gate.set()
+    for thread in threads:
+        thread.join(20)
+    assert answers == [200] * 8
+    assert post(server, large).status_code == 200
+    assert server.exporter.app.bodies.in_flight == 0
+
+
 @pytest.mark.parametrize("error", [StoreFull("no space left"), StoreError("i/o error")])
 def test_a_store_that_fails_answers_503_and_recovers_alone(
     server: Any, engine: Any, error: StoreError

@@ -20,7 +20,7 @@ h1 {{ margin-bottom: 0; }} h2 {{ margin-top: 2rem; }}
 table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; }}
 td {{ vertical-align: top; }} th {{ white-space: nowrap; }}
-pre {{ background: #8882; padding: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; border-radius: 4px; }}
+pre {{ background: #8882; padding: .8rem; border-radius: 4px; white-space: pre-wrap; }}
 .state {{ font-weight: 600; }} .ok {{ color: #1a7f37; }} .bad {{ color: #cf222e; }}
 </style>
 </head>

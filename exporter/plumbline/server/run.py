@@ -158,9 +158,7 @@ class Exporter:
             if ended:
                 self._engine.close()
             else:
-                log.error(
-                    "the store did not finish in time; what it holds is safe, what it was given was not acknowledged"
-                )
+                log.error("the store did not finish in time; what was not acknowledged may not be stored")
         return 1 if self._died or not ended else 0
 
     def stop(self) -> None:
