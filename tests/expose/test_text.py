@@ -64,7 +64,9 @@ def expected(blocks: list[Block]) -> dict[tuple[str, frozenset[tuple[str, str]]]
                     found[block.metric.name, own] = float(block.values[row])
                 continue
             total = 0.0
-            for bound, count in zip((*block.metric.buckets, math.inf), block.values[row].tolist(), strict=True):
+            for bound, count in zip(
+                (*block.metric.buckets, math.inf), block.values[row].tolist(), strict=True
+            ):
                 total += count
                 found[f"{block.metric.name}_bucket", own | {("le", bound)}] = total
             found[f"{block.metric.name}_sum", own] = float(block.sums[row])
@@ -96,12 +98,12 @@ def test_a_parser_reads_back_what_was_rendered(blocks: list[Block], chunk: int) 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(pages(), min_size=2, max_size=4), st.integers(1, 20))
-def test_a_warm_renderer_gives_the_page_a_fresh_one_gives_also_as_gzip(history: list[list[Block]], chunk: int) -> None:
+def test_a_warm_renderer_gives_the_page_a_fresh_one_gives_also_as_gzip(
+    history: list[list[Block]], chunk: int
+) -> None:
     warm = Renderer(chunk)
     for generation, page in enumerate(history):
-        blocks = [
-            Block(b.metric, b.key, generation, b.labels, b.values, b.sums, b.exemplars) for b in page
-        ]
+        blocks = [Block(b.metric, b.key, generation, b.labels, b.values, b.sums, b.exemplars) for b in page]
         for openmetrics in (False, True):
             fresh = Renderer(chunk).render(blocks, openmetrics)
             assert warm.render(blocks, openmetrics) == fresh
@@ -116,7 +118,8 @@ def test_the_collector_gives_a_registry_the_same_samples(blocks: list[Block]) ->
     registry = CollectorRegistry()
     registry.register(BlockCollector(lambda: blocks))
     assert parsed(registry.collect()) == {
-        (name, frozenset((k, v) for k, v in labels)): value for (name, labels), value in expected(blocks).items()
+        (name, frozenset((k, v) for k, v in labels)): value
+        for (name, labels), value in expected(blocks).items()
     }
     page = openmetrics_page(registry).decode()
     assert parsed(parse_openmetrics(page)) == expected(blocks)
@@ -167,9 +170,7 @@ def test_what_vanished_is_forgotten() -> None:
 
 
 def test_a_family_in_many_blocks_has_one_header() -> None:
-    blocks = [
-        Block(names.PREDICTIONS, f"k{i}", 1, ((f"m{i}", "1"),), np.ones(1)) for i in range(3)
-    ]
+    blocks = [Block(names.PREDICTIONS, f"k{i}", 1, ((f"m{i}", "1"),), np.ones(1)) for i in range(3)]
     blocks.insert(1, Block(names.BASELINE_ROWS, "rows", 1, (("m", "1"),), np.ones(1)))
     page = Renderer().render(blocks).decode()
     assert page.count("# TYPE ml_predictions_total counter") == 1

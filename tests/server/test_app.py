@@ -32,19 +32,23 @@ def post(server: Any, body: Any, **headers: str) -> requests.Response:
 def metric(server: Any, sample: str, **labels: str) -> float:
     page = requests.get(f"{server.url}/metrics", timeout=30).text
     found = [
-        s.value for family in parse_text(page) for s in family.samples if s.name == sample and s.labels == labels
+        s.value
+        for family in parse_text(page)
+        for s in family.samples
+        if s.name == sample and s.labels == labels
     ]
     assert len(found) == 1
     return float(found[0])
 
 
 def test_lines_are_answered_one_by_one_and_only_what_is_stored_is_accepted(server: Any) -> None:
-    answer = post(server, b"\n".join([line(1), b"not json", line(2), line(1)]))
+    answer = post(server, b"\n".join([line(1), b"not json", line(2), line(3)]))
     assert answer.status_code == 200
     found = answer.json()
     assert found["accepted"] == 3
     assert [(r["line"], r["reason"]) for r in found["rejected"]] == [(2, "bad_json")]
-    assert len(server.engine.stored) == 2 + (found["duplicates"] == 0)
+    assert found["duplicates"] == 0
+    assert server.engine.stored == [line(1), line(2), line(3)]
     assert post(server, line(1)).json()["duplicates"] == 1
 
 
@@ -138,8 +142,37 @@ def test_a_full_queue_answers_429_and_what_waited_is_stored(start: Callable[...,
     assert metric(server, "plumbline_requests_refused_total", reason="overloaded") == 1
 
 
+def test_large_requests_that_wait_hold_bounded_memory_and_give_it_back(
+    start: Callable[..., Any], engine: Any
+) -> None:
+    server = start(body_bytes=10_000)
+    server.wait_ready()
+    engine.gate.clear()
+    large = json.dumps({"type": "log", "level": "info", "message": "x" * 9_500}).encode()
+    answers: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(post(server, large).status_code)) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 10
+    while metric(server, "plumbline_queue_events") != 8:
+        assert time.monotonic() < end
+    assert post(server, large).status_code == 429
+    packed = post(server, gzip.compress(large), **{"Content-Encoding": "gzip"})
+    assert packed.status_code == 429
+    engine.gate.set()
+    for thread in threads:
+        thread.join(20)
+    assert answers == [200] * 8
+    assert post(server, large).status_code == 200
+    assert server.exporter.app.bodies.in_flight == 0
+
+
 @pytest.mark.parametrize("error", [StoreFull("no space left"), StoreError("i/o error")])
-def test_a_store_that_fails_answers_503_and_recovers_alone(server: Any, engine: Any, error: StoreError) -> None:
+def test_a_store_that_fails_answers_503_and_recovers_alone(
+    server: Any, engine: Any, error: StoreError
+) -> None:
     engine.error = error
     answer = post(server, line(1))
     assert answer.status_code == 503
@@ -181,7 +214,9 @@ def test_not_ready_until_the_first_tick(start: Callable[..., Any], engine: Any) 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("where", ["error", "tick_error"])
-def test_a_writing_thread_that_dies_takes_the_process_with_it(start: Callable[..., Any], engine: Any, where: str) -> None:
+def test_a_writing_thread_that_dies_takes_the_process_with_it(
+    start: Callable[..., Any], engine: Any, where: str
+) -> None:
     server = start()
     server.wait_ready()
     setattr(engine, where, ZeroDivisionError("unforeseen"))
@@ -212,7 +247,8 @@ def test_a_stop_commits_what_waits_and_closes(start: Callable[..., Any], engine:
 def test_a_sender_that_hangs_up_halfway_leaves_nothing_behind(server: Any) -> None:
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname or "", address.port or 0)) as sock:
-        head = "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 999\r\n\r\n"
+        head = "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+        head += "Content-Length: 999\r\n\r\n"
         sock.sendall(head.encode() + line(1))
     assert post(server, line(2)).status_code == 200
     assert server.engine.stored == [line(2)]
@@ -223,7 +259,10 @@ def test_metrics_come_in_the_format_that_was_asked_for(server: Any) -> None:
     plain = requests.get(url, headers={"Accept-Encoding": "identity"}, timeout=10)
     assert plain.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "Content-Encoding" not in plain.headers
-    accept = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    accept = (  # as Prometheus 2.42 sends it
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+        "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    )
     exact = requests.get(url, headers={"Accept": accept, "Accept-Encoding": "gzip"}, timeout=10)
     assert exact.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
     assert exact.headers["Content-Encoding"] == "gzip"
@@ -264,7 +303,8 @@ def test_the_landing_page_names_the_models_and_escapes_everything(server: Any) -
 
 HOSTILE = [
     b'{"type":"outcome","request_id":"a\\r\\nb\\u0000\\u2028","actual":"\\n"}',
-    b'{"type":"prediction","request_id":"q","model":"x\\"}\\n# EOF","version":"\\u2028","features":{"a\\nb":"c\\\\"}}',
+    b'{"type":"prediction","request_id":"q","model":"x\\"}\\n# EOF","version":"\\u2028",'
+    b'"features":{"a\\nb":"c\\\\"}}',
     b'{"type":"log","level":"\\u001b[31m","message":"\\ud800"}',
     b"[" * 100_000,
     b'{"type":"outcome","request_id":"r","actual":NaN}',

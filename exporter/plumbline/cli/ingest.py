@@ -92,7 +92,9 @@ def _read(answer: requests.Response, url: str) -> tuple[int, int, list[tuple[int
         rejected = [(int(r["line"]), str(r["reason"]), str(r["detail"])) for r in found["rejected"]]
         return int(found["accepted"]), int(found["duplicates"]), rejected
     except (ValueError, KeyError, TypeError) as error:
-        raise PlumblineError(f"{url} is not a Plumbline exporter: its answer is {answer.text[:80]!r}") from error
+        raise PlumblineError(
+            f"{url} is not a Plumbline exporter: its answer is {answer.text[:80]!r}"
+        ) from error
 
 
 def _retry_after(answer: requests.Response) -> float:
@@ -183,11 +185,16 @@ def ingest(files: tuple[str, ...], url: str, batch: int, retry_seconds: float, a
         for name in files:
             ingest_file(name, sender, batch, summary, bar)
     if as_json:
-        counts = {"accepted": summary.accepted, "rejected": summary.rejected, "duplicates": summary.duplicates}
+        counts = {
+            "accepted": summary.accepted,
+            "rejected": summary.rejected,
+            "duplicates": summary.duplicates,
+        }
         click.echo(json.dumps(counts))
     else:
         click.echo(
-            f"{summary.accepted} accepted ({summary.duplicates} of them stored before), {summary.rejected} rejected"
+            f"{summary.accepted} accepted ({summary.duplicates} of them stored before), "
+            f"{summary.rejected} rejected"
         )
     if summary.rejected:
         sys.exit(1)

@@ -41,7 +41,9 @@ class BlockCollector(Collector):
             nor misses a clash of names.
     """
 
-    def __init__(self, source: Callable[[], Iterable[Block]], metrics: Iterable[Metric] | None = None) -> None:
+    def __init__(
+        self, source: Callable[[], Iterable[Block]], metrics: Iterable[Metric] | None = None
+    ) -> None:
         self._source = source
         self._metrics = tuple(names.METRICS.values() if metrics is None else metrics)
 

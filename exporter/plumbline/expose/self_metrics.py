@@ -68,9 +68,7 @@ class Durations:
         """Return the counts."""
         with self._lock:
             key = f"self/{self._metric.name}"
-            return Block(
-                self._metric, key, self._generation, ((),), self._counts.copy(), self._sum.copy()
-            )
+            return Block(self._metric, key, self._generation, ((),), self._counts.copy(), self._sum.copy())
 
 
 class SelfMetrics:

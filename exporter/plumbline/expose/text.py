@@ -48,7 +48,7 @@ def number(value: float) -> str:
 
 
 def go_float(bound: float) -> str:
-    """Return a bucket's bound as Go's client writes it (``1.0``, ``2.592e+06``, ``+Inf``): le is compared as text."""
+    """Return a bucket's bound as Go writes it (``1.0``, ``2.592e+06``): le is compared as text."""
     return str(floatToGoString(bound))  # type: ignore[no-untyped-call]
 
 

@@ -25,7 +25,7 @@ from plumbline.expose.registry import Registry
 from plumbline.expose.self_metrics import SelfMetrics
 from plumbline.expose.text import Renderer
 from plumbline.names import CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_TEXT
-from plumbline.server.body import BodyReader, Refusal
+from plumbline.server.body import BodyReader, Held, Refusal
 from plumbline.server.landing import landing_page
 from plumbline.server.negotiate import wants_gzip, wants_openmetrics
 from plumbline.server.writer import Writer
@@ -102,7 +102,8 @@ class App:
         """``POST /v1/events``: answered when durable, or refused whole."""
         start = time.perf_counter()
         try:
-            answer = await self._ingest(request, start)
+            with Held(self.bodies) as held:
+                answer = await self._ingest(request, held, start)
         except ClientDisconnect:
             # Nobody reads this answer; nothing was taken, because the body never came to its end.
             return Response(status_code=400)
@@ -121,12 +122,13 @@ class App:
         self.metrics.ingest.observe(time.perf_counter() - start)
         return answer
 
-    async def _ingest(self, request: Request, start: float) -> Response:
-        body, packed = await self.bodies.read(request)
+    async def _ingest(self, request: Request, held: Held, start: float) -> Response:
+        body, packed = await self.bodies.read(request, held)
         if packed or len(body) > _INLINE_BYTES:
-            parsed = await run_in_threadpool(self._parse, body, packed)
+            parsed, size = await run_in_threadpool(self._parse, body, packed)
         else:
-            parsed = self._parse(body, packed)
+            parsed, size = self._parse(body, packed)
+        held.take(size - len(body) if packed else 0)
         if parsed.lines > self.writer.queue_events:
             raise Refusal(
                 413, "too_large",
@@ -140,7 +142,9 @@ class App:
             except Overloaded as error:
                 raise Refusal(429, "overloaded", str(error), 1) from error
             except StoreError as error:
-                raise Refusal(503, "store_error", f"{error}; nothing of this is acknowledged: send it again later", 5) from error
+                raise Refusal(
+                    503, "store_error", f"{error}; nothing of this is acknowledged: send it again later", 5
+                ) from error
         log.debug(
             "events", accepted=len(parsed.events), rejected=len(parsed.rejected), duplicates=duplicates,
             bytes=len(body), seconds=round(time.perf_counter() - start, 6),
@@ -154,13 +158,16 @@ class App:
         return JSONResponse(
             {
                 "accepted": len(parsed.events),
-                "rejected": [{"line": r.line, "reason": r.reason, "detail": r.detail} for r in parsed.rejected],
+                "rejected": [
+                    {"line": r.line, "reason": r.reason, "detail": r.detail} for r in parsed.rejected
+                ],
                 "duplicates": duplicates,
             }
         )
 
-    def _parse(self, body: bytes, packed: bool) -> Parsed:
-        return parse(self.bodies.unpack(body) if packed else body, time.time())
+    def _parse(self, body: bytes, packed: bool) -> tuple[Parsed, int]:
+        plain = self.bodies.unpack(body) if packed else body
+        return parse(plain, time.time()), len(plain)
 
 
 _REMEDIES = {

@@ -33,17 +33,43 @@ class Refusal(Exception):
         self.retry_after = retry_after
 
 
-class BodyReader:
-    """Reads bodies of at most ``limit`` bytes, and holds at most eight times that at any moment.
+class Held:
+    """The memory of one request's body, given back when the request is answered."""
 
-    Runs in the event loop's thread only.
+    def __init__(self, reader: BodyReader) -> None:
+        self._reader = reader
+        self._bytes = 0
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._reader.in_flight -= self._bytes
+
+    def take(self, size: int) -> None:
+        """Hold more.
+
+        Raises:
+            Refusal: 429, all requests together hold too much.
+        """
+        if self._reader.in_flight + size > IN_FLIGHT_BODIES * self._reader.limit:
+            raise Refusal(429, "overloaded", "too many large requests at once; send this again later", 1)
+        self._reader.in_flight += size
+        self._bytes += size
+
+
+class BodyReader:
+    """Reads bodies of at most ``limit`` bytes; all that are read or wait hold at most eight times that.
+
+    The queue is bounded by events, and a few events may be large: this bounds the bytes. Runs in the
+    event loop's thread only, but for ``unpack``.
     """
 
     def __init__(self, limit: int = BODY_BYTES) -> None:
         self.limit = limit
-        self._in_flight = 0
+        self.in_flight = 0
 
-    async def read(self, request: Request) -> tuple[bytes, bool]:
+    async def read(self, request: Request, held: Held) -> tuple[bytes, bool]:
         """Return the body as sent, and whether it is gzip.
 
         Raises:
@@ -62,33 +88,28 @@ class BodyReader:
         length = request.headers.get("content-length", "")
         if length.isdecimal() and int(length) > 4 * self.limit:
             raise self.too_large()  # not worth reading to the end for the sake of a readable answer
-        held = 0
         total = 0
         chunks: list[bytes] = []
-        try:
-            async for chunk in request.stream():
-                total += len(chunk)
-                if total > self.limit:
-                    chunks.clear()
-                    if total > 4 * self.limit:
-                        break
-                    # Reading on, keeping nothing: who is still sending would not see the answer.
-                    continue
-                if self._in_flight + len(chunk) > IN_FLIGHT_BODIES * self.limit:
-                    raise Refusal(429, "overloaded", "too many large requests at once; send this again later", 1)
-                self._in_flight += len(chunk)
-                held += len(chunk)
-                chunks.append(chunk)
+        async for chunk in request.stream():
+            total += len(chunk)
             if total > self.limit:
-                raise self.too_large()
-            return b"".join(chunks), encoding != "identity"
-        finally:
-            self._in_flight -= held
+                chunks.clear()
+                if total > 4 * self.limit:
+                    break
+                # Reading on, keeping nothing: who is still sending would not see the answer.
+                continue
+            held.take(len(chunk))
+            chunks.append(chunk)
+        if total > self.limit:
+            raise self.too_large()
+        return b"".join(chunks), encoding != "identity"
 
     def too_large(self) -> Refusal:
         """Return the refusal of a body beyond the limit."""
         return Refusal(
-            413, "too_large", f"a request holds at most {self.limit} bytes, unpacked too: send fewer lines per request"
+            413,
+            "too_large",
+            f"a request holds at most {self.limit} bytes, unpacked too: send fewer lines per request",
         )
 
     def unpack(self, body: bytes) -> bytes:
@@ -111,5 +132,7 @@ class BodyReader:
                 parts.append(part)
                 body = unpacker.unused_data
         except zlib.error as error:
-            raise Refusal(400, "bad_encoding", f"the body is not the gzip its header says: {error}") from error
+            raise Refusal(
+                400, "bad_encoding", f"the body is not the gzip its header says: {error}"
+            ) from error
         return b"".join(parts)

@@ -18,8 +18,9 @@ _PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
 h1 {{ margin-bottom: 0; }} h2 {{ margin-top: 2rem; }}
 table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; vertical-align: top; }}
-pre {{ background: #8882; padding: .8rem; overflow-x: auto; border-radius: 4px; }}
+th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; }}
+td {{ vertical-align: top; }} th {{ white-space: nowrap; }}
+pre {{ background: #8882; padding: .8rem; border-radius: 4px; white-space: pre-wrap; }}
 .state {{ font-weight: 600; }} .ok {{ color: #1a7f37; }} .bad {{ color: #cf222e; }}
 </style>
 </head>
@@ -33,7 +34,7 @@ pre {{ background: #8882; padding: .8rem; overflow-x: auto; border-radius: 4px; 
 </ul>
 <h2>Models</h2>
 <table>
-<tr><th>Model</th><th>Task</th><th>Owner</th><th>Outcomes count after</th></tr>
+<tr><th>Model</th><th>Task</th><th>Owner</th><th>Outcomes after</th></tr>
 {models}
 </table>
 <h2>First steps</h2>
@@ -45,10 +46,13 @@ Files go by <code>plumbline ingest FILE</code>.</p>
 </html>
 """
 
-_EXAMPLE = """curl -H 'Content-Type: application/x-ndjson' --data-binary @- {url}/v1/events <<'END'
-{{"type": "prediction", "request_id": "r-1", "model": "{model}", "version": "1", "features": {{}}, "prediction": {value}}}
-{{"type": "outcome", "request_id": "r-1", "actual": {value}}}
-END"""
+_EXAMPLE = (
+    "curl -H 'Content-Type: application/x-ndjson' --data-binary @- {url}/v1/events <<'END'\n"
+    '{{"type": "prediction", "request_id": "r-1", "model": "{model}", "version": "1", '
+    '"features": {{}}, "prediction": {value}}}\n'
+    '{{"type": "outcome", "request_id": "r-1", "actual": {value}}}\n'
+    "END"
+)
 
 
 def landing_page(catalogue: Catalogue, problem: str | None) -> str:
@@ -58,9 +62,10 @@ def landing_page(catalogue: Catalogue, problem: str | None) -> str:
         catalogue: whose models are listed.
         problem: why the exporter is not ready, or None.
     """
+    teams = {name: owner.team for name, owner in catalogue.owners.items()}
     rows = [
         f"<tr><td>{escape(name)}<br><small>{escape(model.description)}</small></td><td>{escape(model.task)}</td>"
-        f"<td>{escape(catalogue.owners[model.owner].team if model.owner in catalogue.owners else model.owner)}</td>"
+        f"<td>{escape(teams.get(model.owner, model.owner))}</td>"
         f"<td>{'arrival' if model.outcome.maturity == '0' else escape(model.outcome.maturity)}</td></tr>"
         for name, model in catalogue.models.items()
     ]

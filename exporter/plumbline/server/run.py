@@ -71,7 +71,9 @@ def bind(host: str, port: int) -> socket.socket:
         sock.bind(address)
     except OSError as error:
         sock.close()
-        advice = ": another process has it; stop that one or choose another port" * (error.errno == errno.EADDRINUSE)
+        advice = ": another process has it; stop that one or choose another port" * (
+            error.errno == errno.EADDRINUSE
+        )
         raise PlumblineError(f"cannot listen on {host}:{port}: {error.strerror}{advice}") from error
     return sock
 
@@ -156,7 +158,7 @@ class Exporter:
             if ended:
                 self._engine.close()
             else:
-                log.error("the store did not finish in time; what it holds is safe, what it was given was not acknowledged")
+                log.error("the store did not finish in time; what was not acknowledged may not be stored")
         return 1 if self._died or not ended else 0
 
     def stop(self) -> None:
