@@ -39,12 +39,14 @@ class ModelBudget:
         model: its name.
         parts: breakdown for one version.
         versions: live versions assumed.
+        unknown: series of events that name a version without a baseline: counted together, without bins.
         limit: the budget per model.
     """
 
     model: str
     parts: tuple[Part, ...]
     versions: int
+    unknown: int
     limit: int
 
     @property
@@ -54,15 +56,15 @@ class ModelBudget:
 
     @property
     def series(self) -> int:
-        """Series of all assumed versions."""
-        return self.per_version * self.versions
+        """Series of all assumed versions and of unknown ones."""
+        return self.per_version * self.versions + self.unknown
 
 
 def estimate(catalogue: Catalogue) -> list[ModelBudget]:
     """Return the estimate of every model, in the catalogue's order."""
     budget = catalogue.series_budget
     return [
-        ModelBudget(name, tuple(_parts(model)), budget.versions_per_model, budget.per_model)
+        ModelBudget(name, tuple(_parts(model)), budget.versions_per_model, _unknown(model), budget.per_model)
         for name, model in catalogue.models.items()
     ]
 
@@ -85,13 +87,27 @@ def _parts(model: Model) -> Iterable[Part]:
         bins.append(len(model.classes or ()) + _OTHER_AND_MISSING)
     if model.task == "binary":
         bins.append(NUMERIC_BINS)
-    yield Part("serving", 3 + _histogram(names.PREDICTION_LATENCY))
+    yield Part("serving", _serving())
     yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS))
-    yield Part("outcomes", len(names.OUTCOME_STATES) + 2 + _histogram(names.OUTCOME_DELAY))
+    yield Part("outcomes", _outcomes())
     yield Part("quality", _quality(model))
     yield Part("baseline", sum(bins) + 2 * len(bins) + 2 + _baseline_quality(model))
     yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3)
     yield Part("business", len(model.kpis) * (len(names.SIGNS) + 1))
+
+
+def _unknown(model: Model) -> int:
+    problems = len(model.features) * len(names.PROBLEMS)
+    quality = _quality(model) - (SCORE_BINS * 4 if model.task == "binary" else 0)
+    return _serving() + problems + _outcomes() + quality
+
+
+def _serving() -> int:
+    return 3 + _histogram(names.PREDICTION_LATENCY)
+
+
+def _outcomes() -> int:
+    return len(names.OUTCOME_STATES) + 2 + _histogram(names.OUTCOME_DELAY)
 
 
 def _histogram(metric: Metric) -> int:

@@ -85,6 +85,7 @@ def _report(
             budget.model: {
                 "per_version": budget.per_version,
                 "versions": budget.versions,
+                "unknown_versions": budget.unknown,
                 "total": budget.series,
                 "limit": budget.limit,
                 "parts": {part.group: part.series for part in budget.parts},
@@ -180,6 +181,7 @@ def budget_table(budgets: list[ModelBudget]) -> Table:
     table.add_section()
     table.add_row("one version", *(str(budget.per_version) for budget in budgets))
     table.add_row("live versions", *(str(budget.versions) for budget in budgets))
+    table.add_row("unknown versions", *(str(budget.unknown) for budget in budgets))
     table.add_row("all versions", *(str(budget.series) for budget in budgets), style="bold")
     table.add_row("budget", *(str(budget.limit) for budget in budgets))
     return table

@@ -14,8 +14,9 @@ def model_budget(facts: Facts) -> Found:
             largest = max(budget.parts, key=lambda part: part.series)
             message = (
                 f"{budget.model} may make {budget.series} series ({budget.per_version} per version x "
-                f"{budget.versions} versions), more than series_budget.per_model = {budget.limit}; most are "
-                f"{largest.group} ({largest.series}): declare fewer features or categories, or raise it"
+                f"{budget.versions} versions + {budget.unknown}), more than series_budget.per_model = "
+                f"{budget.limit}; most are {largest.group} ({largest.series}): declare fewer features or "
+                "categories, or raise it"
             )
             yield ("models", budget.model), message
 
