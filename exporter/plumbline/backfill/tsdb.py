@@ -19,7 +19,7 @@ from plumbline.errors import ToolError
 from plumbline.servers import find_program, run_program
 
 # Prometheus's own block ranges are 2 h times powers of 3; these are the longer ones.
-_BLOCK_RANGES = tuple(2.0 * 3**power * 3600.0 for power in range(4, 8))
+_BLOCK_RANGES: tuple[float, ...] = (162 * 3600.0, 486 * 3600.0, 1458 * 3600.0, 4374 * 3600.0)
 _STEPS_PER_PIECE = 1000
 _WAITING_PIECES = 2
 
