@@ -120,7 +120,9 @@ def main() -> None:
     registry = CollectorRegistry()
     counter = Counter("values", "by bin", ["model", "version", "feature", "bin"], registry=registry)
     predictions = Counter("predictions", "all", ["model", "version"], registry=registry)
-    latency = Histogram("latency", "s", ["model", "version"], registry=registry, buckets=names.LATENCY_BUCKETS)
+    latency = Histogram(
+        "latency", "s", ["model", "version"], registry=registry, buckets=names.LATENCY_BUCKETS
+    )
     start = time.perf_counter()
     for batch in parsed:
         for item in batch.events:

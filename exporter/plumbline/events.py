@@ -285,7 +285,9 @@ _HUGE = 1e300  # beyond it, squares and sums overflow; no measured quantity is n
 
 
 def _wrong_common(event: Event) -> tuple[str, str] | None:
-    if event.trace_id is not None and (not _TRACE_ID.fullmatch(event.trace_id) or not event.trace_id.strip("0")):
+    if event.trace_id is not None and (
+        not _TRACE_ID.fullmatch(event.trace_id) or not event.trace_id.strip("0")
+    ):
         return "bad_id", "trace_id must be 32 lower-case hex digits, not all zero"
     return None if event.event_id is None else _bad_id("event_id", event.event_id)
 

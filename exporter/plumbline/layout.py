@@ -195,7 +195,9 @@ BASELINE_BOUND = (
 )
 
 
-def build_layout(model_name: str, version: str, model: Model | None, baseline: Baseline | None) -> VersionLayout:
+def build_layout(
+    model_name: str, version: str, model: Model | None, baseline: Baseline | None
+) -> VersionLayout:
     """Freeze the layout of a version.
 
     Args:
@@ -243,12 +245,19 @@ def build_layout(model_name: str, version: str, model: Model | None, baseline: B
 
 
 def _slot(
-    b: LayoutBuilder, mv: tuple[str, str], name: str, numeric: bool, baseline: Baseline | None, feature: Feature | None
+    b: LayoutBuilder,
+    mv: tuple[str, str],
+    name: str,
+    numeric: bool,
+    baseline: Baseline | None,
+    feature: Feature | None,
 ) -> FeatureSlot:
     bins = None if baseline is None else baseline.features.get(name)
     if bins is not None and (bins.kind == "numeric") != numeric:
         bins = None  # the catalogue changed the type after the baseline: the bins mean something else
-    section = None if bins is None else b.add(names.FEATURE_VALUES, [(*mv, name, bin_) for bin_ in bins.labels])
+    section = (
+        None if bins is None else b.add(names.FEATURE_VALUES, [(*mv, name, bin_) for bin_ in bins.labels])
+    )
     problems = b.add(names.FEATURE_PROBLEMS, [(*mv, name, problem) for problem in names.PROBLEMS]).offset
     uppers = np.array(bins.uppers, dtype=np.float64) if bins is not None and numeric else None
     codes = None
@@ -269,14 +278,17 @@ def _quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Base
     cells = QualityCells(rows=tuple(rows), slices=slices)
     if model.task == "regression":
         offsets = [b.add(metric, [(*mv, *row) for row in rows]).offset for metric in REGRESSION_CELLS]
-        offsets.append(b.add(names.ACTUAL, [(*mv, *row, sign) for row in rows for sign in names.SIGNS]).offset)
+        offsets.append(
+            b.add(names.ACTUAL, [(*mv, *row, sign) for row in rows for sign in names.SIGNS]).offset
+        )
         centre = 0.0 if baseline is None or baseline.actual_mean is None else baseline.actual_mean
         return replace(cells, regression=tuple(offsets), centre=centre)
     multiclass = model.task == "multiclass"
     declared = tuple(model.classes or ())
     classes = tuple(dict.fromkeys((*declared, names.OTHER))) if multiclass else declared
     confusion = b.add(
-        names.CONFUSION, [(*mv, *row, actual, predicted) for row in rows for actual in classes for predicted in classes]
+        names.CONFUSION,
+        [(*mv, *row, actual, predicted) for row in rows for actual in classes for predicted in classes],
     ).offset
     squared, log_loss = (b.add(m, [mv]).offset for m in (names.SQUARED_SCORE_ERROR, names.LOG_LOSS))
     cells = replace(
@@ -309,4 +321,3 @@ def remap(old_names: Sequence[str], old: Floats, layout: VersionLayout) -> Float
         if came_from is not None:
             new[at] = old[came_from]
     return new
-

@@ -105,7 +105,7 @@ FEATURE_VALUES = Metric(
 )  # fmt: skip
 FEATURE_PROBLEMS = Metric(
     "ml_feature_problems_total", "counter",
-    "Feature values that were missing, of the wrong type, an unseen category, or outside the baseline's range.",
+    "Feature values that were missing, of the wrong type, an unseen category, or outside the baseline.",
     (*MV, "feature", "problem"), "Drift", "4 per feature; capped by the catalogue's series budget",
 )  # fmt: skip
 
@@ -207,7 +207,8 @@ BASELINE_QUALITY = Metric(
     (*MV, "metric"), "Baseline and intent", "at most 8 per model version",
 )  # fmt: skip
 BASELINE_QUALITY_STDDEV = Metric(
-    "ml_baseline_quality_stddev", "gauge", "Standard deviation of the quality over the baseline's time blocks.",
+    "ml_baseline_quality_stddev", "gauge",
+    "Standard deviation of the quality over the baseline's time blocks.",
     (*MV, "metric"), "Baseline and intent", "at most 8 per model version",
 )  # fmt: skip
 BASELINE_SCORE_POSITIVE_SHARE = Metric(
@@ -288,10 +289,18 @@ KPI_EVENTS = Metric(
 
 # --- infrastructure ---
 HOST_CPU = Metric(
-    "plumbline_host_cpu_seconds_total", "counter", "CPU time of the host by mode.", ("mode",), "Infrastructure"
+    "plumbline_host_cpu_seconds_total",
+    "counter",
+    "CPU time of the host by mode.",
+    ("mode",),
+    "Infrastructure",
 )
 HOST_MEMORY = Metric(
-    "plumbline_host_memory_bytes", "gauge", "Memory of the host: total, available.", ("state",), "Infrastructure"
+    "plumbline_host_memory_bytes",
+    "gauge",
+    "Memory of the host: total, available.",
+    ("state",),
+    "Infrastructure",
 )
 HOST_DISK_READ = Metric(
     "plumbline_host_disk_read_bytes_total", "counter", "Bytes read from disks.", (), "Infrastructure"
@@ -300,10 +309,18 @@ HOST_DISK_WRITTEN = Metric(
     "plumbline_host_disk_written_bytes_total", "counter", "Bytes written to disks.", (), "Infrastructure"
 )
 HOST_NETWORK_RECEIVE = Metric(
-    "plumbline_host_network_receive_bytes_total", "counter", "Bytes received, without loopback.", (), "Infrastructure"
+    "plumbline_host_network_receive_bytes_total",
+    "counter",
+    "Bytes received, without loopback.",
+    (),
+    "Infrastructure",
 )
 HOST_NETWORK_TRANSMIT = Metric(
-    "plumbline_host_network_transmit_bytes_total", "counter", "Bytes sent, without loopback.", (), "Infrastructure"
+    "plumbline_host_network_transmit_bytes_total",
+    "counter",
+    "Bytes sent, without loopback.",
+    (),
+    "Infrastructure",
 )
 HOST_LOAD = Metric("plumbline_host_load1", "gauge", "Load average over one minute.", (), "Infrastructure")
 PROCESS_COUNT = Metric(
@@ -311,7 +328,8 @@ PROCESS_COUNT = Metric(
     ("process",), "Infrastructure",
 )  # fmt: skip
 PROCESS_CPU = Metric(
-    "plumbline_process_cpu_seconds_total", "counter", "CPU time of a process group, its ended processes included.",
+    "plumbline_process_cpu_seconds_total", "counter",
+    "CPU time of a process group, its ended processes included.",
     ("process",), "Infrastructure",
 )  # fmt: skip
 PROCESS_MEMORY = Metric(
@@ -339,7 +357,8 @@ EVENTS_UNKNOWN = Metric(
 )  # fmt: skip
 REQUESTS_REFUSED = Metric(
     "plumbline_requests_refused_total", "counter",
-    "Whole requests refused: too_large, wrong_type, bad_encoding, overloaded, store_error.", ("reason",), "Exporter",
+    "Whole requests refused: too_large, wrong_type, bad_encoding, overloaded, store_error.",
+    ("reason",), "Exporter",
 )  # fmt: skip
 INGEST_DURATION = Metric(
     "plumbline_ingest_duration_seconds", "histogram", "Time from a request's arrival to its answer.",
@@ -349,11 +368,13 @@ COMMIT_DURATION = Metric(
     "plumbline_commit_duration_seconds", "histogram", "Time of one durable commit of the store.",
     (), "Exporter", "", SELF_DURATION_BUCKETS,
 )  # fmt: skip
-QUEUE_EVENTS = Metric(
-    "plumbline_queue_events", "gauge", "Events waiting for the store.", (), "Exporter"
-)
+QUEUE_EVENTS = Metric("plumbline_queue_events", "gauge", "Events waiting for the store.", (), "Exporter")
 QUEUE_CAPACITY = Metric(
-    "plumbline_queue_capacity_events", "gauge", "Events the queue holds before requests are refused.", (), "Exporter"
+    "plumbline_queue_capacity_events",
+    "gauge",
+    "Events the queue holds before requests are refused.",
+    (),
+    "Exporter",
 )
 PENDING_OUTCOMES = Metric(
     "plumbline_pending_outcomes", "gauge", "Outcomes that wait for maturity.", (), "Exporter"
@@ -387,13 +408,9 @@ BUILD_INFO = Metric(
     "plumbline_build_info", "gauge", "Version of the exporter and of Python; always 1.",
     ("version", "python"), "Exporter",
 )  # fmt: skip
-START_TIME = Metric(
-    "plumbline_start_time_seconds", "gauge", "When the exporter started.", (), "Exporter"
-)
+START_TIME = Metric("plumbline_start_time_seconds", "gauge", "When the exporter started.", (), "Exporter")
 
-METRICS: dict[str, Metric] = {
-    m.name: m for m in list(globals().values()) if isinstance(m, Metric)
-}
+METRICS: dict[str, Metric] = {m.name: m for m in list(globals().values()) if isinstance(m, Metric)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,7 +446,9 @@ R_PROBLEMS = Recorded(
     "feature:ml_feature_problems:ratio", "share of values with a problem", (*_FEATURE, "problem")
 )
 R_QUALITY = Recorded("slice:ml_quality:value", "quality of mature outcomes by metric", _METRIC)
-R_QUALITY_SAMPLES = Recorded("slice:ml_quality:count", "mature outcomes behind the quality", (*MV, "slice", "value"))
+R_QUALITY_SAMPLES = Recorded(
+    "slice:ml_quality:count", "mature outcomes behind the quality", (*MV, "slice", "value")
+)
 R_QUALITY_STDERR = Recorded("slice:ml_quality:stderr", "standard error of the quality at this n", _METRIC)
 R_AUC_BOUND = Recorded("model:ml_roc_auc:error_bound", "largest error of the binned ROC-AUC", MV)
 R_COVERAGE = Recorded("model:ml_outcome_coverage:ratio", "mature outcomes / mature predictions", MV)

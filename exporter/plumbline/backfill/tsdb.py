@@ -26,7 +26,7 @@ _WAITING_PIECES = 2
 
 def piece_seconds(step: float) -> float:
     """Return the length of a piece for samples this far apart: the longest of at most 1000 steps."""
-    fitting = [length for length in _BLOCK_RANGES if length <= step * _STEPS_PER_PIECE]
+    fitting: list[float] = [length for length in _BLOCK_RANGES if length <= step * _STEPS_PER_PIECE]
     return fitting[-1] if fitting else _BLOCK_RANGES[0]
 
 

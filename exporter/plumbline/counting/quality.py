@@ -128,11 +128,15 @@ def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Jud
         scored = usable & ~np.isnan(scores)
         _count_scores(q, cells, scores[scored], (actual[scored] == q.positive).astype(np.intp))
     elif q.open_ended:
-        _count_class_scores(q, cells, [(j.scores, int(a)) for j, a in zip(judged, actual, strict=True) if j.scores])
+        _count_class_scores(
+            q, cells, [(j.scores, int(a)) for j, a in zip(judged, actual, strict=True) if j.scores]
+        )
     return int(len(judged) - usable.sum())
 
 
-def _count_class_scores(q: QualityCells, cells: Floats, scored: Sequence[tuple[dict[str, float], int]]) -> None:
+def _count_class_scores(
+    q: QualityCells, cells: Floats, scored: Sequence[tuple[dict[str, float], int]]
+) -> None:
     """Add the multiclass Brier sum, sum over classes of (p - y)^2, and the log-loss of the actual class."""
     if not scored or q.squared_score_error is None or q.log_loss is None:
         return
@@ -155,7 +159,9 @@ def _count_scores(q: QualityCells, cells: Floats, scores: Floats, positive: npt.
     if q.score_uppers is not None and q.score_bins is not None and q.score_sums is not None:
         bins = np.searchsorted(q.score_uppers, scores, side="left")
         count = len(q.score_uppers) + 1
-        cells[q.score_bins : q.score_bins + 2 * count] += np.bincount(2 * bins + positive, minlength=2 * count)
+        cells[q.score_bins : q.score_bins + 2 * count] += np.bincount(
+            2 * bins + positive, minlength=2 * count
+        )
         cells[q.score_sums : q.score_sums + count] += np.bincount(bins, weights=scores, minlength=count)
 
 

@@ -188,9 +188,7 @@ class Work:
         self.orphans_gone.add(waiting.prediction)
         self.transaction.orphans_done.append(waiting.prediction)
 
-    def _join(
-        self, row: StoredEvent, prediction: Prediction, outcome: Judged, has_earlier: bool
-    ) -> None:
+    def _join(self, row: StoredEvent, prediction: Prediction, outcome: Judged, has_earlier: bool) -> None:
         """Meet a prediction and an outcome: count the outcome's state, and let it wait or count it."""
         key = self._version(prediction.model, prediction.version)
         maturity = self.engine.maturity(prediction.model)
@@ -259,7 +257,9 @@ class Work:
         elif baseline is not None and state.layout.baseline != baseline.digest:
             layout = build_layout(*key, self.engine.catalogue.models[event.model], baseline)
             cells = remap(state.layout.cell_names(), state.cells, layout)
-            self.versions[key] = VersionState(layout, baseline, cells, dict(state.schedule), state.generation + 1)
+            self.versions[key] = VersionState(
+                layout, baseline, cells, dict(state.schedule), state.generation + 1
+            )
 
     def _take_kpi(self, event: Kpi) -> None:
         key = self._version(event.model, event.version)
@@ -285,7 +285,9 @@ class Work:
             return key
         return (model, names.UNKNOWN)
 
-    def _create(self, model: str, version: str, baseline: Baseline | None, announced: bool) -> VersionState | None:
+    def _create(
+        self, model: str, version: str, baseline: Baseline | None, announced: bool
+    ) -> VersionState | None:
         baseline = baseline or self.engine.baselines.find(model, version)
         if baseline is None and not announced:
             return None

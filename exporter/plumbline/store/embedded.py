@@ -127,7 +127,10 @@ class EmbeddedStore:
             db.execute("BEGIN IMMEDIATE")
             db.executemany(
                 f"INSERT INTO events ({_EVENT_COLUMNS}) VALUES (?,?,?,?,?,?,?)",  # noqa: S608 - a constant
-                [(e.seq, _KIND_CODE[e.kind], e.ts, e.key, e.identity, int(e.explicit), e.raw) for e in t.events],
+                [
+                    (e.seq, _KIND_CODE[e.kind], e.ts, e.key, e.identity, int(e.explicit), e.raw)
+                    for e in t.events
+                ],
             )
             db.executemany("INSERT OR REPLACE INTO state (name, value) VALUES (?,?)", t.state.items())
             for table, column, added, done in (
@@ -186,7 +189,8 @@ class EmbeddedStore:
         """Return pending outcomes whose time has come, earliest first."""
         with self._lock, self._errors():
             rows = self._db.execute(
-                "SELECT prediction, due, key, body FROM pending WHERE due <= ? ORDER BY due, prediction LIMIT ?",
+                "SELECT prediction, due, key, body FROM pending WHERE due <= ? "
+                "ORDER BY due, prediction LIMIT ?",
                 (now, limit),
             ).fetchall()
         return [Waiting(*row) for row in rows]
