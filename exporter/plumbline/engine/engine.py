@@ -71,6 +71,7 @@ class Engine:
         self.pipeline_layout = build_pipeline_layout(catalogue)
         self.pipelines: Floats | None = np.zeros(self.pipeline_layout.size)
         self.pending = 0
+        self.intent = 0  # grows when deployments or versions change what is exposed beside the counters
         self._maturity = {name: m.outcome.maturity_seconds for name, m in catalogue.models.items()}
         self._lock = threading.RLock()
         self._restore()
@@ -195,6 +196,11 @@ class Engine:
     def _write(self, work: Work) -> None:
         transaction = work.finish()
         self.store.write(transaction)
+        known = self.versions
+        if work.entries or any(
+            k not in known or known[k].layout is not v.layout for k, v in work.versions.items()
+        ):
+            self.intent += 1
         self.versions = {**self.versions, **work.versions}
         self.entries = {**self.entries, **work.entries}
         self.ledger = work.ledger

@@ -35,6 +35,7 @@ class Exposition:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._shown: dict[str, tuple[bytes, tuple[tuple[str, ...], ...], int]] = {}
+        self._constant: tuple[int, list[Block]] = (-1, [])
 
     def blocks(self) -> list[Block]:
         """Return all blocks of the engine."""
@@ -45,7 +46,9 @@ class Exposition:
         found += self._sections("ledger", engine.ledger_layout.sections, engine.ledger)
         if engine.pipelines is not None:
             found += self._sections("pipelines", engine.pipeline_layout.sections, engine.pipelines)
-        found += self._intent()
+        if self._constant[0] != engine.intent:
+            self._constant = (engine.intent, self._intent())
+        found += self._constant[1]
         found += self._own()
         return found
 
