@@ -48,7 +48,10 @@ class Client:
     def _get(self, path: str, parameters: dict[str, str], kind: type[T]) -> T | None:
         try:
             answer = self.session.get(
-                f"{self.url}/{path}", params=parameters, headers={"Accept": "application/json"}, timeout=_TIMEOUT
+                f"{self.url}/{path}",
+                params=parameters,
+                headers={"Accept": "application/json"},
+                timeout=_TIMEOUT,
             )
         except requests.ConnectionError as error:
             raise PlumblineError(
@@ -57,14 +60,20 @@ class Client:
         except requests.RequestException as error:
             raise PlumblineError(f"{self.url}: {error}") from error
         try:
-            if answer.status_code == 404 and msgspec.json.decode(answer.content, type=_NotFound).error == "not_found":
-                return None
             if answer.status_code == 200:
                 return msgspec.json.decode(answer.content, type=kind)
+            # An exporter without these pages answers 404 as well, with another error.
+            if (
+                answer.status_code == 404
+                and msgspec.json.decode(answer.content, type=_Error).error == "not_found"
+            ):
+                return None
         except msgspec.MsgspecError as error:
-            raise PlumblineError(f"{self.url}/{path} did not answer as a Plumbline exporter of this version") from error
+            raise PlumblineError(
+                f"{self.url}/{path} did not answer as a Plumbline exporter of this version does"
+            ) from error
         raise PlumblineError(f"{self.url}/{path} answered {answer.status_code}: {answer.text[:200]}")
 
 
-class _NotFound(msgspec.Struct):
+class _Error(msgspec.Struct):
     error: str

@@ -32,7 +32,8 @@ th { color: var(--dim); font-weight: 400; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; }
 ol.timeline { list-style: none; margin: 0; padding: 0; border-left: 3px solid var(--line); }
-.timeline li { padding: .2rem 0 .2rem .8rem; display: grid; grid-template-columns: 7rem 11rem 1fr; gap: 0 .8rem; }
+.timeline li { padding: .2rem 0 .2rem .8rem; display: grid; grid-template-columns: 7rem 11rem 1fr;
+  gap: 0 .8rem; }
 .timeline .text { white-space: pre-wrap; }
 .timeline time { text-align: right; font-variant-numeric: tabular-nums; }
 .now { background: #1a7f3722; } .bad, .problem .text, .problem .who { color: var(--bad); }

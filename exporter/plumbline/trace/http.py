@@ -79,7 +79,7 @@ class TraceRoutes:
     def _batch(self, request: Request, json: bool) -> Response:
         data_batch_id = request.path_params["data_batch_id"]
         if request.query_params.get("part") == "predictions":
-            after, limit = (_number(request, name, default) for name, default in (("after", 0), ("limit", PAGE)))
+            after, limit = _number(request, "after", 0), _number(request, "limit", PAGE)
             if after is None or limit is None:
                 return _problem(json, 400, "bad_request", "after and limit are whole numbers", "Bad request")
             used = self.lookup.used(data_batch_id, after, limit)

@@ -309,9 +309,7 @@ _decode_ids = msgspec.json.Decoder(_Ids).decode
 _decode_use = msgspec.json.Decoder(_Use).decode
 
 
-def standing_outcome(
-    outcomes: list[tuple[StoredEvent, Outcome]], prediction: float
-) -> int | None:
+def standing_outcome(outcomes: list[tuple[StoredEvent, Outcome]], prediction: float) -> int | None:
     """Return the sequence number of the outcome that is the truth by now.
 
     The newest correction; or else the first plain outcome, where those that came before the prediction

@@ -17,7 +17,7 @@ from plumbline.trace.model import (
     UsedPage,
     Value,
 )
-from plumbline.trace.show import show_offset, show_seconds, show_value
+from plumbline.trace.show import as_tree, show_count, show_json, show_offset, show_seconds, show_value
 
 
 def trace_page(trace: Trace) -> str:
@@ -58,7 +58,7 @@ def _trace(trace: Trace) -> Iterable[str]:
         yield from _prediction(prediction)
     if trace.batches:
         yield "<h2>Data</h2>"
-        yield from (_lineage(batch) for batch in trace.batches)
+        yield from (_lineage(batch) for batch in as_tree(trace.batches))
         if trace.batches_truncated:
             yield "<p>There are more batches upstream than are shown.</p>"
 
@@ -66,8 +66,9 @@ def _trace(trace: Trace) -> Iterable[str]:
 def _cards(trace: Trace) -> Iterable[str]:
     for p in trace.predictions:
         answer = '<b class="bad">error</b>' if p.status == "error" else f"<b>{_v(p.prediction)}</b>"
-        score = "" if p.score is None else f"score {_v(p.score)}, "
-        yield f'<div class="card"><small>{e(p.model)} {e(p.version)} predicted</small>{answer}{score}{e(p.ts)}</div>'
+        score = "" if p.score is None else f"score {_v(p.score)}<br>"
+        who = f"{e(p.model)} {e(p.version)}"
+        yield f'<div class="card"><small>{who} predicted</small>{answer}{score}<time>{e(p.ts)}</time></div>'
     standing = [outcome for outcome in trace.outcomes if outcome.standing]
     for outcome in standing:
         later = "" if outcome.delay is None else f"known {e(show_seconds(outcome.delay))} later"
@@ -86,7 +87,8 @@ def _timeline(moments: Iterable[Moment]) -> str:
     for m in moments:
         marks = f"{m.kind}{' problem' if m.problem else ''}{' now' if m.kind == 'prediction' else ''}"
         lines.append(
-            f'<li class="{marks}"><time datetime="{e(m.ts)}" title="{e(m.ts)}">{e(show_offset(m.offset))}</time>'
+            f'<li class="{marks}"><time datetime="{e(m.ts)}" title="{e(m.ts)}">'
+            f"{e(show_offset(m.offset))}</time>"
             f'<span class="who">{e(m.who)}</span><span class="text">{e(m.text, lines=True)}</span></li>'
         )
     return f'<ol class="timeline">{"".join(lines)}</ol>'
@@ -98,6 +100,9 @@ def _prediction(p: PredictionRecord) -> Iterable[str]:
     training = None if info.training_data is None else f"<code>{e(info.training_data)}</code>"
     if training is not None and info.training_source is not None:
         training += f" ({e(info.training_source)}, {info.training_rows} rows)"
+    period = None
+    if info.training_start is not None:
+        period = f"{e(info.training_start)} to {e(info.training_end)}"
     yield facts(
         [
             ("predicted at", e(p.ts)),
@@ -105,8 +110,8 @@ def _prediction(p: PredictionRecord) -> Iterable[str]:
             ("stage", None if info.stage is None else f"{e(info.stage)} since {e(info.deployed)}"),
             ("commit", None if info.commit is None else f"<code>{e(info.commit)}</code>"),
             ("training data", training),
-            ("trained on", None if info.training_start is None else f"{e(info.training_start)} to {e(info.training_end)}"),
-            ("config", None if info.config is None else e(info.config)),
+            ("trained on", period),
+            ("config", None if info.config is None else e(show_json(info.config))),
             ("baseline", None if info.baseline is None else f"<code>{e(info.baseline)}</code>"),
             ("data batch", None if p.data_batch_id is None else batch_link(p.data_batch_id)),
             ("trace id", None if p.trace_id is None else f"<code>{e(p.trace_id)}</code>"),
@@ -114,11 +119,9 @@ def _prediction(p: PredictionRecord) -> Iterable[str]:
     )
     if p.scores:
         yield table(("class", "score"), ((e(n), _v(v)) for n, v in p.scores.items()), ("score",))
-    given = {**(p.slices or {}), **p.features}
-    if given:
-        rows = [(e(name), _v(value)) for name, value in given.items()]
-        rows += [(e(name), e(value)) for name, value in p.extra.items()]
-        yield table(("feature", "value"), rows)
+    for what, values in (("feature", p.features), ("slice", p.slices or {}), ("also sent", p.extra)):
+        if values:
+            yield table((what, "value"), ((e(name), e(show_json(value))) for name, value in values.items()))
 
 
 def _run(run: RunRecord) -> str:
@@ -128,11 +131,15 @@ def _run(run: RunRecord) -> str:
         counts = (("in", stage.rows_in), ("out", stage.rows_out), ("rejected", stage.rows_rejected))
         told = ", ".join(f"{count:,} {name}" for name, count in counts if count is not None)
         failed = [check.name for check in stage.checks if not check.passed]
-        checks = f'<span class="bad">failed: {e(", ".join(failed))}</span>' if failed else (
-            f"{len(stage.checks)} passed" if stage.checks else ""
+        checks = (
+            f'<span class="bad">failed: {e(", ".join(failed))}</span>'
+            if failed
+            else (f"{len(stage.checks)} passed" if stage.checks else "")
         )
-        mark = "bad" if stage.status == "failed" else ""
-        rows.append((e(stage.ts), e(stage.stage), f'<span class="{mark}">{e(stage.status)}</span>', told, checks))
+        status = e(stage.status)
+        if stage.status == "failed":
+            status = f'<span class="bad">{status}</span>'
+        rows.append((e(stage.ts), e(stage.stage), status, told, checks))
     head = (
         f'<p><span class="{state}">{e(run.status)}</span>: {e(run.pipeline)} '
         f"run <code>{e(run.run_id)}</code></p>"
@@ -154,15 +161,16 @@ def _batch(batch: Batch, used: UsedPage) -> Iterable[str]:
     if batch.downstream:
         below = (
             '<div class="card"><small>predictions used what was made from it</small>'
-            f"<b>{batch.predictions_downstream:,}</b>{len(batch.downstream)} batches</div>"
+            f"<b>{batch.predictions_downstream:,}</b>{show_count(len(batch.downstream), 'batch', 'batches')}</div>"
         )
     yield (
         '<div class="cards"><div class="card"><small>predictions used it</small>'
-        f"<b>{batch.predictions:,}</b>{len(batch.used_by)} model versions</div>{below}</div>"
+        f"<b>{batch.predictions:,}</b>{show_count(len(batch.used_by), 'model version')}</div>{below}</div>"
     )
     if batch.used_by:
         rows = [
-            (e(use.model), e(use.version), f"{use.predictions:,}", e(use.first), e(use.last)) for use in batch.used_by
+            (e(use.model), e(use.version), f"{use.predictions:,}", e(use.first), e(use.last))
+            for use in batch.used_by
         ]
         yield table(("model", "version", "predictions", "first", "last"), rows, ("predictions",))
     yield "<h2>Made by</h2>"
@@ -171,7 +179,7 @@ def _batch(batch: Batch, used: UsedPage) -> Iterable[str]:
         yield f"<p>made from {', '.join(batch_link(one) for one in batch.inputs)}</p>"
     if batch.upstream:
         yield "<h2>Upstream</h2>"
-        yield from (_lineage(one) for one in batch.upstream)
+        yield from (_lineage(one) for one in as_tree(batch.upstream))
     if batch.downstream:
         yield "<h2>Made from it</h2>"
         yield table(

@@ -2,7 +2,35 @@
 
 from __future__ import annotations
 
-from plumbline.trace.model import Value
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from plumbline.trace.model import BatchRecord, Value
+
+
+def as_tree(batches: Sequence[BatchRecord]) -> list[BatchRecord]:
+    """Return batches so that each is followed by what it was made from."""
+    by_id = {batch.data_batch_id: batch for batch in batches}
+    ordered: dict[str, BatchRecord] = {}
+    waiting = [batch.data_batch_id for batch in reversed(batches)]
+    while waiting:
+        batch = by_id.get(waiting.pop())
+        if batch is not None and batch.data_batch_id not in ordered:
+            ordered[batch.data_batch_id] = batch
+            waiting.extend(reversed(batch.inputs))
+    return list(ordered.values())
+
+
+def show_json(value: Any) -> str:
+    """Return any decoded JSON as the text it was."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def show_count(number: int, one: str, many: str = "") -> str:
+    """Return a number and its noun."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def visible(text: str, *, lines: bool = False) -> str:

@@ -6,7 +6,8 @@ Everything that came from events is shown as text, never as markup, and without 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import click
 from rich.console import Console, Group, RenderableType
@@ -15,7 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from plumbline.trace.model import Batch, BatchRecord, Moment, PredictionRecord, RunRecord, Trace
-from plumbline.trace.show import show_offset, show_seconds, show_value, visible
+from plumbline.trace.show import (
+    as_tree,
+    show_count,
+    show_json,
+    show_offset,
+    show_seconds,
+    show_value,
+    visible,
+)
 
 _COLOURS = {
     "deployment": "magenta", "pipeline": "blue", "prediction": "green", "outcome": "cyan", "kpi": "yellow",
@@ -75,7 +84,7 @@ def _trace(trace: Trace) -> Iterable[RenderableType]:
         yield _heading("Outcome: not known yet")
     if trace.batches:
         yield _heading("Data")
-        yield from (_lineage(batch) for batch in trace.batches)
+        yield from (_lineage(batch) for batch in as_tree(trace.batches))
         if trace.batches_truncated:
             yield Text("  ... and more batches upstream", style="yellow")
     yield _heading("Timeline (times relative to the prediction)")
@@ -101,7 +110,7 @@ def _prediction(p: PredictionRecord) -> Iterable[RenderableType]:
             ("commit", info.commit),
             ("training data", training),
             ("trained on", info.training_start and f"{info.training_start} to {info.training_end}"),
-            ("config", None if info.config is None else str(info.config)),
+            ("config", None if info.config is None else show_json(info.config)),
             ("baseline", info.baseline),
             ("data batch", p.data_batch_id),
             ("trace id", p.trace_id),
@@ -112,11 +121,8 @@ def _prediction(p: PredictionRecord) -> Iterable[RenderableType]:
     )
 
 
-def _pairs(values: dict[str, object] | dict[str, float] | dict[str, float | int | str | bool | None]) -> str:
-    return ", ".join(
-        f"{name}={show_value(value) if isinstance(value, float | int | str | None) else value}"
-        for name, value in values.items()
-    )
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={show_json(value)}" for name, value in values.items())
 
 
 def _lineage(batch: BatchRecord) -> Padding:
@@ -149,25 +155,21 @@ def _timeline(moments: Iterable[Moment]) -> Padding:
 
 def _batch(batch: Batch) -> Iterable[RenderableType]:
     yield Text.assemble("Data batch ", (visible(batch.data_batch_id), "bold"))
-    yield _heading(f"{_count(batch.predictions, 'prediction')} used it")
+    yield _heading(f"{show_count(batch.predictions, 'prediction')} used it")
     if batch.used_by:
         table = Table(box=None, pad_edge=False)
         for name in ("model", "version", "predictions", "first", "last"):
             table.add_column(name, justify="right" if name == "predictions" else "left", no_wrap=True)
         for use in batch.used_by:
-            table.add_row(
-                Text(visible(use.model)), Text(visible(use.version)), str(use.predictions), use.first, use.last
-            )
+            names = Text(visible(use.model)), Text(visible(use.version))
+            table.add_row(*names, str(use.predictions), use.first, use.last)
         yield Padding(table, (0, 0, 0, 2))
     yield _heading("Made by" if batch.runs else "Made by: no pipeline run of it is stored")
     for run in batch.runs:
         yield Text(f"  {_run(run)}", "red" if run.status == "failed" else "")
         for stage in run.stages:
-            rows = ", ".join(
-                f"{count} {name}"
-                for name, count in (("in", stage.rows_in), ("out", stage.rows_out), ("rejected", stage.rows_rejected))
-                if count is not None
-            )
+            counts = (("in", stage.rows_in), ("out", stage.rows_out), ("rejected", stage.rows_rejected))
+            rows = ", ".join(f"{count} {name}" for name, count in counts if count is not None)
             failed = ", ".join(visible(c.name) for c in stage.checks if not c.passed)
             text = f"    {stage.ts}  {visible(stage.stage)} {stage.status}"
             text += f", rows: {rows}" if rows else ""
@@ -175,12 +177,12 @@ def _batch(batch: Batch) -> Iterable[RenderableType]:
             yield Text(text, "red" if failed or stage.status == "failed" else "")
     if batch.upstream:
         yield _heading("Made from")
-        yield from (_lineage(one) for one in batch.upstream)
+        yield from (_lineage(one) for one in as_tree(batch.upstream))
     if batch.downstream:
-        yield _heading(f"Made from it ({_count(batch.predictions_downstream, 'prediction')})")
+        yield _heading(f"Made from it ({show_count(batch.predictions_downstream, 'prediction')})")
         for one in batch.downstream:
             via = ", ".join(visible(pipeline) for pipeline in one.pipelines)
-            count = _count(one.predictions, "prediction")
+            count = show_count(one.predictions, "prediction")
             yield Text(f"  {'  ' * (one.depth - 1)}{visible(one.data_batch_id)} by {via}: {count}")
     if batch.lineage_truncated:
         yield Text("  ... and more batches", style="yellow")
@@ -191,7 +193,3 @@ def _batch(batch: Batch) -> Iterable[RenderableType]:
             yield Text(f"  {log.ts}  {who}  {visible(log.level)}: {visible(log.message)}")
         if batch.logs_truncated:
             yield Text("  ... and more log lines", style="yellow")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
