@@ -161,7 +161,8 @@ def _batch(batch: Batch, used: UsedPage) -> Iterable[str]:
     if batch.downstream:
         below = (
             '<div class="card"><small>predictions used what was made from it</small>'
-            f"<b>{batch.predictions_downstream:,}</b>{show_count(len(batch.downstream), 'batch', 'batches')}</div>"
+            f"<b>{batch.predictions_downstream:,}</b>"
+            f"{show_count(len(batch.downstream), 'batch', 'batches')}</div>"
         )
     yield (
         '<div class="cards"><div class="card"><small>predictions used it</small>'
