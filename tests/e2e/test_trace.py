@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
 
 from plumbline.names import CONTENT_TYPE_NDJSON
-from scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
 from servers import free_port, wait_for
 
 pytestmark = pytest.mark.e2e
