@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import names
-from plumbline.events import Item, Prediction, parse, parse_line, request_key
+from plumbline import keys, names
+from plumbline.events import MAX_INPUTS, Item, Prediction, parse, parse_line, request_key
 
 GOOD = {
     "type": "prediction", "request_id": "r", "model": "m", "version": "1", "features": {"a": 1.5}, "prediction": 1,
@@ -96,3 +96,48 @@ def test_any_bytes_are_answered_line_by_line(data: bytes) -> None:
 def test_any_json_is_answered(value: object) -> None:
     parse(json.dumps({"type": "prediction", "features": value}).encode(), 0.0)
     parse(json.dumps(value).encode(), 0.0)
+
+
+def item(**event: object) -> Item:
+    found = parse_line(json.dumps(event).encode(), 1.0)
+    assert isinstance(found, Item), found
+    return found
+
+
+def test_an_event_is_found_under_everything_it_belongs_to() -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    run = {"type": "pipeline", "pipeline": "p", "stage": "s", "run_id": "u", "status": "succeeded"}
+    assert item(**GOOD).links == ()
+    assert item(**GOOD, data_batch_id="b").links == (keys.batch_key("b"),)
+    assert item(**run, data_batch_id="b", inputs=["i", "j", "i"]).links == (
+        keys.run_key("u"), keys.made_key("b"), keys.input_key("i"), keys.input_key("j"),
+    )  # fmt: skip
+    deployed = item(type="deployment", model="m", version="1", stage="canary")
+    assert deployed.links == (keys.model_key("m"),)
+    line = item(type="log", level="i", message="m", request_id="r", trace_id=trace, run_id="u", data_batch_id="b")
+    assert line.links == (
+        keys.request_log_key("r"), keys.trace_log_key(trace), keys.batch_log_key("b"), keys.run_log_key("u"),
+    )  # fmt: skip
+
+
+def test_log_lines_do_not_crowd_the_key_of_their_request() -> None:
+    line = item(type="log", level="i", message="m", request_id="r")
+    assert line.key == line.identity
+    assert line.key != request_key("r")
+
+
+def test_an_events_own_id_is_a_link_where_it_is_not_the_key() -> None:
+    known = item(**GOOD, event_id="e", data_batch_id="b")
+    assert known.links == (keys.batch_key("b"), known.identity)
+    alone = item(type="log", level="i", message="m", event_id="e")
+    assert (alone.key, alone.links) == (alone.identity, ())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"), [(["x"] * (MAX_INPUTS + 1), "bad_field"), (["a\nb"], "bad_id"), ([""], "bad_id")]
+)
+def test_inputs_of_a_run_are_ids_and_not_too_many(inputs: list[str], reason: str) -> None:
+    run = {"type": "pipeline", "pipeline": "p", "stage": "s", "run_id": "u", "status": "succeeded"}
+    found = parse_line(json.dumps({**run, "inputs": inputs}).encode(), 1.0)
+    assert isinstance(found, tuple)
+    assert found[0] == reason

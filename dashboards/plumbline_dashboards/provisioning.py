@@ -41,6 +41,15 @@ def _datasources(catalogue: Catalogue) -> list[dict[str, Any]]:
             "timeInterval": catalogue.evaluation.scrape_interval,
             # Alerts are Prometheus's and Alertmanager's own; Grafana only shows them.
             "manageAlerts": False,
+            # A point on the latency panel leads to the request behind it. Provisioning replaces ${...} by
+            # environment variables: a doubled dollar leaves one for Grafana.
+            "exemplarTraceIdDestinations": [
+                {
+                    "name": "request_id",
+                    "url": f"{catalogue.links.exporter.rstrip('/')}/trace/$${{__value.raw}}",
+                    "urlDisplayLabel": "Show the request",
+                }
+            ],
         },
     }
     alertmanager: dict[str, Any] = {

@@ -7,17 +7,30 @@ any thread.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any, Literal
 
 import msgspec
 
+from plumbline.keys import (
+    batch_key,
+    batch_log_key,
+    hash64,
+    input_key,
+    made_key,
+    model_key,
+    request_key,
+    request_log_key,
+    run_key,
+    run_log_key,
+    trace_log_key,
+)
 from plumbline.units import parse_time
 
 MAX_LINE_BYTES = 1_048_576
 MAX_ID_CHARS = 256
 MAX_NAME_CHARS = 128
+MAX_INPUTS = 1000
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 Value = float | int | str | bool | None
@@ -147,9 +160,12 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         event: the decoded event.
         ts: epoch seconds; the arrival time if the event has none.
-        key: 64-bit signed hash that finds the event again: of its request id, or else its identity.
+        key: 64-bit signed hash that finds the event again: of its request id, or else its identity. Log
+            lines, of which one request may have any number, always have their identity.
         identity: hash of what makes two events the same one (see ``docs/adr/0003``).
         explicit: whether the identity is an ``event_id`` of the sender's.
+        links: further keys that find the event (``plumbline.keys``): its data batch, run, inputs, ...;
+            and its identity, if explicit.
         raw: the line as it came, without surrounding white space.
     """
 
@@ -158,6 +174,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     key: int
     identity: int
     explicit: bool
+    links: tuple[int, ...]
     raw: bytes
 
 
@@ -167,23 +184,6 @@ class Parsed(msgspec.Struct, frozen=True):
     events: list[Item]
     rejected: list[Rejected]
     lines: int
-
-
-def hash64(kind: bytes, *parts: bytes) -> int:
-    """Return a stable signed 64-bit hash of a kind and its parts (parts are length-separated)."""
-    digest = hashlib.blake2b(digest_size=8, person=kind)
-    if len(parts) > 1:
-        for part in parts:
-            digest.update(len(part).to_bytes(4, "big"))
-            digest.update(part)
-    else:
-        digest.update(parts[0])
-    return int.from_bytes(digest.digest(), "big", signed=True)
-
-
-def request_key(request_id: str) -> int:
-    """Return the key under which all events of a request are found."""
-    return hash64(b"r", request_id.encode())
 
 
 _decode_event = msgspec.json.Decoder(Event).decode
@@ -237,13 +237,17 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
     if wrong is not None:
         return wrong
     key, identity = _identify(event, line)
-    return Item(event, ts, key, identity, event.event_id is not None, line)
+    links = _links(event)
+    explicit = event.event_id is not None
+    if explicit and key != identity:
+        links = (*links, identity)
+    return Item(event, ts, key, identity, explicit, links, line)
 
 
 def _identify(event: Event, line: bytes) -> tuple[int, int]:
     """Return (key, identity). A prediction is the same one if request, model and version are."""
-    request_id: str | None = getattr(event, "request_id", None)
-    key = None if request_id is None else hash64(b"r", request_id.encode())
+    request_id: str | None = None if type(event) is Log else getattr(event, "request_id", None)
+    key = None if request_id is None else request_key(request_id)
     if event.event_id is not None:
         identity = hash64(b"e", type(event).__name__.encode(), event.event_id.encode())
     elif type(event) is Prediction:
@@ -255,6 +259,27 @@ def _identify(event: Event, line: bytes) -> tuple[int, int]:
     else:
         identity = hash64(b"x", line)
     return (identity if key is None else key), identity
+
+
+def _links(event: Event) -> tuple[int, ...]:
+    if type(event) is Prediction:
+        return () if event.data_batch_id is None else (batch_key(event.data_batch_id),)
+    if type(event) is PipelineEvent:
+        links = [run_key(event.run_id)]
+        if event.data_batch_id is not None:
+            links.append(made_key(event.data_batch_id))
+        return (*links, *(input_key(batch) for batch in dict.fromkeys(event.inputs or ())))
+    if type(event) is Deployment:
+        return (model_key(event.model),)
+    if type(event) is Log:
+        carried = (
+            (request_log_key, event.request_id),
+            (trace_log_key, event.trace_id),
+            (batch_log_key, event.data_batch_id),
+            (run_log_key, event.run_id),
+        )
+        return tuple(key(value) for key, value in carried if value is not None)
+    return ()
 
 
 def _plain(value: ClassOrNumber) -> ClassOrNumber:
@@ -311,6 +336,12 @@ def _wrong_outcome(e: Outcome) -> tuple[str, str] | None:
 
 
 def _wrong_pipeline(e: PipelineEvent) -> tuple[str, str] | None:
+    if e.inputs is not None:
+        if len(e.inputs) > MAX_INPUTS:
+            return "bad_field", f"inputs names {len(e.inputs)} batches; at most {MAX_INPUTS} are taken"
+        for batch in e.inputs:
+            if (wrong := _bad_id("inputs", batch)) is not None:
+                return wrong
     return (
         _bad_name("pipeline", e.pipeline)
         or _bad_name("stage", e.stage)

@@ -130,6 +130,17 @@ def test_the_provisioned_data_source_is_the_scraped_prometheus(
     assert not prometheus["editable"]
 
 
+def test_exemplars_lead_to_the_request_on_the_exporter(catalogue: Catalogue) -> None:
+    links = catalogue.links.model_copy(update={"exporter": "https://plumbline.example/"})
+    made = generate(catalogue.model_copy(update={"links": links}))
+    [text] = [f.content for f in made if f.path == "dashboards/provisioning/datasources/plumbline.yml"]
+    prometheus, _ = yaml.safe_load(text)["datasources"]
+    [destination] = prometheus["jsonData"]["exemplarTraceIdDestinations"]
+    # Grafana's provisioning turns $$ into $; the label is the one that the exporter's exemplars carry.
+    assert destination["url"].replace("$$", "$") == "https://plumbline.example/trace/${__value.raw}"
+    assert destination["name"] == "request_id"
+
+
 def test_the_provider_takes_its_folder_from_the_environment(files: list[GeneratedFile]) -> None:
     [text] = [f.content for f in files if f.path == "dashboards/provisioning/dashboards/plumbline.yml"]
     [provider] = yaml.safe_load(text)["providers"]

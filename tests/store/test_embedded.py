@@ -24,12 +24,12 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
     made.close()
 
 
-def row(seq: int, key: int = 0, identity: int = 0, explicit: bool = False) -> StoredEvent:
-    return StoredEvent(seq, "prediction", float(seq), key or seq, identity or seq + 10**6, explicit, b"{%d}" % seq)
+def row(seq: int, key: int = 0, identity: int = 0, links: tuple[int, ...] = ()) -> StoredEvent:
+    return StoredEvent(seq, "prediction", float(seq), key or seq, identity or seq + 10**6, links, b"{%d}" % seq)
 
 
 def test_written_events_are_found_by_key_and_read_back(store: EmbeddedStore) -> None:
-    store.write(Transaction(events=[row(1, key=5), row(2, key=5), row(3, key=6, identity=77, explicit=True)]))
+    store.write(Transaction(events=[row(1, key=5), row(2, key=5), row(3, key=6, links=(77,))]))
     assert store.last_seq == 3
     assert store.find([5, 77, 99]) == {5: [1, 2], 77: [3]}
     assert store.read([2, 9]) == {2: row(2, key=5)}
@@ -71,7 +71,7 @@ def test_a_full_disk_stores_nothing_and_recovers(store: EmbeddedStore) -> None:
     store.write(Transaction(events=[row(1)]))
     pages = store._db.execute("PRAGMA page_count").fetchone()[0]
     store._db.execute(f"PRAGMA max_page_count={pages + 1}")  # SQLite reports it as it does ENOSPC
-    big = [StoredEvent(s, "log", 0.0, s, s, False, b"x" * 5000) for s in range(2, 40)]
+    big = [StoredEvent(s, "log", 0.0, s, s, (), b"x" * 5000) for s in range(2, 40)]
     with pytest.raises(StoreFull):
         store.write(Transaction(events=big, state={"n": b"38"}))
     assert store.last_seq == 1
@@ -90,7 +90,7 @@ from plumbline.store.embedded import EmbeddedStore
 store = EmbeddedStore(Path(sys.argv[1]))
 while True:
     n = store.last_seq
-    events = [StoredEvent(n + i, "log", 0.0, n + i, n + i, False, b"x" * 300) for i in range(1, 51)]
+    events = [StoredEvent(n + i, "log", 0.0, n + i, n + i, (), b"x" * 300) for i in range(1, 51)]
     store.write(Transaction(events=events, state={"count": str(n + 50).encode()}))
     print(n + 50, flush=True)
 """

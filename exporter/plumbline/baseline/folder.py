@@ -54,7 +54,8 @@ class BaselineFolder:
         return list(self._by_digest.values())
 
     def _fitting(self, model: str, version: str) -> list[Baseline]:
-        return [b for b in self._by_digest.values() if b.model == model and b.version == version]
+        # A copy: look-ups in other threads may come while a new artefact is added.
+        return [b for b in list(self._by_digest.values()) if b.model == model and b.version == version]
 
     def _add(self, baseline: Baseline) -> None:
         self._by_digest[baseline.digest] = baseline

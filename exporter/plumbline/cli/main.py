@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("plumbline.cli.generate:generate", "Write rules, alerts, dashboards and configuration."),
     "baseline": ("plumbline.cli.baseline:baseline", "Build and show a model version's frozen reference."),
     "ingest": ("plumbline.cli.ingest:ingest", "Send event files to a running exporter."),
+    "trace": ("plumbline.cli.trace:trace", "Show all that is known of a request, back to the training data."),
+    "batch": ("plumbline.cli.trace:batch", "Show where a data batch came from and what used it."),
     "backfill": ("plumbline.cli.backfill:backfill", "Turn history into Prometheus blocks at event time."),
     "replay": ("plumbline.cli.replay:replay", "Send history as live traffic, faster than time."),
     "demo": ("plumbline.cli.demo:demo", "Show a real model degrade, from events to a page."),

@@ -14,6 +14,7 @@ from plumbline.logs import Format, configure_logging
 from plumbline.names import DEFAULT_PORT
 from plumbline.server.run import Exporter, bind, parse_listen
 from plumbline.server.writer import QUEUE_EVENTS
+from plumbline.trace.lookup import Lookup
 
 
 @click.command()
@@ -56,8 +57,8 @@ def serve(
     """Take events, count them, and show the counts to Prometheus.
 
     Reads the catalogue, the baselines and the store; writes the store. Serves /metrics, POST /v1/events,
-    /-/healthy, /-/ready and a landing page on one port. Ends on SIGTERM or Ctrl-C when everything
-    accepted is stored.
+    /trace/REQUEST_ID, /batch/DATA_BATCH_ID, /-/healthy, /-/ready and a landing page on one port. Ends on
+    SIGTERM or Ctrl-C when everything accepted is stored.
     """
     configure_logging(cast("Format", log_format), debug)
     host, port = parse_listen(listen, insecure_listen)
@@ -66,7 +67,8 @@ def serve(
     sock = bind(host, port)
     try:
         engine = open_engine(declared, baselines, data)
-        exporter = Exporter(declared, engine, sock, data=data, queue_events=queue_events)
+        lookup = Lookup(engine.store.reader(), engine.baselines)
+        exporter = Exporter(declared, engine, sock, data=data, lookup=lookup, queue_events=queue_events)
         code = exporter.run(lambda url: click.echo(f"plumbline listens on {url}"))
     finally:
         sock.close()

@@ -108,7 +108,7 @@ class Work:
 
     def _take(self, item: Item, kind: str) -> None:
         event = item.event
-        row = StoredEvent(self._next, kind, item.ts, item.key, item.identity, item.explicit, item.raw)
+        row = StoredEvent(self._next, kind, item.ts, item.key, item.identity, item.links, item.raw)
         self._next += 1
         self._identities.add(item.identity)
         self.transaction.events.append(row)

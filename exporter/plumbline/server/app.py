@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -47,6 +48,7 @@ class App:
         metrics: the exporter's own counts.
         bodies: reads request bodies within bounds.
         renderer: keeps what does not change between scrapes.
+        more: routes of other parts.
     """
 
     catalogue: Catalogue
@@ -55,6 +57,7 @@ class App:
     metrics: SelfMetrics
     bodies: BodyReader = field(default_factory=BodyReader)
     renderer: Renderer = field(default_factory=Renderer)
+    more: Sequence[Route] = ()
 
     def asgi(self) -> Starlette:
         """Return the application."""
@@ -65,6 +68,7 @@ class App:
                 Route("/v1/events", self.ingest, methods=["POST"]),
                 Route("/-/healthy", self.healthy),
                 Route("/-/ready", self.ready),
+                *self.more,
             ],
             exception_handlers={HTTPException: _http_error},  # type: ignore[dict-item]
         )

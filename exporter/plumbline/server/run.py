@@ -27,6 +27,8 @@ from plumbline.expose.self_metrics import SelfMetrics
 from plumbline.server.app import App
 from plumbline.server.body import BODY_BYTES, BodyReader
 from plumbline.server.writer import QUEUE_EVENTS, Committer, Writer
+from plumbline.trace.http import TraceRoutes
+from plumbline.trace.lookup import Lookup
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +102,7 @@ class Exporter:
         engine: counts and stores; closed at the end.
         sock: bound already.
         data: folder of the store.
+        lookup: answers ``/trace`` and ``/batch``; closed at the end.
         queue_events: events that may wait for the store.
         body_bytes: largest request body.
         tick_seconds: how often maturing outcomes are looked for.
@@ -112,12 +115,14 @@ class Exporter:
         sock: socket.socket,
         *,
         data: Path | None = None,
+        lookup: Lookup | None = None,
         queue_events: int = QUEUE_EVENTS,
         body_bytes: int = BODY_BYTES,
         tick_seconds: float = 1.0,
     ) -> None:
         self._engine = engine
         self._sock = sock
+        self._lookup = lookup
         self._died = False
         self._server: _Server | None = None
         metrics = SelfMetrics(queue_events, time.time(), data)
@@ -131,6 +136,8 @@ class Exporter:
             groups = {name: p.command_contains for name, p in catalogue.processes.items()}
             sources.append(ProcessCollector(groups))
         self.app = App(catalogue, self.writer, Registry(sources), metrics, BodyReader(body_bytes))
+        if lookup is not None:
+            self.app.more = TraceRoutes(lookup).routes()
 
     @property
     def url(self) -> str:
@@ -155,6 +162,8 @@ class Exporter:
             self._server.run(sockets=[self._sock])
         finally:
             ended = self.writer.stop()
+            if self._lookup is not None:
+                self._lookup.close()
             if ended:
                 self._engine.close()
             else:

@@ -14,14 +14,17 @@ from typing import Protocol
 
 @dataclass(slots=True)
 class StoredEvent:
-    """A stored event. ``kind`` is the event's type; see ``plumbline.events.Item`` for the rest."""
+    """A stored event. ``kind`` is the event's type; see ``plumbline.events.Item`` for the rest.
+
+    It is found under its ``key`` and under each of its ``links``.
+    """
 
     seq: int
     kind: str
     ts: float
     key: int
     identity: int
-    explicit: bool
+    links: tuple[int, ...]
     raw: bytes
 
 
@@ -63,6 +66,41 @@ class Transaction:
     orphans_done: list[int] = field(default_factory=list)
 
 
+class Reader(Protocol):
+    """Looks events up for people: traces, batches, exports.
+
+    Safe in any thread and beside the process that writes; never waits for a writer and never makes one
+    wait. An event is seen soon after its transaction is durable, never before.
+    """
+
+    def find_after(self, key: int, after: int = 0, limit: int = 1000) -> list[int]:
+        """Return the sequence numbers above ``after`` of events with this key, ascending, at most ``limit``.
+
+        A key is an event's ``key`` or any of its ``links``. Calling again with the last number returned
+        goes through any number of events in bounded memory; an empty list is the end.
+
+        Raises:
+            StoreError: the store could not be read. So do the other methods.
+        """
+
+    def read(self, seqs: Iterable[int]) -> dict[int, StoredEvent]:
+        """Return the events that exist among these sequence numbers, in no order."""
+
+    def scan(
+        self, kind: str, start: float, end: float, after: int = 0, limit: int = 1000
+    ) -> list[StoredEvent]:
+        """Return events of a kind with ``start <= ts < end`` and ``seq > after``, by ascending seq.
+
+        At most ``limit``; to be called again as ``find_after`` is. It may have to pass over every event.
+        """
+
+    def waiting(self, predictions: Sequence[int]) -> dict[int, float]:
+        """Return, for those of these predictions whose outcome waits for maturity, when it will count."""
+
+    def close(self) -> None:
+        """Release what the reader holds."""
+
+
 class Store(Protocol):
     """A store of events and of the engine's state."""
 
@@ -83,7 +121,7 @@ class Store(Protocol):
         """
 
     def find(self, keys: Sequence[int]) -> dict[int, list[int]]:
-        """Return, for each key that any event has, the events' sequence numbers, oldest first."""
+        """Return, for each of these keys or links that any event has, its sequence numbers, oldest first."""
 
     def read(self, seqs: Iterable[int]) -> dict[int, StoredEvent]:
         """Return the events that exist among these sequence numbers."""
@@ -102,6 +140,9 @@ class Store(Protocol):
 
     def orphans(self) -> list[Waiting]:
         """Return the outcomes that wait for their prediction."""
+
+    def reader(self) -> Reader:
+        """Return a reader for other threads; who asked for it closes it, before the store."""
 
     def close(self) -> None:
         """Release files and locks. Durable state needs no closing."""

@@ -17,15 +17,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from plumbline.errors import StoreError, StoreFull
-from plumbline.names import EVENT_KINDS
 from plumbline.store.base import StoredEvent, Transaction, Waiting
 from plumbline.store.hashindex import HashIndex
+from plumbline.store.reader import (
+    DATABASE,
+    EVENT_COLUMNS,
+    INDEX,
+    SCHEMA_VERSION,
+    EmbeddedReader,
+    connect_readonly,
+    decode_event,
+    encode_event,
+    fill_index,
+    select_in,
+)
 
-SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, ts REAL NOT NULL, key INTEGER NOT NULL,
-    identity INTEGER NOT NULL, explicit INTEGER NOT NULL, raw BLOB NOT NULL);
+    identity INTEGER NOT NULL, links BLOB NOT NULL, raw BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pending (
     prediction INTEGER PRIMARY KEY, due REAL NOT NULL, key INTEGER NOT NULL, body BLOB NOT NULL);
@@ -33,9 +43,6 @@ CREATE INDEX IF NOT EXISTS pending_due ON pending (due);
 CREATE TABLE IF NOT EXISTS orphans (
     outcome INTEGER PRIMARY KEY, due REAL NOT NULL, key INTEGER NOT NULL, body BLOB NOT NULL);
 """
-_KIND_CODE = {kind: code for code, kind in enumerate(EVENT_KINDS)}
-_CHUNK = 500  # SQLite's default limit of parameters per statement is at least 999
-_EVENT_COLUMNS = "seq, kind, ts, key, identity, explicit, raw"
 
 
 class EmbeddedStore:
@@ -60,7 +67,7 @@ class EmbeddedStore:
             raise StoreError(
                 f"{folder}: another plumbline process owns this data folder; stop it or choose another --data"
             ) from error
-        path = folder / "plumbline.sqlite"
+        path = folder / DATABASE
         db = None
         try:
             # Autocommit: transactions are begun and ended by write() alone.
@@ -74,19 +81,8 @@ class EmbeddedStore:
                 f"{path}: cannot be opened: {error}; restore it from a backup or move it away"
             ) from error
         self._db = db
-        self._index = HashIndex(folder / "index")
-        self._fill_index(self._index.load(self._last_seq))
-
-    def _fill_index(self, first: int) -> None:
-        step = 50_000
-        for start in range(first, self._last_seq + 1, step):
-            rows = self._db.execute(
-                "SELECT seq, key, identity, explicit FROM events WHERE seq >= ? AND seq < ? ORDER BY seq",
-                (start, start + step),
-            ).fetchall()
-            pairs = [(key, seq) for seq, key, _, _ in rows]
-            pairs += [(identity, seq) for seq, _, identity, explicit in rows if explicit]
-            self._index.add(pairs, min(start + step - 1, self._last_seq))
+        self._index = HashIndex(folder / INDEX)
+        fill_index(self._index, db, self._last_seq)
 
     @property
     def last_seq(self) -> int:
@@ -126,11 +122,8 @@ class EmbeddedStore:
             db = self._db
             db.execute("BEGIN IMMEDIATE")
             db.executemany(
-                f"INSERT INTO events ({_EVENT_COLUMNS}) VALUES (?,?,?,?,?,?,?)",  # noqa: S608 - a constant
-                [
-                    (e.seq, _KIND_CODE[e.kind], e.ts, e.key, e.identity, int(e.explicit), e.raw)
-                    for e in t.events
-                ],
+                f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?,?,?,?,?,?,?)",  # noqa: S608 - a constant
+                [encode_event(e) for e in t.events],
             )
             db.executemany("INSERT OR REPLACE INTO state (name, value) VALUES (?,?)", t.state.items())
             for table, column, added, done in (
@@ -148,8 +141,7 @@ class EmbeddedStore:
             db.execute("COMMIT")
         if t.events:
             self._last_seq = t.events[-1].seq
-            pairs = [(e.key, e.seq) for e in t.events]
-            pairs += [(e.identity, e.seq) for e in t.events if e.explicit]
+            pairs = [(key, e.seq) for e in t.events for key in (e.key, *e.links)]
             self._index.add(pairs, self._last_seq)
 
     def find(self, keys: Sequence[int]) -> dict[int, list[int]]:
@@ -158,20 +150,12 @@ class EmbeddedStore:
 
     def read(self, seqs: Iterable[int]) -> dict[int, StoredEvent]:
         """Return stored events by sequence number. See ``Store.read``."""
-        found = {}
-        for row in self._select(f"SELECT {_EVENT_COLUMNS} FROM events WHERE seq IN", list(seqs)):  # noqa: S608
-            seq, kind, ts, key, identity, explicit, raw = row
-            found[seq] = StoredEvent(seq, EVENT_KINDS[kind], ts, key, identity, bool(explicit), raw)
-        return found
+        rows = self._select(f"SELECT {EVENT_COLUMNS} FROM events WHERE seq IN", list(seqs))  # noqa: S608
+        return {row[0]: decode_event(row) for row in rows}
 
     def _select(self, statement: str, values: list[int]) -> list[tuple]:  # type: ignore[type-arg]
-        rows: list[tuple] = []  # type: ignore[type-arg]
         with self._lock, self._errors():
-            for start in range(0, len(values), _CHUNK):
-                part = values[start : start + _CHUNK]
-                marks = ",".join("?" * len(part))
-                rows += self._db.execute(f"{statement} ({marks})", part).fetchall()
-        return rows
+            return select_in(self._db, statement, values)
 
     def state(self) -> dict[str, bytes]:
         """Return all named values."""
@@ -205,6 +189,10 @@ class EmbeddedStore:
         with self._lock, self._errors():
             rows = self._db.execute("SELECT outcome, due, key, body FROM orphans ORDER BY outcome").fetchall()
         return [Waiting(*row) for row in rows]
+
+    def reader(self) -> EmbeddedReader:
+        """Return a reader with a connection of its own. See ``Store.reader``."""
+        return EmbeddedReader(connect_readonly(self._folder / DATABASE, live=True), self._index)
 
     def close(self) -> None:
         """Close the database and give up the folder."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -40,17 +41,24 @@ class _Segment:
 class HashIndex:
     """Keys to sequence numbers; one key may have several.
 
-    Not thread-safe for writing; ``find`` may run in other threads while ``add`` runs, because segments
-    are replaced, never changed.
+    Not thread-safe for writing; ``find`` and ``find_after`` may run in other threads while ``add`` runs,
+    because segments are replaced, never changed, and a full dict becomes a segment before it goes.
+
+    Args:
+        folder: of the files; made if absent.
+        tail_events: keys that the dict holds.
+        readonly: another process owns the folder: use its files, write and delete none.
     """
 
-    def __init__(self, folder: Path, tail_events: int = TAIL_EVENTS) -> None:
+    def __init__(self, folder: Path, tail_events: int = TAIL_EVENTS, *, readonly: bool = False) -> None:
         self._folder = folder
         self._tail_events = tail_events
+        self._readonly = readonly
         self._tail: dict[int, list[int]] = {}
         self._tail_range: tuple[int, int] | None = None
         self._segments: tuple[_Segment, ...] = ()
-        folder.mkdir(parents=True, exist_ok=True)
+        if not readonly:
+            folder.mkdir(parents=True, exist_ok=True)
 
     def load(self, last_seq: int) -> int:
         """Load the files that agree with a database whose newest event is ``last_seq``.
@@ -59,12 +67,12 @@ class HashIndex:
             The sequence number after the last one covered: the caller adds the events from there on.
         """
         usable = []
-        for path in sorted(self._folder.iterdir()):
+        for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
             segment = _read(path)
-            if segment is None or segment.last > last_seq:
-                path.unlink(missing_ok=True)
-            else:
+            if segment is not None and segment.last <= last_seq:
                 usable.append(segment)
+            elif not self._readonly:
+                path.unlink(missing_ok=True)
         # A crash between writing a merged file and deleting its parts leaves both: keep the larger.
         usable.sort(key=lambda s: (s.first, -s.last))
         kept: list[_Segment] = []
@@ -73,7 +81,7 @@ class HashIndex:
             if segment.first == covered + 1:
                 kept.append(segment)
                 covered = segment.last
-            elif segment.path is not None:
+            elif segment.path is not None and not self._readonly:
                 segment.path.unlink(missing_ok=True)
         self._segments = tuple(kept)
         return covered + 1
@@ -98,7 +106,9 @@ class HashIndex:
         if not keys:
             return found
         wanted = np.unique(np.asarray(keys, dtype=np.int64))
-        for segment in self._segments:
+        tail, segments = self._tail, self._segments  # in this order: see the class
+        covered = segments[-1].last if segments else 0
+        for segment in segments:
             left = np.searchsorted(segment.keys, wanted, side="left")
             inside = left < len(segment.keys)
             hit = np.zeros(len(wanted), dtype=bool)
@@ -107,14 +117,27 @@ class HashIndex:
                 key = int(wanted[at])
                 right = int(np.searchsorted(segment.keys, key, side="right"))
                 found.setdefault(key, []).extend(int(s) for s in segment.seqs[int(left[at]) : right])
-        tail = self._tail
-        for key in keys:
+        for key in dict.fromkeys(keys):
             known = tail.get(key)
-            if known:
-                merged = found.setdefault(key, [])
-                merged.extend(s for s in known if s not in merged)
-        for seqs in found.values():
-            seqs.sort()
+            if known and known[-1] > covered:
+                found.setdefault(key, []).extend(known[bisect_right(known, covered) :])
+        return found
+
+    def find_after(self, key: int, after: int, limit: int) -> list[int]:
+        """Return sequence numbers of the key above ``after``, ascending, at most ``limit``."""
+        found: list[int] = []
+        tail, segments = self._tail, self._segments  # in this order: see the class
+        for segment in segments:
+            if segment.last <= after or len(found) >= limit:
+                continue
+            left, right = (int(np.searchsorted(segment.keys, key, side=side)) for side in ("left", "right"))
+            seqs = segment.seqs[left:right]
+            start = int(np.searchsorted(seqs, after, side="right"))
+            found += seqs[start : start + limit - len(found)].tolist()
+        known = tail.get(key)
+        if known and len(found) < limit:
+            start = bisect_right(known, max(after, segments[-1].last if segments else 0))
+            found += known[start : start + limit - len(found)]
         return found
 
     def _covered(self) -> int:
@@ -131,6 +154,8 @@ class HashIndex:
         self._merge()
 
     def _merge(self) -> None:
+        if self._readonly:
+            return
         segments = list(self._segments)
         while len(segments) >= FAN_IN:
             group = segments[-FAN_IN:]
@@ -152,6 +177,8 @@ class HashIndex:
     def _write(self, first: int, last: int, keys: Ints, seqs: Ints) -> _Segment:
         order = np.lexsort((seqs, keys))
         keys, seqs = np.ascontiguousarray(keys[order]), np.ascontiguousarray(seqs[order])
+        if self._readonly:
+            return _Segment(first, last, keys, seqs, None)
         path = self._folder / f"{first:016d}-{last:016d}.idx"
         body = keys.tobytes() + seqs.tobytes()
         temporary = path.with_suffix(".tmp")

@@ -1,0 +1,120 @@
+"""``/trace/{request_id}`` and ``/batch/{data_batch_id}``: HTML for people, JSON for programs.
+
+Ids may hold any printable character, slashes too. Look-ups run in worker threads of their own small
+number, so that they neither block the event loop nor crowd out scrapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import anyio.to_thread
+import msgspec
+import structlog
+from anyio import CapacityLimiter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from plumbline.errors import StoreError
+from plumbline.server.negotiate import wants_json
+from plumbline.trace.html import HEADERS, page
+from plumbline.trace.lookup import PAGE, Lookup
+from plumbline.trace.model import to_json
+from plumbline.trace.page import batch_page, missing_page, trace_page, used_page
+
+log = structlog.get_logger(__name__)
+
+_WORKERS = 4
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class TraceRoutes:
+    """The routes over one store.
+
+    Attributes:
+        lookup: answers; its owner closes it when the server has ended.
+    """
+
+    lookup: Lookup
+    _limiter: CapacityLimiter | None = field(default=None, init=False)
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/trace/{request_id:path}", self.trace),
+            Route("/batch/{data_batch_id:path}", self.batch),
+        ]
+
+    async def trace(self, request: Request) -> Response:
+        """``/trace/{request_id}``."""
+        return await self._answer(request, self._trace)
+
+    async def batch(self, request: Request) -> Response:
+        """``/batch/{data_batch_id}``; ``?part=predictions&after=N&limit=N`` lists further predictions."""
+        return await self._answer(request, self._batch)
+
+    async def _answer(self, request: Request, make: Callable[[Request, bool], Response]) -> Response:
+        if self._limiter is None:  # it belongs to the event loop
+            self._limiter = CapacityLimiter(_WORKERS)
+        json = request.query_params.get("format") == "json" or wants_json(request.headers.get("accept", ""))
+        try:
+            return await anyio.to_thread.run_sync(make, request, json, limiter=self._limiter)
+        except StoreError as error:
+            log.warning("a look-up failed", path=request.url.path, problem=str(error))
+            return _problem(json, 503, "store_error", f"{error}; try again later", "The store cannot be read")
+
+    # --- in a worker thread ---
+
+    def _trace(self, request: Request, json: bool) -> Response:
+        request_id = request.path_params["request_id"]
+        found = self.lookup.trace(request_id)
+        if found is None:
+            return _missing(json, "request", request_id)
+        return _json(to_json(found)) if json else _html(trace_page(found))
+
+    def _batch(self, request: Request, json: bool) -> Response:
+        data_batch_id = request.path_params["data_batch_id"]
+        if request.query_params.get("part") == "predictions":
+            after, limit = _number(request, "after", 0), _number(request, "limit", PAGE)
+            if after is None or limit is None:
+                return _problem(json, 400, "bad_request", "after and limit are whole numbers", "Bad request")
+            used = self.lookup.used(data_batch_id, after, limit)
+            return _json(to_json(used)) if json else _html(used_page(used))
+        found = self.lookup.batch(data_batch_id)
+        if found is None:
+            return _missing(json, "data batch", data_batch_id)
+        return _json(to_json(found)) if json else _html(batch_page(found, self.lookup.used(data_batch_id)))
+
+
+def _number(request: Request, name: str, default: int) -> int | None:
+    text = request.query_params.get(name, str(default))
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def _missing(json: bool, what: str, identifier: str) -> Response:
+    if json:
+        return _json(_error("not_found", f"the store holds nothing of {what} {identifier!r}"), 404)
+    return _html(missing_page(what, identifier), 404)
+
+
+def _problem(json: bool, status: int, error: str, detail: str, title: str) -> Response:
+    if json:
+        return _json(_error(error, detail), status)
+    return _html(page(title, title, [], json=False), status)
+
+
+def _error(error: str, detail: str) -> bytes:
+    return msgspec.json.encode({"error": error, "detail": detail})
+
+
+def _json(body: bytes, status: int = 200) -> Response:
+    headers = {name: value for name, value in HEADERS.items() if name != "Content-Security-Policy"}
+    return Response(body, status, headers, "application/json")
+
+
+def _html(text: str, status: int = 200) -> Response:
+    return Response(text.encode(), status, HEADERS, "text/html")

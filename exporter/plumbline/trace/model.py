@@ -1,0 +1,291 @@
+"""What a trace and a batch look-up return. The field names are those of the JSON (``docs/trace.md``).
+
+Times are RFC 3339 in UTC. A field that is not known is null, a list that may be cut off says so beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+Value = float | int | str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """A model version as it was when it predicted.
+
+    Attributes:
+        stage: production, canary, shadow or retired; null if no deployment was told by then.
+        deployed: when it entered that stage.
+        commit: of the code that trained it.
+        training_data: digest or data batch id of the table it was trained on.
+        config: of the training.
+        baseline: sha256 of its baseline.
+        training_source: file name of the baseline's reference table.
+        training_rows: its rows.
+        training_start: time of its first row.
+        training_end: time of its last row.
+    """
+
+    stage: str | None = None
+    deployed: str | None = None
+    commit: str | None = None
+    training_data: str | None = None
+    config: Any = None
+    baseline: str | None = None
+    training_source: str | None = None
+    training_rows: int | None = None
+    training_start: str | None = None
+    training_end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    """A stored prediction. ``extra`` holds fields that the contract does not know."""
+
+    ts: str
+    request_id: str
+    model: str
+    version: str
+    status: str
+    prediction: Value
+    score: float | None
+    scores: dict[str, float] | None
+    features: dict[str, Value]
+    slices: dict[str, Value] | None
+    latency: float | None
+    data_batch_id: str | None
+    trace_id: str | None
+    extra: dict[str, Any]
+    version_info: VersionInfo
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecord:
+    """A stored outcome.
+
+    Attributes:
+        ts: when it became known.
+        actual: the truth.
+        correction: whether it replaces an earlier outcome.
+        standing: whether it is the truth by now: the newest correction, or else the first outcome.
+        delay: seconds from the prediction; null without one.
+        counts_from: when it will enter the quality counters; null if it has, or never will.
+    """
+
+    ts: str
+    actual: Value
+    correction: bool
+    standing: bool
+    delay: float | None
+    counts_from: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KpiRecord:
+    """A business event of the request."""
+
+    ts: str
+    model: str
+    version: str
+    kpi: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A log line. ``service`` is the service that wrote it, as far as the line says."""
+
+    ts: str
+    level: str
+    message: str
+    service: str | None
+    logger: str | None
+    request_id: str | None
+    trace_id: str | None
+    run_id: str | None
+    data_batch_id: str | None
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRecord:
+    """The result of one data check."""
+
+    name: str
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """One event of a pipeline run."""
+
+    ts: str
+    stage: str
+    status: str
+    data_batch_id: str | None
+    duration: float | None
+    rows_in: int | None
+    rows_out: int | None
+    rows_rejected: int | None
+    data_ts: str | None
+    inputs: list[str]
+    checks: list[CheckRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A pipeline run: its events in time order."""
+
+    pipeline: str
+    run_id: str
+    status: str
+    started: str
+    ended: str | None
+    stages: list[StageRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """A data batch, the runs that made it and what they read.
+
+    Attributes:
+        data_batch_id: its id.
+        role: ``data`` if a prediction used it or something made of it, ``training`` if a model was
+            trained on it or on something made of it.
+        depth: 0 for the batch that was named, 1 for its inputs, and so on.
+        runs: empty if no pipeline event told of it.
+        inputs: batches that those runs read.
+    """
+
+    data_batch_id: str
+    role: Literal["data", "training"]
+    depth: int
+    runs: list[RunRecord]
+    inputs: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of the timeline.
+
+    Attributes:
+        ts: when.
+        offset: seconds from the first prediction (or from the first moment, without one).
+        kind: deployment, pipeline, prediction, outcome, kpi or log.
+        who: the model version, pipeline stage or service.
+        text: what happened.
+        problem: whether it is something that should not happen: a failure, an error, a failed check.
+    """
+
+    ts: str
+    offset: float
+    kind: str
+    who: str
+    text: str
+    problem: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything that is known of a request."""
+
+    request_id: str
+    trace_ids: list[str]
+    predictions: list[PredictionRecord]
+    outcomes: list[OutcomeRecord]
+    kpis: list[KpiRecord]
+    logs: list[LogRecord]
+    logs_truncated: bool
+    batches: list[BatchRecord]
+    batches_truncated: bool
+    timeline: list[Moment] = field(default_factory=list)
+    schema: Literal[1] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How often a model version used a batch."""
+
+    model: str
+    version: str
+    predictions: int
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Downstream:
+    """A batch made from another. ``predictions`` used it directly."""
+
+    data_batch_id: str
+    depth: int
+    pipelines: list[str]
+    predictions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A prediction in the list of those that used a batch."""
+
+    ts: str
+    request_id: str
+    model: str
+    version: str
+    status: str
+    prediction: Value
+
+
+@dataclass(frozen=True, slots=True)
+class UsedPage:
+    """A part of that list, oldest stored first.
+
+    Attributes:
+        data_batch_id: the batch.
+        predictions: the part.
+        next: give it as ``after`` for the next part; null at the end.
+    """
+
+    data_batch_id: str
+    predictions: list[Used]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything that is known of a data batch.
+
+    Attributes:
+        data_batch_id: its id.
+        runs: pipeline runs that made it.
+        inputs: batches that those runs read.
+        upstream: batches it was made from, nearest first.
+        downstream: batches that were made from it, nearest first.
+        lineage_truncated: whether either list was cut off.
+        predictions: how many predictions used it directly.
+        used_by: the same by model version.
+        predictions_downstream: how many used a batch of ``downstream``.
+        logs: log lines that carry its id.
+        logs_truncated: whether there are more.
+    """
+
+    data_batch_id: str
+    runs: list[RunRecord]
+    inputs: list[str]
+    upstream: list[BatchRecord]
+    downstream: list[Downstream]
+    lineage_truncated: bool
+    predictions: int
+    used_by: list[Use]
+    predictions_downstream: int
+    logs: list[LogRecord]
+    logs_truncated: bool
+    schema: Literal[1] = 1
+
+
+def to_json(record: Trace | Batch | UsedPage) -> bytes:
+    """Return the documented JSON."""
+    return msgspec.json.encode(record)

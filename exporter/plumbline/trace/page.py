@@ -1,0 +1,223 @@
+"""The pages of a request and of a data batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from plumbline.trace.html import batch_link, e, facts, page, request_link, table
+from plumbline.trace.model import (
+    Batch,
+    BatchRecord,
+    LogRecord,
+    Moment,
+    PredictionRecord,
+    RunRecord,
+    Trace,
+    UsedPage,
+    Value,
+)
+from plumbline.trace.show import as_tree, show_count, show_json, show_offset, show_seconds, show_value
+
+
+def trace_page(trace: Trace) -> str:
+    """Return the page of a request."""
+    return page(f"Request {trace.request_id}", f"Request <code>{e(trace.request_id)}</code>", _trace(trace))
+
+
+def batch_page(batch: Batch, used: UsedPage) -> str:
+    """Return the page of a data batch with the first of its predictions."""
+    heading = f"Data batch <code>{e(batch.data_batch_id)}</code>"
+    return page(f"Data batch {batch.data_batch_id}", heading, _batch(batch, used))
+
+
+def used_page(used: UsedPage) -> str:
+    """Return a further page of the predictions that used a batch."""
+    heading = f"Predictions made with {batch_link(used.data_batch_id)}"
+    return page(f"Predictions made with {used.data_batch_id}", heading, [_used(used)], json=False)
+
+
+def missing_page(what: str, identifier: str) -> str:
+    """Return the page that says that nothing is known of an id."""
+    text = (
+        f"<p>The store holds nothing of this {e(what)}: it was never sent, was rejected when it came, or its "
+        "retention has ended.</p>"
+    )
+    return page(f"Unknown {what}", f"Unknown {e(what)} <code>{e(identifier)}</code>", [text], json=False)
+
+
+def _trace(trace: Trace) -> Iterable[str]:
+    if not trace.predictions:
+        yield '<p class="bad">No prediction with this id is stored; what follows is all there is.</p>'
+    yield '<div class="cards">' + "".join(_cards(trace)) + "</div>"
+    yield "<h2>Timeline</h2>"
+    yield _timeline(trace.timeline)
+    if trace.logs_truncated:
+        yield "<p>There are more log lines than are shown.</p>"
+    for prediction in trace.predictions:
+        yield from _prediction(prediction)
+    if trace.batches:
+        yield "<h2>Data</h2>"
+        yield from (_lineage(batch) for batch in as_tree(trace.batches))
+        if trace.batches_truncated:
+            yield "<p>There are more batches upstream than are shown.</p>"
+
+
+def _cards(trace: Trace) -> Iterable[str]:
+    for p in trace.predictions:
+        answer = '<b class="bad">error</b>' if p.status == "error" else f"<b>{_v(p.prediction)}</b>"
+        score = "" if p.score is None else f"score {_v(p.score)}<br>"
+        who = f"{e(p.model)} {e(p.version)}"
+        yield f'<div class="card"><small>{who} predicted</small>{answer}{score}<time>{e(p.ts)}</time></div>'
+    standing = [outcome for outcome in trace.outcomes if outcome.standing]
+    for outcome in standing:
+        later = "" if outcome.delay is None else f"known {e(show_seconds(outcome.delay))} later"
+        waits = "" if outcome.counts_from is None else f", counts from {e(outcome.counts_from)}"
+        yield f'<div class="card"><small>turned out</small><b>{_v(outcome.actual)}</b>{later}{waits}</div>'
+    if trace.predictions and not standing:
+        yield '<div class="card"><small>turned out</small><b class="dim">not known yet</b></div>'
+
+
+def _v(value: Value) -> str:
+    return e(show_value(value))
+
+
+def _timeline(moments: Iterable[Moment]) -> str:
+    lines = []
+    for m in moments:
+        marks = f"{m.kind}{' problem' if m.problem else ''}{' now' if m.kind == 'prediction' else ''}"
+        lines.append(
+            f'<li class="{marks}"><time datetime="{e(m.ts)}" title="{e(m.ts)}">'
+            f"{e(show_offset(m.offset))}</time>"
+            f'<span class="who">{e(m.who)}</span><span class="text">{e(m.text, lines=True)}</span></li>'
+        )
+    return f'<ol class="timeline">{"".join(lines)}</ol>'
+
+
+def _prediction(p: PredictionRecord) -> Iterable[str]:
+    info = p.version_info
+    yield f"<h2>{e(p.model)} {e(p.version)}</h2>"
+    training = None if info.training_data is None else f"<code>{e(info.training_data)}</code>"
+    if training is not None and info.training_source is not None:
+        training += f" ({e(info.training_source)}, {info.training_rows} rows)"
+    period = None
+    if info.training_start is not None:
+        period = f"{e(info.training_start)} to {e(info.training_end)}"
+    yield facts(
+        [
+            ("predicted at", e(p.ts)),
+            ("latency", None if p.latency is None else e(show_seconds(p.latency))),
+            ("stage", None if info.stage is None else f"{e(info.stage)} since {e(info.deployed)}"),
+            ("commit", None if info.commit is None else f"<code>{e(info.commit)}</code>"),
+            ("training data", training),
+            ("trained on", period),
+            ("config", None if info.config is None else e(show_json(info.config))),
+            ("baseline", None if info.baseline is None else f"<code>{e(info.baseline)}</code>"),
+            ("data batch", None if p.data_batch_id is None else batch_link(p.data_batch_id)),
+            ("trace id", None if p.trace_id is None else f"<code>{e(p.trace_id)}</code>"),
+        ]
+    )
+    if p.scores:
+        yield table(("class", "score"), ((e(n), _v(v)) for n, v in p.scores.items()), ("score",))
+    for what, values in (("feature", p.features), ("slice", p.slices or {}), ("also sent", p.extra)):
+        if values:
+            yield table((what, "value"), ((e(name), e(show_json(value))) for name, value in values.items()))
+
+
+def _run(run: RunRecord) -> str:
+    state = {"failed": "bad", "succeeded": "good"}.get(run.status, "dim")
+    rows = []
+    for stage in run.stages:
+        counts = (("in", stage.rows_in), ("out", stage.rows_out), ("rejected", stage.rows_rejected))
+        told = ", ".join(f"{count:,} {name}" for name, count in counts if count is not None)
+        failed = [check.name for check in stage.checks if not check.passed]
+        checks = (
+            f'<span class="bad">failed: {e(", ".join(failed))}</span>'
+            if failed
+            else (f"{len(stage.checks)} passed" if stage.checks else "")
+        )
+        status = e(stage.status)
+        if stage.status == "failed":
+            status = f'<span class="bad">{status}</span>'
+        rows.append((e(stage.ts), e(stage.stage), status, told, checks))
+    head = (
+        f'<p><span class="{state}">{e(run.status)}</span>: {e(run.pipeline)} '
+        f"run <code>{e(run.run_id)}</code></p>"
+    )
+    return head + table(("time", "stage", "status", "rows", "checks"), rows)
+
+
+def _lineage(batch: BatchRecord) -> str:
+    role = "training data" if batch.role == "training" else "used by the prediction"
+    what = role if batch.depth == 0 else f"{batch.depth} step{'s' if batch.depth > 1 else ''} upstream"
+    made = "".join(_run(run) for run in batch.runs) or '<p class="dim">No pipeline run of it is stored.</p>'
+    inputs = ", ".join(batch_link(one) for one in batch.inputs)
+    source = f"<p>made from {inputs}</p>" if inputs else ""
+    return f"<h3>{batch_link(batch.data_batch_id)} <small>{what}</small></h3>{made}{source}"
+
+
+def _batch(batch: Batch, used: UsedPage) -> Iterable[str]:
+    below = ""
+    if batch.downstream:
+        below = (
+            '<div class="card"><small>predictions used what was made from it</small>'
+            f"<b>{batch.predictions_downstream:,}</b>"
+            f"{show_count(len(batch.downstream), 'batch', 'batches')}</div>"
+        )
+    yield (
+        '<div class="cards"><div class="card"><small>predictions used it</small>'
+        f"<b>{batch.predictions:,}</b>{show_count(len(batch.used_by), 'model version')}</div>{below}</div>"
+    )
+    if batch.used_by:
+        rows = [
+            (e(use.model), e(use.version), f"{use.predictions:,}", e(use.first), e(use.last))
+            for use in batch.used_by
+        ]
+        yield table(("model", "version", "predictions", "first", "last"), rows, ("predictions",))
+    yield "<h2>Made by</h2>"
+    yield "".join(_run(run) for run in batch.runs) or '<p class="dim">No pipeline run of it is stored.</p>'
+    if batch.inputs:
+        yield f"<p>made from {', '.join(batch_link(one) for one in batch.inputs)}</p>"
+    if batch.upstream:
+        yield "<h2>Upstream</h2>"
+        yield from (_lineage(one) for one in as_tree(batch.upstream))
+    if batch.downstream:
+        yield "<h2>Made from it</h2>"
+        yield table(
+            ("batch", "by", "predictions"),
+            [
+                (batch_link(one.data_batch_id), e(", ".join(one.pipelines)), f"{one.predictions:,}")
+                for one in batch.downstream
+            ],
+            ("predictions",),
+        )
+    if batch.lineage_truncated:
+        yield "<p>There are more batches than are shown.</p>"
+    if used.predictions:
+        yield "<h2>Predictions</h2>"
+        yield _used(used)
+    if batch.logs:
+        yield "<h2>Log</h2>"
+        yield "".join(map(_log, batch.logs))
+        if batch.logs_truncated:
+            yield "<p>There are more log lines than are shown.</p>"
+
+
+def _log(log: LogRecord) -> str:
+    who = log.service or log.logger or "log"
+    return f"<p><time>{e(log.ts)}</time> <b>{e(who)}</b> {e(log.level)}: {e(log.message, lines=True)}</p>"
+
+
+def _used(used: UsedPage) -> str:
+    rows = [
+        (
+            e(one.ts), request_link(one.request_id), e(one.model), e(one.version),
+            _v(one.prediction) if one.status == "ok" else '<span class="bad">error</span>',
+        )
+        for one in used.predictions
+    ]  # fmt: skip
+    made = table(("time", "request", "model", "version", "prediction"), rows)
+    if used.next is None:
+        return made
+    address = f"/batch/{quote(used.data_batch_id, safe='')}?part=predictions&amp;after={used.next}"
+    return f'{made}<p><a href="{address}">next</a></p>'

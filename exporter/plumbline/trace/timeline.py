@@ -1,0 +1,79 @@
+"""A trace as one list of moments in time order, each in one line of plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from plumbline.trace.model import Moment, StageRecord, Trace
+from plumbline.trace.show import show_seconds, show_value
+from plumbline.units import parse_time
+
+_BAD_LEVELS = ("error", "critical", "fatal", "alert", "emergency", "emerg", "warning", "warn")
+# What happened at the same millisecond is told in the order of cause and effect.
+_ORDER = ("deployment", "pipeline", "prediction", "log", "kpi", "outcome")
+
+
+def timeline(trace: Trace) -> list[Moment]:
+    """Return the moments of a trace, oldest first; offsets count from its first prediction."""
+    moments = list(_moments(trace))
+    moments.sort(key=lambda m: (parse_time(m.ts), _ORDER.index(m.kind)))
+    if not moments:
+        return []
+    start = parse_time(trace.predictions[0].ts if trace.predictions else moments[0].ts)
+    return [
+        Moment(m.ts, round(parse_time(m.ts) - start, 3), m.kind, m.who, m.text, m.problem) for m in moments
+    ]
+
+
+def _moments(trace: Trace) -> Iterator[Moment]:
+    deployed = set()
+    for p in trace.predictions:
+        who = f"{p.model} {p.version}"
+        info = p.version_info
+        if info.deployed is not None and (who, info.deployed) not in deployed:
+            deployed.add((who, info.deployed))
+            commit = "" if info.commit is None else f", commit {info.commit[:12]}"
+            yield Moment(info.deployed, 0.0, "deployment", who, f"in {info.stage}{commit}", False)
+        text = "failed" if p.status == "error" else f"predicted {show_value(p.prediction)}"
+        if p.score is not None:
+            text += f", score {show_value(p.score)}"
+        if p.latency is not None:
+            text += f", in {show_seconds(p.latency)}"
+        yield Moment(p.ts, 0.0, "prediction", who, text, p.status == "error")
+    # One run may have made several of the batches.
+    runs = {(run.pipeline, run.run_id): run for batch in trace.batches for run in batch.runs}
+    for run in runs.values():
+        for stage in run.stages:
+            yield _stage(run.pipeline, stage)
+    for outcome in trace.outcomes:
+        text = f"{'corrected to' if outcome.correction else 'turned out'} {show_value(outcome.actual)}"
+        if not outcome.standing:
+            text += ", no longer the truth" if outcome.correction else ", not the truth that stands"
+        if outcome.counts_from is not None:
+            text += f", counts from {outcome.counts_from}"
+        yield Moment(outcome.ts, 0.0, "outcome", "outcome", text, False)
+    for kpi in trace.kpis:
+        text = f"{kpi.kpi} {show_value(kpi.value)}"
+        yield Moment(kpi.ts, 0.0, "kpi", f"{kpi.model} {kpi.version}", text, False)
+    for log in trace.logs:
+        who = log.service or log.logger or "log"
+        bad = log.level.lower() in _BAD_LEVELS
+        yield Moment(log.ts, 0.0, "log", who, f"{log.level}: {log.message}", bad)
+
+
+def _stage(pipeline: str, stage: StageRecord) -> Moment:
+    parts = [stage.status]
+    if stage.data_batch_id is not None:
+        parts.append(f"batch {stage.data_batch_id}")
+    for name, count in (("in", stage.rows_in), ("out", stage.rows_out), ("rejected", stage.rows_rejected)):
+        if count is not None:
+            parts.append(f"{count} rows {name}")
+    failed = [check.name for check in stage.checks if not check.passed]
+    if failed:
+        parts.append(f"failed checks: {', '.join(failed)}")
+    elif stage.checks:
+        parts.append(f"{len(stage.checks)} checks passed")
+    if stage.duration is not None:
+        parts.append(f"in {show_seconds(stage.duration)}")
+    bad = stage.status == "failed" or bool(failed)
+    return Moment(stage.ts, 0.0, "pipeline", f"{pipeline}/{stage.stage}", ", ".join(parts), bad)
