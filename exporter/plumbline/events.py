@@ -30,6 +30,9 @@ from plumbline.units import parse_time
 MAX_LINE_BYTES = 1_048_576
 MAX_ID_CHARS = 256
 MAX_NAME_CHARS = 128
+# Clocks differ by seconds and time zones by hours; beyond a day a time in the future is a mistake, and
+# what it would make due then would wait until then.
+MAX_AHEAD_SECONDS = 86_400.0
 MAX_INPUTS = 1000
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -229,6 +232,8 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
         return "bad_json", _clip(str(error))
     try:
         ts = now if event.ts is None else parse_time(event.ts)
+        if ts > now + MAX_AHEAD_SECONDS:
+            return "bad_timestamp", f"{event.ts!r} is more than a day ahead of this machine's clock"
         if type(event) is PipelineEvent and event.data_ts is not None:
             parse_time(event.data_ts)
     except (ValueError, OverflowError) as error:
@@ -306,7 +311,9 @@ def _bad_number(field: str, value: object, low: float, high: float) -> tuple[str
     return None
 
 
-_HUGE = 1e300  # beyond it, squares and sums overflow; no measured quantity is near
+# No measured quantity is near it, and its square, summed over any number of events, stays finite: one
+# infinite sum would spoil a counter for ever.
+_HUGE = 1e100
 
 
 def _wrong_common(event: Event) -> tuple[str, str] | None:
@@ -326,9 +333,18 @@ def _wrong_prediction(e: Prediction) -> tuple[str, str] | None:
         or _bad_name("version", e.version)
         or _bad_id("data_batch_id", e.data_batch_id)
         or _bad_number("prediction", e.prediction, -_HUGE, _HUGE)
-        or _bad_number("score", e.score, -_HUGE, _HUGE)
+        or _bad_number("score", e.score, 0, 1)
+        or _bad_scores(e.scores)
         or _bad_number("latency", e.latency, 0, 1e6)
     )
+
+
+def _bad_scores(scores: dict[str, float] | None) -> tuple[str, str] | None:
+    for name, p in (scores or {}).items():
+        wrong = _bad_number(f"scores[{_clip(repr(name), 40)}]", p, 0, 1)
+        if wrong is not None:
+            return wrong
+    return None
 
 
 def _wrong_outcome(e: Outcome) -> tuple[str, str] | None:

@@ -367,3 +367,31 @@ def test_stored_lines_are_kept_byte_for_byte(engine: Engine) -> None:
     line = json.dumps({**prediction("r"), "extra": {"kept": "\u2028 yes"}}).encode()
     engine.commit([parse(line + b"\r\n", 1.0)], 1.0)
     assert engine.store.read([1])[1].raw == line
+
+
+def test_a_clock_that_runs_ahead_cannot_make_old_things_look_fresh_for_ever(engine: Engine) -> None:
+    run = {"type": "pipeline", "pipeline": "feed", "stage": "load", "run_id": "u", "status": "succeeded"}
+    feed(engine, prediction("r", ts=10_900.0), {**run, "ts": 10_900.0, "data_ts": 10_800.0})
+    v = counted(engine)
+    assert v["ml_prediction_last_timestamp_seconds", *CLF] == 10_000.0
+    assert v["ml_pipeline_last_success_timestamp_seconds", "feed", "load"] == 10_000.0
+    assert v["ml_pipeline_data_timestamp_seconds", "feed", "load"] == 10_000.0
+
+
+def test_a_deployment_with_a_clock_ahead_does_not_outrank_the_rollback_after_it(engine: Engine) -> None:
+    deploy = {"type": "deployment", "model": "clf", "stage": "production"}
+    feed(engine, {**deploy, "version": "1", "ts": 5_000.0}, {**deploy, "version": "2", "ts": 20_000.0})
+    feed(engine, {**deploy, "version": "1", "ts": 10_100.0}, now=10_100.0)
+    v = counted(engine)
+    assert v["ml_model_info", "clf", "1", "team", "production", "binary", ""] == 1
+    assert v["ml_model_info", "clf", "2", "team", "retired", "binary", ""] == 1
+
+
+def test_the_largest_numbers_leave_every_sum_finite(engine: Engine) -> None:
+    feed(engine, prediction("r", model="reg", prediction=1e100), now=1100)
+    feed(engine, outcome("r", -1e100), now=2100)
+    feed(engine, {"type": "kpi", "model": "clf", "version": "1", "kpi": "margin", "value": -1e100})
+    engine.tick(10_000)
+    v = counted(engine)
+    assert v["ml_regression_total", "reg", "1", "all", "all"] == 1
+    assert np.isfinite(list(v.values())).all()

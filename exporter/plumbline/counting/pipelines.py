@@ -65,11 +65,12 @@ def build_pipeline_layout(catalogue: Catalogue) -> PipelineLayout:
     return PipelineLayout(tuple(b.sections), b.size, stages)
 
 
-def count_pipeline(layout: PipelineLayout, cells: Floats, event: PipelineEvent, ts: float) -> bool:
+def count_pipeline(layout: PipelineLayout, cells: Floats, event: PipelineEvent, ts: float, now: float) -> bool:
     """Add one event; return False if the catalogue does not declare its pipeline and stage.
 
     A run counts when it ends. The time of a success and of its data never goes backwards, so that a
-    late or repeated event cannot make fresh data look stale.
+    late or repeated event cannot make fresh data look stale; and never lies ahead of ``now``, so that a
+    wrong clock (or a forecast's data) cannot make data look fresh that has stopped coming.
     """
     stage = layout.stages.get((event.pipeline, event.stage))
     if stage is None:
@@ -86,7 +87,7 @@ def count_pipeline(layout: PipelineLayout, cells: Floats, event: PipelineEvent, 
         cells[stage.checks[name]] += 1
         cells[stage.check_failures[name]] += not check.passed
     if event.status == "succeeded":
-        cells[stage.last_success] = max(cells[stage.last_success], ts)
+        cells[stage.last_success] = max(cells[stage.last_success], min(ts, now))
         if event.data_ts is not None:
-            cells[stage.data] = max(cells[stage.data], parse_time(event.data_ts))
+            cells[stage.data] = max(cells[stage.data], min(parse_time(event.data_ts), now))
     return True
