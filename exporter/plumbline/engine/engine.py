@@ -223,6 +223,11 @@ class Engine:
         with self._lock:
             return self._exposition.blocks()
 
+    def settled_at(self) -> float | None:
+        """Return when the last waiting prediction matures; None if none waits."""
+        with self._lock:
+            return max((max(s.schedule) for s in self.versions.values() if s.schedule), default=None)
+
     def maturity(self, model: str) -> float:
         """Return the outcome maturity of a model in seconds; 0 for an unknown one."""
         return self._maturity.get(model, 0.0)
