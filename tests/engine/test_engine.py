@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -202,6 +203,52 @@ def test_versions_beyond_the_series_budget_are_refused_and_counted(opened: Opene
     v = counted(engine)
     assert v["plumbline_series_refused_total", "clf"] > 0
     assert v["plumbline_series", "clf"] <= 300
+
+
+def test_a_refused_version_is_refused_once_not_for_every_prediction(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened(series_budget={"per_model": 210})
+    late = baseline("clf", "9")
+    monkeypatch.setattr(engine.baselines, "find", lambda model, version: late if version == "9" else None)
+    feed(engine, *(prediction(f"a{i}", version="9") for i in range(10)))
+    once = counted(engine)["plumbline_series_refused_total", "clf"]
+    feed(engine, *(prediction(f"b{i}", version="9") for i in range(10)))
+    v = counted(engine)
+    assert v["plumbline_series_refused_total", "clf"] == once > 0
+    assert v["ml_predictions_total", "clf", "_unknown"] == 20
+
+
+def test_a_version_long_retired_and_silent_leaves_the_page_and_comes_back_when_deployed(engine: Engine) -> None:
+    week = 7 * 86400.0
+    deploy = {"type": "deployment", "model": "clf", "stage": "production"}
+    feed(engine, prediction("r"), {**deploy, "version": "1", "ts": 1.0}, {**deploy, "version": "2", "ts": 2.0})
+    full = engine.series_of("clf")
+    engine.tick(1000.0 + week - 1)
+    assert counted(engine)["ml_predictions_total", *CLF] == 1
+    engine.tick(1000.0 + week + 60)
+    v = counted(engine)
+    assert not [name for name in v if name[1:3] == CLF]
+    assert v["ml_predictions_total", "clf", "2"] == 0
+    assert v["plumbline_series", "clf"] == engine.series_of("clf") < full
+    now = 1000.0 + week + 70
+    feed(engine, {**deploy, "version": "1", "ts": now}, now=now)
+    assert counted(engine)["ml_predictions_total", *CLF] == 1
+
+
+def test_a_scrape_does_not_wait_for_the_disk(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, seen = engine.store.write, []
+
+    def slow(transaction: Transaction) -> None:
+        reader = threading.Thread(target=lambda: seen.append(counted(engine)["plumbline_lines_total",]))
+        reader.start()
+        reader.join(10)
+        assert seen == [0.0]
+        write(transaction)
+
+    monkeypatch.setattr(engine.store, "write", slow)
+    feed(engine, prediction("r"))
+    assert counted(engine)["plumbline_lines_total",] == 1
 
 
 def test_a_deployment_sets_stage_and_rollback_target(engine: Engine) -> None:

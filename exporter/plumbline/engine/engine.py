@@ -22,13 +22,20 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.counting.pipelines import build_pipeline_layout
 from plumbline.engine.exposition import Exposition
 from plumbline.engine.ledger import LedgerLayout
-from plumbline.engine.versions import Entry, Key, VersionState, decode_schedule
+from plumbline.engine.versions import (
+    RETIRED_KEEP_SECONDS,
+    Entry,
+    Key,
+    VersionState,
+    decode_schedule,
+    stage_of,
+)
 from plumbline.engine.work import Work
 from plumbline.errors import StoreError
 from plumbline.events import Parsed
 from plumbline.expose.block import Block
 from plumbline.layout import build_layout, remap
-from plumbline.store.base import Store, Waiting
+from plumbline.store.base import Store, Transaction, Waiting
 from plumbline.store.embedded import EmbeddedStore
 
 log = structlog.get_logger(__name__)
@@ -38,6 +45,7 @@ Floats = npt.NDArray[np.float64]
 # An outcome may overtake its prediction on another way in; only after this long is it an orphan.
 ORPHAN_GRACE_SECONDS = 10.0
 _TICK_ROWS = 5000
+_RETIRE_SECONDS = 60.0
 
 
 class Engine:
@@ -71,9 +79,13 @@ class Engine:
         self.pipeline_layout = build_pipeline_layout(catalogue)
         self.pipelines: Floats | None = np.zeros(self.pipeline_layout.size)
         self.pending = 0
+        self.hidden: set[Key] = set()  # versions that retired long ago: kept, but not exposed
+        self.refused: set[Key] = set()  # versions whose baseline the series budget has no room for
+        self._retired = 0.0
         self.intent = 0  # grows when deployments or versions change what is exposed beside the counters
         self._maturity = {name: m.outcome.maturity_seconds for name, m in catalogue.models.items()}
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # one writer at a time
+        self._shown = threading.Lock()  # held for moments: a scrape never waits for the disk
         self._restore()
         self._exposition = Exposition(self)
 
@@ -179,6 +191,8 @@ class Engine:
             StoreError: the store failed; the next tick tries again.
         """
         with self._lock:
+            if abs(now - self._retired) >= _RETIRE_SECONDS:
+                self._retire(now)
             while True:
                 rows = self.store.pending_due(now, _TICK_ROWS)
                 lost = [w for waiting in self.orphans.values() for w in waiting if w.due <= now]
@@ -196,6 +210,17 @@ class Engine:
     def _write(self, work: Work) -> None:
         transaction = work.finish()
         self.store.write(transaction)
+        waits = self.pending
+        if transaction.pending or transaction.pending_done:
+            waits = self.store.pending_count()
+        with self._shown:
+            self._publish(work, transaction)
+            self.pending = waits
+        if work.entries:
+            self._retire(work.now)
+
+    def _publish(self, work: Work, transaction: Transaction) -> None:
+        """Replace what is shown by what is now durable."""
         known = self.versions
         if work.entries or any(
             k not in known or known[k].layout is not v.layout for k, v in work.versions.items()
@@ -213,14 +238,27 @@ class Engine:
                 for key, waiting in self.orphans.items()
             }
             self.orphans = {key: waiting for key, waiting in left.items() if waiting}
-        if transaction.pending or transaction.pending_done:
-            self.pending = self.store.pending_count()
+
+    def _retire(self, now: float) -> None:
+        """Take versions that retired and answered nothing for long off the page: new ones need the room."""
+        self._retired = now
+        before = now - RETIRED_KEEP_SECONDS
+        gone = set()
+        for key, state in self.versions.items():
+            entry = stage_of(self.entries.get(key[0], []), key[1])
+            if entry.stage == "retired" and max(entry.ts, state.cells[state.layout.last]) < before:
+                gone.add(key)
+        if gone != self.hidden:
+            with self._shown:
+                self.hidden = gone
+                self.refused = set()
+                self.intent += 1
 
     # --- reading ---
 
     def blocks(self) -> list[Block]:
         """Return the committed counters and what is known of versions, as blocks."""
-        with self._lock:
+        with self._shown:
             return self._exposition.blocks()
 
     def settled_at(self) -> float | None:
@@ -235,7 +273,9 @@ class Engine:
     def series_of(self, model: str, changed: dict[Key, VersionState] | None = None) -> int:
         """Return the series that all versions of a model expose."""
         versions = {**self.versions, **(changed or {})}
-        return sum(state.series for key, state in versions.items() if key[0] == model)
+        return sum(
+            state.series for key, state in versions.items() if key[0] == model and key not in self.hidden
+        )
 
     def close(self) -> None:
         """Release the store."""

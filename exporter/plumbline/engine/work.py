@@ -289,6 +289,8 @@ class Work:
     def _create(
         self, model: str, version: str, baseline: Baseline | None, announced: bool
     ) -> VersionState | None:
+        if not announced and (model, version) in self.engine.refused:
+            return None  # said once, not for every prediction
         baseline = baseline or self.engine.baselines.find(model, version)
         if baseline is None and not announced:
             return None
@@ -297,6 +299,8 @@ class Work:
         used = self.engine.series_of(model, self.versions)
         if used + state.series > self.engine.catalogue.series_budget.per_model:
             self.ledger[self.engine.ledger_layout.refused[model]] += state.series
+            if baseline is not None:
+                self.engine.refused.add((model, version))
             log.warning("series budget exceeded", model=model, version=version, series=used + state.series)
             return None
         self.versions[(model, version)] = state
