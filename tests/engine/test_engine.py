@@ -285,6 +285,21 @@ def test_counters_survive_a_restart_and_a_changed_catalogue(opened: Opener) -> N
     assert all(grown[k] == before[k] for k in before if k[0].startswith("ml_"))
 
 
+def test_another_positive_class_never_mixes_with_what_was_counted_for_the_first(opened: Opener) -> None:
+    engine = opened()
+    feed(engine, prediction("r"), now=1100)
+    feed(engine, outcome("r", "1"), now=2100)
+    engine.tick(10_000)
+    assert sum(v for k, v in counted(engine).items() if k[0] == "ml_score_bins_total") == 1
+    engine.close()
+    models = catalogue().model_dump(mode="json")["models"]
+    models["clf"]["positive_class"] = "0"
+    v = counted(opened(models=models))
+    assert sum(v for k, v in v.items() if k[0] == "ml_score_bins_total") == 0
+    assert v["ml_squared_score_error_total", *CLF] == v["ml_log_loss_total", *CLF] == 0
+    assert v["ml_confusion_total", *CLF, "all", "all", "1", "1"] == 1
+
+
 def test_a_failed_write_leaves_everything_as_it_was(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     feed(engine, prediction("r1"))
     before = counted(engine)
