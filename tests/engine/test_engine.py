@@ -203,6 +203,19 @@ def test_versions_beyond_the_series_budget_are_refused_and_counted(opened: Opene
     v = counted(engine)
     assert v["plumbline_series_refused_total", "clf"] > 0
     assert v["plumbline_series", "clf"] <= 300
+    engine.close()
+    again = counted(opened(series_budget={"per_model": 300}))
+    assert again["plumbline_series", "clf"] == v["plumbline_series", "clf"]
+
+
+def test_production_keeps_its_stage_however_many_versions_are_tried(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "deployments_kept", 5)
+    deploy = {"type": "deployment", "model": "clf"}
+    feed(engine, {**deploy, "version": "1", "stage": "production", "ts": 1.0})
+    feed(engine, *({**deploy, "version": f"c{i}", "stage": "canary", "ts": 2.0 + i} for i in range(20)))
+    assert counted(engine)["ml_model_info", "clf", "1", "team", "production", "binary", ""] == 1
 
 
 def test_a_refused_version_is_refused_once_not_for_every_prediction(

@@ -120,15 +120,27 @@ class Engine:
         for key in saved:
             if key[0] in self.catalogue.models:
                 wanted.setdefault(key, None)
-        for key, known in wanted.items():
+        # What was counted before comes back first; the budget decides on the rest, as it does at run time.
+        refused: list[tuple[str, int]] = []
+        for key in sorted(wanted, key=lambda key: key not in saved):
+            known = wanted[key]
             layout = build_layout(*key, self.catalogue.models.get(key[0]), known)
             cells, schedule = np.zeros(layout.size), {}
             if key in saved:
                 old_names, _, old_cells, schedule = saved[key]
                 same = old_names == layout.cell_names()
                 cells = old_cells.copy() if same else remap(old_names, old_cells, layout)
-            self.versions[key] = VersionState(layout, known, cells, schedule, 1)
+            state_ = VersionState(layout, known, cells, schedule, 1)
+            room = self.catalogue.series_budget.per_model - self.series_of(key[0])
+            if key in saved or key[1] == names.UNKNOWN or state_.series <= room:
+                self.versions[key] = state_
+            elif known is not None:
+                self.refused.add(key)
+                refused.append((key[0], state_.series))
+                log.warning("series budget exceeded", model=key[0], version=key[1], room=room)
         self.ledger = self._restore_array(state, "ledger", self.ledger_layout.cell_names())
+        for model, series in refused:
+            self.ledger[self.ledger_layout.refused[model]] += series
         self.pipelines = self._restore_array(state, "pipelines", self.pipeline_layout.cell_names())
         self._save_layouts(set(saved))
         self.pending = self.store.pending_count()

@@ -19,7 +19,7 @@ from plumbline.baseline.artefact import Baseline
 from plumbline.counting.pipelines import count_pipeline
 from plumbline.counting.quality import Judged, count_outcomes
 from plumbline.counting.serving import count_predictions, observe
-from plumbline.engine.versions import Entry, Key, VersionState, encode_schedule, schedule_due
+from plumbline.engine.versions import Entry, Key, VersionState, encode_schedule, kept_entries, schedule_due
 from plumbline.events import (
     KIND_OF,
     Deployment,
@@ -247,9 +247,8 @@ class Work:
             return
         entries = self.entries.setdefault(event.model, list(self.engine.entries.get(event.model, ())))
         entry = Entry(ts, event.version, event.stage, event.commit, event.training_data, event.baseline)
-        entries.append(entry)
-        entries.sort(key=lambda e: (e.ts, e.version))
-        del entries[: -self.engine.deployments_kept]
+        counted = {v for m, v in (*self.engine.versions, *self.versions) if m == event.model}
+        self.entries[event.model] = kept_entries([*entries, entry], self.engine.deployments_kept, counted)
         key = (event.model, event.version)
         state = self.versions.get(key) or self.engine.versions.get(key)
         baseline = self.engine.baselines.get(event.baseline) if event.baseline else None
