@@ -70,7 +70,7 @@ def test_only_the_bad_line_is_rejected_and_named_by_its_number() -> None:
 
 @pytest.mark.parametrize(
     ("ts", "seconds"),
-    [("2013-04-01T09:00:00Z", 1364806800.0), ("2013-04-01T05:00:00-04:00", 1364806800.0), (12.5, 12.5), (None, 1.4e9)],
+    [("2013-04-01T09:00:00Z", 1364806800.0), ("2013-04-01T05:00:00-04:00", 1364806800.0), (12.5, 12.5), (None, 1.4e9), (1.4e9 + 60, 1.4e9)],
 )
 def test_times_are_rfc_3339_or_epoch_seconds_and_default_to_now(ts: object, seconds: float) -> None:
     assert parse(line(ts=ts), 1.4e9).events[0].ts == seconds

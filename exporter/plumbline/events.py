@@ -30,8 +30,7 @@ from plumbline.units import parse_time
 MAX_LINE_BYTES = 1_048_576
 MAX_ID_CHARS = 256
 MAX_NAME_CHARS = 128
-# Clocks differ by seconds and time zones by hours; beyond a day a time in the future is a mistake, and
-# what it would make due then would wait until then.
+# Clocks differ by seconds and time zones by hours; beyond a day a time in the future is a mistake.
 MAX_AHEAD_SECONDS = 86_400.0
 MAX_INPUTS = 1000
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -162,7 +161,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         event: the decoded event.
-        ts: epoch seconds; the arrival time if the event has none.
+        ts: epoch seconds, never after the arrival; the arrival time if the event has none.
         key: 64-bit signed hash that finds the event again: of its request id, or else its identity. Log
             lines, of which one request may have any number, always have their identity.
         identity: hash of what makes two events the same one (see ``docs/adr/0003``).
@@ -234,6 +233,9 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
         ts = now if event.ts is None else parse_time(event.ts)
         if ts > now + MAX_AHEAD_SECONDS:
             return "bad_timestamp", f"{event.ts!r} is more than a day ahead of this machine's clock"
+        # What has been reported has happened: a clock that runs ahead must not make things look fresh after
+        # they stopped, outrank what comes later, or mature late.
+        ts = min(ts, now)
         if type(event) is PipelineEvent and event.data_ts is not None:
             parse_time(event.data_ts)
     except (ValueError, OverflowError) as error:

@@ -71,8 +71,8 @@ def count_pipeline(
     """Add one event; return False if the catalogue does not declare its pipeline and stage.
 
     A run counts when it ends. The time of a success and of its data never goes backwards, so that a
-    late or repeated event cannot make fresh data look stale; and never lies ahead of ``now``, so that a
-    wrong clock (or a forecast's data) cannot make data look fresh that has stopped coming.
+    late or repeated event cannot make fresh data look stale; data from ahead of ``now`` (forecasts, a wrong
+    clock) are as fresh as now, or they would look fresh long after they stopped coming.
     """
     stage = layout.stages.get((event.pipeline, event.stage))
     if stage is None:
@@ -89,7 +89,7 @@ def count_pipeline(
         cells[stage.checks[name]] += 1
         cells[stage.check_failures[name]] += not check.passed
     if event.status == "succeeded":
-        cells[stage.last_success] = max(cells[stage.last_success], min(ts, now))
+        cells[stage.last_success] = max(cells[stage.last_success], ts)
         if event.data_ts is not None:
             cells[stage.data] = max(cells[stage.data], min(parse_time(event.data_ts), now))
     return True

@@ -27,7 +27,7 @@ def count_predictions(
         layout: the version's layout.
         cells: the version's array, changed in place.
         events: predictions of this version.
-        times: epoch seconds of each, none ahead of now.
+        times: epoch seconds of each.
 
     Returns:
         How many feature values had a name that the catalogue does not declare.

@@ -123,8 +123,7 @@ class Work:
             self.pipelines_changed |= declared
             self._unknown("pipeline", not declared)
         elif type(event) is Deployment:
-            # A deployment said to lie ahead has happened: it must not outrank what comes after it.
-            self._take_deployment(event, min(item.ts, self.now))
+            self._take_deployment(event, item.ts)
         elif type(event) is Kpi:
             self._take_kpi(event)
         self._local[item.key].append(row)
@@ -345,7 +344,7 @@ class Work:
         """Count what was collected and return the whole transaction."""
         for key, rows in self._predictions.items():
             state = self._writable(key)
-            events, times = [e for e, _ in rows], [min(t, self.now) for _, t in rows]
+            events, times = [e for e, _ in rows], [t for _, t in rows]
             self._unknown("feature", count_predictions(state.layout, state.cells, events, times))
             self._schedule(state, rows)
             _keep_exemplars(state, rows)
