@@ -25,7 +25,8 @@ _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | 
 class IdFilter(logging.Filter):
     """Adds the ids to every record that passes.
 
-    Text formats read them as ``%(request_id)s`` and so on; ``-`` is one that is not bound. Put it on the handler that runs in the thread that logs (on a ``QueueHandler``, not its listener).
+    Text formats read them as ``%(request_id)s`` and so on; ``-`` is one that is not bound. Put it on the
+    handler that runs in the thread that logs (on a ``QueueHandler``, not its listener).
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -90,7 +91,8 @@ class JsonFormatter(logging.Formatter):
         return line(
             build(
                 time=record.created, level=record.levelno, level_name=record.levelname,
-                body=message_of(record), logger=record.name, ids=ids_of(record), attributes=attributes_of(record),
+                body=message_of(record), logger=record.name, ids=ids_of(record),
+                attributes=attributes_of(record),
                 resource=self._resource.fields(),
             )
         )  # fmt: skip
