@@ -72,11 +72,14 @@ class StandIn:
             handler.close_connection = True
             return
         if isinstance(fault, tuple):
-            return self.answer(handler, fault[0], b'{"error":"no"}', fault[1])
+            self.answer(handler, fault[0], b'{"error":"no"}', fault[1])
+            return
         if len(lines) > self.max_lines:
-            return self.answer(handler, 413, b'{"error":"too_large"}', {})
+            self.answer(handler, 413, b'{"error":"too_large"}', {})
+            return
         if fault == "html":
-            return self.answer(handler, 200, b"<html>login</html>", {})
+            self.answer(handler, 200, b"<html>login</html>", {})
+            return
         rejected = []
         with self.lock:
             self.batches.append(lines)

@@ -18,11 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
+from exporter_stand_in import StandIn, predict
 from plumbline import Client, names
 from plumbline.errors import InvalidEvent, UsageError
 from plumbline.logging import bind
-
-from exporter_stand_in import StandIn, predict
 
 Make = Callable[..., Client]
 

@@ -46,7 +46,8 @@ def propagate(session: S, hosts: Collection[str] | None = None) -> S:
     allowed = None if hosts is None else frozenset(host.lower() for host in hosts)
     if isinstance(session, requests.Session):
         for prefix, adapter in list(session.adapters.items()):
-            session.mount(prefix, _Adapter(adapter, allowed))
+            inner = adapter.inner if isinstance(adapter, _Adapter) else adapter  # asked twice: the last counts
+            session.mount(prefix, _Adapter(inner, allowed))
         return session
     hooks = getattr(session, "event_hooks", None)
     if isinstance(hooks, dict):
@@ -68,7 +69,7 @@ class _Adapter(BaseAdapter):
 
     def __init__(self, inner: BaseAdapter, allowed: frozenset[str] | None) -> None:
         super().__init__()
-        self._inner = inner
+        self.inner = inner
         self._allowed = allowed
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
@@ -79,10 +80,10 @@ class _Adapter(BaseAdapter):
                 if request.headers.get(name) == value:
                     del request.headers[name]
         _add(request.headers, host if isinstance(host, str) else None, self._allowed)
-        return self._inner.send(request, *args, **options)
+        return self.inner.send(request, *args, **options)
 
     def close(self) -> None:
-        self._inner.close()
+        self.inner.close()
 
 
 def _hook(allowed: frozenset[str] | None) -> Callable[[Any], None]:
