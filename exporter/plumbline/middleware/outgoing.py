@@ -46,7 +46,7 @@ def propagate(session: S, hosts: Collection[str] | None = None) -> S:
     allowed = None if hosts is None else frozenset(host.lower() for host in hosts)
     if isinstance(session, requests.Session):
         for prefix, adapter in list(session.adapters.items()):
-            inner = adapter.inner if isinstance(adapter, _Adapter) else adapter  # asked twice: the last counts
+            inner = adapter.inner if isinstance(adapter, _Adapter) else adapter  # the last call counts
             session.mount(prefix, _Adapter(inner, allowed))
         return session
     hooks = getattr(session, "event_hooks", None)
