@@ -13,11 +13,11 @@ import httpx
 import pytest
 import requests
 import structlog
+from scenery import Exporter, write_catalogue
 
 from exporter_stand_in import StandIn
 from plumbline import Client
 from plumbline.logging import configure
-from scenery import Exporter, write_catalogue
 from servers import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
