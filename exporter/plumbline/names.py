@@ -35,6 +35,16 @@ REJECT_REASONS = (
     "bad_id",
     "line_too_long",
 )
+# Why plumbline.Client gave an event up; see docs/client.md.
+CLIENT_DROP_REASONS = (
+    "invalid",
+    "queue_full",
+    "spool_full",
+    "spool_damaged",
+    "rejected",
+    "too_large",
+    "closed",
+)
 REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error")
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
 STAGES = ("production", "canary", "shadow", "retired")
@@ -409,6 +419,24 @@ BUILD_INFO = Metric(
     ("version", "python"), "Exporter",
 )  # fmt: skip
 START_TIME = Metric("plumbline_start_time_seconds", "gauge", "When the exporter started.", (), "Exporter")
+
+# --- plumbline.Client, in the services that use it; the exporter does not expose these ---
+CLIENT_CREATED = Metric(
+    "plumbline_client_created_events_total", "counter",
+    "Events taken over by the client; equals plumbline_client_events_total + queued + spooled.", (), "Client",
+)  # fmt: skip
+CLIENT_EVENTS = Metric(
+    "plumbline_client_events_total", "counter",
+    "Events the client is done with: sent (the exporter has stored them), or the reason they were dropped.",
+    ("result",), "Client",
+)  # fmt: skip
+CLIENT_QUEUED = Metric("plumbline_client_queued_events", "gauge", "Events waiting in memory.", (), "Client")
+CLIENT_SPOOLED = Metric(
+    "plumbline_client_spooled_events", "gauge", "Events waiting on disk for the exporter.", (), "Client"
+)
+CLIENT_SPOOL_BYTES = Metric(
+    "plumbline_client_spool_bytes", "gauge", "Size of the client's spool on disk.", (), "Client"
+)
 
 METRICS: dict[str, Metric] = {m.name: m for m in list(globals().values()) if isinstance(m, Metric)}
 
