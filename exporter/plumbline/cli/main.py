@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("plumbline.cli.ingest:ingest", "Send event files to a running exporter."),
     "backfill": ("plumbline.cli.backfill:backfill", "Turn history into Prometheus blocks at event time."),
     "replay": ("plumbline.cli.replay:replay", "Send history as live traffic, faster than time."),
+    "evaluate": ("plumbline.cli.evaluate:evaluate", "Judge alerts over a history with known incidents."),
     "demo": ("plumbline.cli.demo:demo", "Show a real model degrade, from events to a page."),
 }
 
