@@ -158,7 +158,7 @@ class History:
             present = ~np.isnan(values)
             if labels in seen and bool((seen[labels] & present).any()):
                 raise ToolError(
-                    f"{what}: two series become one alert {dict(labels)}; Prometheus refuses that"
+                    f"{what}: two series become one alert {dict(labels)}; Prometheus fails"
                 )
             seen[labels] = seen[labels] | present if labels in seen else present
         fired = [
