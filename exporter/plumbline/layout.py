@@ -319,7 +319,7 @@ def _quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Base
     )
     return replace(
         cells, score_uppers=uppers, score_bins=bins.offset, score_sums=sums.offset,
-        estimated=estimated.offset, score_shares=np.array(score.positive_shares),
+        estimated=estimated.offset, score_shares=np.array(score.observed_shares),
     )  # fmt: skip
 
 
