@@ -208,7 +208,7 @@ def _read(path: Path) -> _Segment | None:
         if magic != _MAGIC or path.stat().st_size != _HEAD.size + 16 * count:
             return None
         data = np.memmap(path, dtype=np.int64, mode="r", offset=_HEAD.size, shape=(2 * count,))
-        if zlib.crc32(memoryview(data)) != crc:
+        if zlib.crc32(data.data) != crc:
             return None
     except (OSError, ValueError, struct.error):
         return None

@@ -47,6 +47,7 @@ from plumbline.store.postgres_schema import (
 
 DEFAULT_SHARD = "main"
 _SIZE_SECONDS = 60.0
+_TAKE_SECONDS = 3.0  # the server may take a moment to notice that the owner before us was killed
 _TABLES = (("pending", "prediction"), ("orphans", "outcome"))
 
 
@@ -91,7 +92,11 @@ class PostgresStore:
 
     def _take(self, db: Connection) -> tuple[int, int, int]:
         """Become the owner; return epoch, revision and newest sequence number."""
-        if not self._try_lock(db):
+        end = time.monotonic() + _TAKE_SECONDS
+        while not self._try_lock(db):
+            if time.monotonic() < end:
+                time.sleep(0.05)
+                continue
             raise StoreError(
                 "another plumbline process owns this shard; stop it or give this one another --shard"
             )
