@@ -282,7 +282,8 @@ def classes(window: Window) -> Iterable[Rule]:
             own = f'label_replace(sum by ({SLICE}, actual) ({counts}), "predicted", "$1", "actual", "(.*)")'
             cells = f"{cells} and on ({SLICE}, actual, predicted) {own}"
         grouped = f"sum by ({SLICE}, {label}) ({cells})"
-        return f'sum by ({SLICE}, class) (label_replace({grouped}, "class", "$1", "{label}", "(.*)") * {task})'
+        named = f'label_replace({grouped}, "class", "$1", "{label}", "(.*)")'
+        return f"sum by ({SLICE}, class) ({named} * {task})"
 
     hits, called, actual = of_class("actual", diagonal=True), of_class("predicted"), of_class("actual")
     for metric, expr in (
