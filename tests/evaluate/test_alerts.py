@@ -21,7 +21,7 @@ def test_rules_are_read_with_their_waits(tmp_path: Path):
 def test_a_file_that_is_no_rule_file_is_named(tmp_path: Path, text: str):
     path = tmp_path / "r.yml"
     path.write_text(text)
-    with pytest.raises(UsageError, match="r.yml: not a Prometheus rule file"):
+    with pytest.raises(UsageError, match=r"r\.yml: not a Prometheus rule file"):
         read_alerts([path])
 
 

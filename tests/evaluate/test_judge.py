@@ -86,5 +86,5 @@ def test_budget_bounds_are_read_and_broken_ones_named():
 
 @pytest.mark.parametrize("text", ["pages=1", "pages-per-quarter", "pages-per-quarter=x", "pages-per-quarter=-1", ""])
 def test_a_budget_that_is_none_is_refused(text: str):
-    with pytest.raises(ValueError, match="write|not a number"):
+    with pytest.raises(ValueError, match=r"write|not a number"):
         parse_budget(text)
