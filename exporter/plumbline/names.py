@@ -152,8 +152,8 @@ SQUARED_SCORE_ERROR = Metric(
 LOG_LOSS = Metric("ml_log_loss_total", "counter", "Sum of the log-loss of mature outcomes.", MV, "Quality")
 ESTIMATED_CONFUSION = Metric(
     "ml_estimated_confusion_total", "counter",
-    "Expected confusion of all scored predictions, outcome or not: each adds its score bin's share of positives "
-    "in the baseline to actual = positive, and the rest to the other class (CBPE). An estimate.",
+    "Expected confusion of all scored predictions, outcome or not: each adds its score bin's share of "
+    "positives in the baseline to actual = positive, and the rest to the other class (CBPE). An estimate.",
     (*MV, "actual", "predicted"), "Quality",
 )  # fmt: skip
 REGRESSION = Metric(
@@ -464,8 +464,9 @@ R_QUALITY_SAMPLES = Recorded(
 R_QUALITY_STDERR = Recorded("slice:ml_quality:stderr", "standard error of the quality at this n", _METRIC)
 R_AUC_BOUND = Recorded("model:ml_roc_auc:error_bound", "largest error of the binned ROC-AUC", MV)
 R_CLASS_QUALITY = Recorded(
-    "class:ml_quality:value", "precision, recall and F1 of each class", (*MV, "slice", "value", "class", "metric")
-)
+    "class:ml_quality:value", "precision, recall and F1 of each class",
+    (*MV, "slice", "value", "class", "metric"),
+)  # fmt: skip
 R_ECE = Recorded(
     "model:ml_ece:ratio", "expected calibration error over the score bins; biased upward at small n", MV
 )

@@ -21,6 +21,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def read_chunks(name: str, step: float) -> list[Chunk]:
             if not row["feature"]:
                 chunk.truth[row["metric"]] = float(row["value"])
     chunks = sorted(found.values(), key=lambda chunk: chunk.start)
-    assert all(a.end == b.start for a, b in zip(chunks, chunks[1:], strict=False)), "the step misses a border"
+    assert all(a.end == b.start for a, b in pairwise(chunks)), "the step misses a border"
     return chunks
 
 
@@ -175,7 +176,7 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         run_cli(
             "backfill", history, *catalogue, "--baselines", folder / "baselines", "--data", folder / "data",
             "--tsdb", folder / "tsdb", "--step", step, "--json",
-        )  # fmt: skip
+        )
     )
     assert report["rejected_total"] == 0
     config = folder / "prometheus.yml"
