@@ -279,7 +279,8 @@ def classes(window: Window) -> Iterable[Rule]:
     def of_class(label: str, diagonal: bool = False) -> str:
         cells = f"sum by ({SLICE}, actual, predicted) ({counts})"
         if diagonal:
-            own = f'label_replace(sum by ({SLICE}, actual) ({counts}), "predicted", "$1", "actual", "(.*)")'
+            sums = f"sum by ({SLICE}, actual) ({counts})"
+            own = f'label_replace({sums}, "predicted", "$1", "actual", "(.*)")'
             cells = f"{cells} and on ({SLICE}, actual, predicted) {own}"
         grouped = f"sum by ({SLICE}, {label}) ({cells})"
         named = f'label_replace({grouped}, "class", "$1", "{label}", "(.*)")'
