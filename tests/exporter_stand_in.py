@@ -84,7 +84,7 @@ class StandIn:
         with self.lock:
             self.batches.append(lines)
             for number, line in enumerate(lines, 1):
-                assert isinstance(parse_line(line, 1.0), Item)
+                assert isinstance(parse_line(line, time.time()), Item)
                 if self.reject(json.loads(line)):
                     rejected.append({"line": number, "reason": "bad_field", "detail": "planted"})
                 else:
