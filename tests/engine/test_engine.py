@@ -470,3 +470,21 @@ def test_the_largest_numbers_leave_every_sum_finite(engine: Engine) -> None:
     v = counted(engine)
     assert v["ml_regression_total", "reg", "1", "all", "all"] == 1
     assert np.isfinite(list(v.values())).all()
+
+
+def test_what_is_durable_is_counted_even_when_the_store_fails_right_after(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> int:
+        raise StoreError("connection lost")
+
+    feed(engine, prediction("r"), now=1100)
+    with monkeypatch.context() as patched:
+        patched.setattr(engine.store, "pending_count", gone)
+        assert feed(engine, outcome("r", "0"), now=2100) == [0]
+    assert counted(engine)["plumbline_events_total", "outcome"] == 1
+    assert feed(engine, prediction("r2"), outcome("r2", "0"), outcome("r", "0"), now=2100) == [1]
+    v = counted(engine)
+    assert v["plumbline_events_total", "outcome"] == 2
+    assert engine.pending == 2
+    assert v["ml_predictions_total", *CLF] == 2

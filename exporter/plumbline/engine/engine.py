@@ -236,7 +236,11 @@ class Engine:
         self.store.write(transaction)
         waits = self.pending
         if transaction.pending or transaction.pending_done:
-            waits = self.store.pending_count()
+            try:
+                waits = self.store.pending_count()
+            except StoreError as error:
+                # The transaction is durable: not to publish it would count the next one on stale counters.
+                log.warning("waiting outcomes could not be counted", error=str(error))
         with self._shown:
             self._publish(work, transaction)
             self.pending = waits
