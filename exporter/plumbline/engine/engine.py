@@ -7,7 +7,7 @@ counters as blocks. One thread commits and ticks; any thread may read blocks.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
 from plumbline.counting.pipelines import build_pipeline_layout
+from plumbline.engine.actions import Actions
 from plumbline.engine.exposition import Exposition
 from plumbline.engine.ledger import LedgerLayout
 from plumbline.engine.versions import Entry, Key, VersionState, decode_schedule
@@ -27,6 +28,7 @@ from plumbline.engine.work import Work
 from plumbline.errors import StoreError
 from plumbline.events import Parsed
 from plumbline.expose.block import Block
+from plumbline.hooks.book import decode_book
 from plumbline.layout import build_layout, remap
 from plumbline.store.base import Store, Waiting
 from plumbline.store.embedded import EmbeddedStore
@@ -72,6 +74,7 @@ class Engine:
         self.pipelines: Floats | None = np.zeros(self.pipeline_layout.size)
         self.pending = 0
         self.intent = 0  # grows when deployments or versions change what is exposed beside the counters
+        self.actions = Actions(self)
         self._maturity = {name: m.outcome.maturity_seconds for name, m in catalogue.models.items()}
         self._lock = threading.RLock()
         self._restore()
@@ -116,6 +119,7 @@ class Engine:
                 same = old_names == layout.cell_names()
                 cells = old_cells.copy() if same else remap(old_names, old_cells, layout)
             self.versions[key] = VersionState(layout, known, cells, schedule, 1)
+        self.actions.book = decode_book(state.get("hooks"))
         self.ledger = self._restore_array(state, "ledger", self.ledger_layout.cell_names())
         self.pipelines = self._restore_array(state, "pipelines", self.pipeline_layout.cell_names())
         self._save_layouts(set(saved))
@@ -193,6 +197,17 @@ class Engine:
                 if len(rows) < _TICK_ROWS:
                     return
 
+    def apply(self, change: Callable[[Work], None], now: float) -> None:
+        """Make one change in a transaction of its own, from any thread.
+
+        Raises:
+            StoreError: the store failed; nothing of it was stored.
+        """
+        with self._lock:
+            work = Work(self, now)
+            change(work)
+            self._write(work)
+
     def _write(self, work: Work) -> None:
         transaction = work.finish()
         self.store.write(transaction)
@@ -215,6 +230,7 @@ class Engine:
             self.orphans = {key: waiting for key, waiting in left.items() if waiting}
         if transaction.pending or transaction.pending_done:
             self.pending = self.store.pending_count()
+        self.actions.committed(work)
 
     # --- reading ---
 
