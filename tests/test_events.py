@@ -34,7 +34,9 @@ def line(**changes: object) -> bytes:
         (line(prediction=...), "missing_field", "`prediction`"),
         (line(features={"a": [1]}), "bad_field", "$.features[...]"),
         (line(latency=-1), "bad_field", "latency must be from 0"),
-        (line(score=1e305), "bad_field", "score must be from"),
+        (line(score=1.01), "bad_field", "score must be from 0 to 1"),
+        (line(scores={"a": 1, "b": 1e200}), "bad_field", "scores['b'] must be from 0 to 1"),
+        (line(prediction=1e101), "bad_field", "prediction must be from"),
         (line(prediction=10**400), "bad_field", "prediction must be from"),
         (line(model=""), "bad_field", "model must have 1 to 128"),
         (line(model="x" * 129), "bad_field", "model must have 1 to 128"),
@@ -47,6 +49,7 @@ def line(**changes: object) -> bytes:
         (line(ts="yesterday"), "bad_timestamp", "yesterday"),
         (line(ts="2013-04-01T09:00:00"), "bad_timestamp", "no time zone"),
         (line(ts=1700000000000), "bad_timestamp", "milliseconds, perhaps?"),
+        (line(ts=90_000), "bad_timestamp", "more than a day ahead"),
         (line(padding="x" * 1_100_000), "line_too_long", "at most 1048576"),
     ],
 )
@@ -67,10 +70,10 @@ def test_only_the_bad_line_is_rejected_and_named_by_its_number() -> None:
 
 @pytest.mark.parametrize(
     ("ts", "seconds"),
-    [("2013-04-01T09:00:00Z", 1364806800.0), ("2013-04-01T05:00:00-04:00", 1364806800.0), (12.5, 12.5), (None, 99.0)],
+    [("2013-04-01T09:00:00Z", 1364806800.0), ("2013-04-01T05:00:00-04:00", 1364806800.0), (12.5, 12.5), (None, 1.4e9), (1.4e9 + 60, 1.4e9)],
 )
 def test_times_are_rfc_3339_or_epoch_seconds_and_default_to_now(ts: object, seconds: float) -> None:
-    assert parse(line(ts=ts), 99.0).events[0].ts == seconds
+    assert parse(line(ts=ts), 1.4e9).events[0].ts == seconds
 
 
 def test_the_same_request_of_another_version_is_another_event() -> None:

@@ -23,6 +23,8 @@ from plumbline_dashboards.provisioning import provisioning
 from plumbline_dashboards.quality import quality
 
 FOLDER = "dashboards/generated"
+# Apart from the dashboards: Grafana takes every JSON file in their folder for one.
+LISTING = "dashboards/queries.json"
 PAGES: tuple[Callable[[Catalogue], Dashboard], ...] = (
     fleet,
     quality,
@@ -39,5 +41,5 @@ def generate(catalogue: Catalogue) -> Iterable[GeneratedFile]:
     texts = {dashboard.uid: to_json(dashboard) for dashboard in made}
     yield from (GeneratedFile(f"{FOLDER}/{uid}.json", text) for uid, text in texts.items())
     listing = query_listing([json.loads(text) for text in texts.values()], catalogue.evaluation)
-    yield GeneratedFile(f"{FOLDER}/queries.json", listing)
+    yield GeneratedFile(LISTING, listing)
     yield from provisioning(catalogue)

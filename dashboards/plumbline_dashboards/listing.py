@@ -1,6 +1,6 @@
 """Every panel's query, as text that a Prometheus accepts: for tests, for the demo, for the curious.
 
-Reads finished dashboard JSON and writes the rows of ``dashboards/generated/queries.json``.
+Reads finished dashboard JSON and writes the rows of ``dashboards/queries.json``.
 """
 
 from __future__ import annotations

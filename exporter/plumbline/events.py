@@ -30,6 +30,8 @@ from plumbline.units import parse_time
 MAX_LINE_BYTES = 1_048_576
 MAX_ID_CHARS = 256
 MAX_NAME_CHARS = 128
+# Clocks differ by seconds and time zones by hours; beyond a day a time in the future is a mistake.
+MAX_AHEAD_SECONDS = 86_400.0
 MAX_INPUTS = 1000
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -212,7 +214,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         event: the decoded event.
-        ts: epoch seconds; the arrival time if the event has none.
+        ts: epoch seconds, never after the arrival; the arrival time if the event has none.
         key: 64-bit signed hash that finds the event again: of its request id, or else its identity. Log
             lines, of which one request may have any number, always have their identity.
         identity: hash of what makes two events the same one (see ``docs/adr/0003``).
@@ -286,6 +288,11 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
         return "bad_json", clip(str(error))
     try:
         ts = now if event.ts is None else parse_time(event.ts)
+        if ts > now + MAX_AHEAD_SECONDS:
+            return "bad_timestamp", f"{event.ts!r} is more than a day ahead of this machine's clock"
+        # What has been reported has happened: a clock that runs ahead must not make things look fresh after
+        # they stopped, outrank what comes later, or mature late.
+        ts = min(ts, now)
         if type(event) is PipelineEvent and event.data_ts is not None:
             parse_time(event.data_ts)
     except (ValueError, OverflowError) as error:
@@ -363,7 +370,9 @@ def _bad_number(field: str, value: object, low: float, high: float) -> tuple[str
     return None
 
 
-_HUGE = 1e300  # beyond it, squares and sums overflow; no measured quantity is near
+# No measured quantity is near it, and its square, summed over any number of events, stays finite: one
+# infinite sum would spoil a counter for ever.
+_HUGE = 1e100
 
 
 def _wrong_common(event: Event) -> tuple[str, str] | None:
@@ -383,9 +392,18 @@ def _wrong_prediction(e: Prediction) -> tuple[str, str] | None:
         or _bad_name("version", e.version)
         or _bad_id("data_batch_id", e.data_batch_id)
         or _bad_number("prediction", e.prediction, -_HUGE, _HUGE)
-        or _bad_number("score", e.score, -_HUGE, _HUGE)
+        or _bad_number("score", e.score, 0, 1)
+        or _bad_scores(e.scores)
         or _bad_number("latency", e.latency, 0, 1e6)
     )
+
+
+def _bad_scores(scores: dict[str, float] | None) -> tuple[str, str] | None:
+    for name, p in (scores or {}).items():
+        wrong = _bad_number(f"scores[{clip(repr(name), 40)}]", p, 0, 1)
+        if wrong is not None:
+            return wrong
+    return None
 
 
 def _wrong_outcome(e: Outcome) -> tuple[str, str] | None:

@@ -168,12 +168,15 @@ class VersionLayout:
         return total
 
     def cell_names(self) -> list[str]:
-        """Name every cell in order. Cells whose meaning hangs on the baseline carry its digest."""
-        return [
-            f"{key}\x1f{self.baseline}" if section.metric in BASELINE_BOUND else key
-            for section in self.sections
-            for key in section.keys()  # noqa: SIM118 - not a dict
-        ]
+        """Name every cell in order, with what its meaning hangs on: the baseline, the positive class."""
+        positive = self.quality.classes[self.quality.positive] if self.quality.positive >= 0 else ""
+        found = []
+        for section in self.sections:
+            meaning = f"\x1f{self.baseline}" if section.metric in BASELINE_BOUND else ""
+            if positive and section.metric in POSITIVE_BOUND:
+                meaning += f"\x1f{positive}"
+            found += [f"{key}{meaning}" for key in section.keys()]  # noqa: SIM118 - not a dict
+        return found
 
 
 REGRESSION_CELLS = (
@@ -193,6 +196,8 @@ BASELINE_BOUND = (
     names.ACTUAL,
     names.ACTUAL_SQUARED,
 )
+# So do what a score says of the positive class, when the catalogue names another one.
+POSITIVE_BOUND = (names.SCORE_BINS, names.SCORE_BIN_SUM, names.SQUARED_SCORE_ERROR, names.LOG_LOSS)
 
 
 def build_layout(

@@ -153,16 +153,16 @@ CONFUSION = Metric(
 )  # fmt: skip
 SCORE_BINS = Metric(
     "ml_score_bins_total", "counter", "Mature outcomes by score bin and actual class (1 = positive).",
-    (*MV, "bin", "actual"), "Quality", "2 x score bins (50) per model version",
+    (*MV, "bin", "actual"), "Quality", "2 x score bins (80) per model version",
 )  # fmt: skip
 SCORE_BIN_SUM = Metric(
     "ml_score_bin_sum_total", "counter", "Sum of the scores of mature outcomes by score bin.",
-    (*MV, "bin"), "Quality", "score bins (50) per model version",
+    (*MV, "bin"), "Quality", "score bins (80) per model version",
 )  # fmt: skip
 SCORE_POSITIVES_ABOVE = Metric(
     "ml_score_positives_above_total", "counter",
     "Mature positives scored above the bin, plus half of those in it: ROC-AUC is a sum of products.",
-    (*MV, "bin"), "Quality", "score bins (50) per model version",
+    (*MV, "bin"), "Quality", "score bins (80) per model version",
 )  # fmt: skip
 SQUARED_SCORE_ERROR = Metric(
     "ml_squared_score_error_total", "counter", "Sum of (score - actual)^2 of mature outcomes (Brier).",
@@ -232,7 +232,7 @@ BASELINE_QUALITY_STDDEV = Metric(
 )  # fmt: skip
 BASELINE_SCORE_POSITIVE_SHARE = Metric(
     "ml_baseline_score_positive_share", "gauge", "Share of positives per score bin in the baseline.",
-    (*MV, "bin"), "Baseline and intent", "score bins (50) per model version",
+    (*MV, "bin"), "Baseline and intent", "score bins (80) per model version",
 )  # fmt: skip
 OBJECTIVE = Metric(
     "ml_objective", "gauge",

@@ -13,7 +13,7 @@ def history(tmp_path: Path, *lines: str) -> Path:
 
 
 def test_lines_are_cut_into_steps_that_end_on_multiples_and_empty_steps_are_kept(tmp_path: Path):
-    path = history(tmp_path, '{"ts": 101}', '{"ts": 110}', '{"ts": 111}', '{"ts": "1970-01-01T00:02:20Z"}')
+    path = history(tmp_path, '{"ts": 101}', '{"ts": 109}', '{"ts": 110}', '{"ts": "1970-01-01T00:02:10Z"}')
     steps = list(read_steps(path, 10.0, 1000.0))
     assert [(step.time, len(step.lines), step.first_line) for step in steps] == [
         (110.0, 2, 1),

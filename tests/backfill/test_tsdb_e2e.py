@@ -34,6 +34,9 @@ class CountingEngine:
     def blocks(self) -> Iterable[Block]:
         yield Block(names.PREDICTIONS, "p", self.lines, (("m", "1"),), np.array([float(self.lines)]))
 
+    def settled_at(self) -> float | None:
+        return None
+
 
 @pytest.mark.e2e
 def test_history_and_recorded_series_are_found_at_their_own_time(tmp_path: Path):

@@ -88,7 +88,7 @@ def test_score_bins_add_up_to_the_rows(ties):
     assert sum(bins.counts) == 3000
     assert sum(bins.positives) == positive.sum()
     assert sum(bins.score_sums) == pytest.approx(rows.score.sum())
-    assert len(bins.labels) == len(bins.counts) == len(bins.uppers) + 1 <= 50
+    assert len(bins.labels) == len(bins.counts) == len(bins.uppers) + 1 <= 80
     assert bins.uppers == sorted(set(bins.uppers))
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -202,6 +203,65 @@ def test_versions_beyond_the_series_budget_are_refused_and_counted(opened: Opene
     v = counted(engine)
     assert v["plumbline_series_refused_total", "clf"] > 0
     assert v["plumbline_series", "clf"] <= 300
+    engine.close()
+    again = counted(opened(series_budget={"per_model": 300}))
+    assert again["plumbline_series", "clf"] == v["plumbline_series", "clf"]
+
+
+def test_production_keeps_its_stage_however_many_versions_are_tried(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "deployments_kept", 5)
+    deploy = {"type": "deployment", "model": "clf"}
+    feed(engine, {**deploy, "version": "1", "stage": "production", "ts": 1.0})
+    feed(engine, *({**deploy, "version": f"c{i}", "stage": "canary", "ts": 2.0 + i} for i in range(20)))
+    assert counted(engine)["ml_model_info", "clf", "1", "team", "production", "binary", ""] == 1
+
+
+def test_a_refused_version_is_refused_once_not_for_every_prediction(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened(series_budget={"per_model": 210})
+    late = baseline("clf", "9")
+    monkeypatch.setattr(engine.baselines, "find", lambda model, version: late if version == "9" else None)
+    feed(engine, *(prediction(f"a{i}", version="9") for i in range(10)))
+    once = counted(engine)["plumbline_series_refused_total", "clf"]
+    feed(engine, *(prediction(f"b{i}", version="9") for i in range(10)))
+    v = counted(engine)
+    assert v["plumbline_series_refused_total", "clf"] == once > 0
+    assert v["ml_predictions_total", "clf", "_unknown"] == 20
+
+
+def test_a_version_long_retired_and_silent_leaves_the_page_and_comes_back_when_deployed(engine: Engine) -> None:
+    week = 7 * 86400.0
+    deploy = {"type": "deployment", "model": "clf", "stage": "production"}
+    feed(engine, prediction("r"), {**deploy, "version": "1", "ts": 1.0}, {**deploy, "version": "2", "ts": 2.0})
+    full = engine.series_of("clf")
+    engine.tick(1000.0 + week - 1)
+    assert counted(engine)["ml_predictions_total", *CLF] == 1
+    engine.tick(1000.0 + week + 60)
+    v = counted(engine)
+    assert not [name for name in v if name[1:3] == CLF]
+    assert v["ml_predictions_total", "clf", "2"] == 0
+    assert v["plumbline_series", "clf"] == engine.series_of("clf") < full
+    now = 1000.0 + week + 70
+    feed(engine, {**deploy, "version": "1", "ts": now}, now=now)
+    assert counted(engine)["ml_predictions_total", *CLF] == 1
+
+
+def test_a_scrape_does_not_wait_for_the_disk(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, seen = engine.store.write, []
+
+    def slow(transaction: Transaction) -> None:
+        reader = threading.Thread(target=lambda: seen.append(counted(engine)["plumbline_lines_total",]))
+        reader.start()
+        reader.join(10)
+        assert seen == [0.0]
+        write(transaction)
+
+    monkeypatch.setattr(engine.store, "write", slow)
+    feed(engine, prediction("r"))
+    assert counted(engine)["plumbline_lines_total",] == 1
 
 
 def test_a_deployment_sets_stage_and_rollback_target(engine: Engine) -> None:
@@ -236,6 +296,21 @@ def test_counters_survive_a_restart_and_a_changed_catalogue(opened: Opener) -> N
     grown = counted(engine)
     assert grown["ml_feature_problems_total", *CLF, "new", "missing"] == 0
     assert all(grown[k] == before[k] for k in before if k[0].startswith("ml_"))
+
+
+def test_another_positive_class_never_mixes_with_what_was_counted_for_the_first(opened: Opener) -> None:
+    engine = opened()
+    feed(engine, prediction("r"), now=1100)
+    feed(engine, outcome("r", "1"), now=2100)
+    engine.tick(10_000)
+    assert sum(v for k, v in counted(engine).items() if k[0] == "ml_score_bins_total") == 1
+    engine.close()
+    models = catalogue().model_dump(mode="json")["models"]
+    models["clf"]["positive_class"] = "0"
+    v = counted(opened(models=models))
+    assert sum(v for k, v in v.items() if k[0] == "ml_score_bins_total") == 0
+    assert v["ml_squared_score_error_total", *CLF] == v["ml_log_loss_total", *CLF] == 0
+    assert v["ml_confusion_total", *CLF, "all", "all", "1", "1"] == 1
 
 
 def test_a_failed_write_leaves_everything_as_it_was(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,3 +442,31 @@ def test_stored_lines_are_kept_byte_for_byte(engine: Engine) -> None:
     line = json.dumps({**prediction("r"), "extra": {"kept": "\u2028 yes"}}).encode()
     engine.commit([parse(line + b"\r\n", 1.0)], 1.0)
     assert engine.store.read([1])[1].raw == line
+
+
+def test_a_clock_that_runs_ahead_cannot_make_old_things_look_fresh_for_ever(engine: Engine) -> None:
+    run = {"type": "pipeline", "pipeline": "feed", "stage": "load", "run_id": "u", "status": "succeeded"}
+    feed(engine, prediction("r", ts=10_900.0), {**run, "ts": 10_900.0, "data_ts": 10_800.0})
+    v = counted(engine)
+    assert v["ml_prediction_last_timestamp_seconds", *CLF] == 10_000.0
+    assert v["ml_pipeline_last_success_timestamp_seconds", "feed", "load"] == 10_000.0
+    assert v["ml_pipeline_data_timestamp_seconds", "feed", "load"] == 10_000.0
+
+
+def test_a_deployment_with_a_clock_ahead_does_not_outrank_the_rollback_after_it(engine: Engine) -> None:
+    deploy = {"type": "deployment", "model": "clf", "stage": "production"}
+    feed(engine, {**deploy, "version": "1", "ts": 5_000.0}, {**deploy, "version": "2", "ts": 20_000.0})
+    feed(engine, {**deploy, "version": "1", "ts": 10_100.0}, now=10_100.0)
+    v = counted(engine)
+    assert v["ml_model_info", "clf", "1", "team", "production", "binary", ""] == 1
+    assert v["ml_model_info", "clf", "2", "team", "retired", "binary", ""] == 1
+
+
+def test_the_largest_numbers_leave_every_sum_finite(engine: Engine) -> None:
+    feed(engine, prediction("r", model="reg", prediction=1e100), now=1100)
+    feed(engine, outcome("r", -1e100), now=2100)
+    feed(engine, {"type": "kpi", "model": "clf", "version": "1", "kpi": "margin", "value": -1e100})
+    engine.tick(10_000)
+    v = counted(engine)
+    assert v["ml_regression_total", "reg", "1", "all", "all"] == 1
+    assert np.isfinite(list(v.values())).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from alert_samples import alert, deployments, open_with_hooks, webhook
 from plumbline.alerts import parse_webhook
+from plumbline.cli.export import export
 from plumbline.engine import Engine
 from plumbline.events import parse
 from plumbline.keys import incident_key
@@ -242,7 +244,12 @@ def test_the_retrain_hook_hands_over_the_period_with_mature_outcomes(open_: Call
     assert parse_time(period["end"]) == NOW - 3600  # the model's maturity
     assert parse_time(period["end"]) - parse_time(period["start"]) == 7 * 86400
     assert parse_time(period["version_in_production_since"]) == 1100.0
-    assert period["export"].startswith("plumbline export --model clf --start 2025-12-29T09:01:00.000Z ")
+    words = shlex.split(period["export"])
+    assert words[:2] == ["plumbline", "export"]
+    given = export.make_context("export", words[2:]).params  # as the real command reads them
+    assert (given["model"], given["start"], given["end"]) == (
+        "clf", parse_time(period["start"]), parse_time(period["end"]),
+    )  # fmt: skip
 
 
 def test_what_alertmanager_left_out_is_counted(open_: Callable[..., Engine]) -> None:

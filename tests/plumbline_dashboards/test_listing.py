@@ -32,7 +32,7 @@ NOT_METRICS = {
 
 @pytest.fixture(scope="session")
 def entries(files: list[GeneratedFile]) -> list[dict[str, Any]]:
-    [listing] = [f.content for f in files if f.path == "dashboards/generated/queries.json"]
+    [listing] = [f.content for f in files if f.path == "dashboards/queries.json"]
     return list(json.loads(listing))
 
 

@@ -80,6 +80,13 @@ def test_gzip_bodies_are_unpacked_also_of_several_members(server: Any) -> None:
     assert post(server, body, **{"Content-Encoding": "gzip"}).json()["accepted"] == 2
 
 
+def test_a_body_of_many_empty_gzip_members_costs_time_in_its_length_only(server: Any) -> None:
+    body = gzip.compress(b"") * 100_000 + gzip.compress(line())  # 2 MB; 4 s when each copied the rest
+    start = time.monotonic()
+    assert post(server, body, **{"Content-Encoding": "gzip"}).json()["accepted"] == 1
+    assert time.monotonic() - start < 2
+
+
 @pytest.mark.parametrize("body", [b"plain", gzip.compress(line() * 50)[:-20]])
 def test_a_damaged_gzip_body_is_refused_whole(server: Any, body: bytes) -> None:
     assert post(server, body, **{"Content-Encoding": "gzip"}).status_code == 400
@@ -110,6 +117,15 @@ def test_more_lines_than_the_queue_ever_holds_are_too_large_not_try_again(start:
     server = start(queue_events=10)
     answer = post(server, b"\n".join(map(line, range(11))))
     assert (answer.status_code, "Retry-After" in answer.headers) == (413, False)
+
+
+def test_a_flood_of_short_lines_is_refused_before_any_is_parsed(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = []
+    monkeypatch.setattr("plumbline.server.app.parse", lambda *a: parsed.append(a))
+    assert post(server, b"1\n" * 60_000).status_code == 413
+    assert parsed == []
 
 
 def test_a_full_queue_answers_429_and_what_waited_is_stored(start: Callable[..., Any], engine: Any) -> None:

@@ -121,3 +121,11 @@ def test_kill_9_at_random_points_loses_nothing_acknowledged(tmp_path: Path) -> N
     store = EmbeddedStore(tmp_path)
     assert store.find([store.last_seq]) == {store.last_seq: [store.last_seq]}
     store.close()
+
+
+def test_a_folder_whose_index_cannot_be_made_is_one_message_and_is_given_up(tmp_path: Path) -> None:
+    (tmp_path / "index").write_text("a file")
+    with pytest.raises(StoreError, match="cannot be opened"):
+        EmbeddedStore(tmp_path)
+    (tmp_path / "index").unlink()
+    EmbeddedStore(tmp_path).close()

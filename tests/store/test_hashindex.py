@@ -72,3 +72,15 @@ def test_files_newer_than_the_database_are_dropped(tmp_path: Path) -> None:
     first = index.load(40)
     assert first <= 41
     assert index.find([200 * 7919]) == {}
+
+
+def test_files_are_searched_in_place(tmp_path: Path) -> None:
+    """numpy copies an unaligned array, all of it, for every search."""
+    filled(tmp_path)
+    index = HashIndex(tmp_path)
+    index.load(10**6)
+    assert index._segments
+    for segment in index._segments:
+        assert segment.path is not None
+        assert segment.keys.flags.aligned
+        assert segment.seqs.flags.aligned

@@ -6,6 +6,7 @@ memory. Writes the engine's store (by committing) and samples (``tsdb``).
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -36,6 +37,9 @@ class HistoryEngine(Protocol):
     def blocks(self) -> Iterable[Block]:
         """Return the series as they are now."""
 
+    def settled_at(self) -> float | None:
+        """Return when the last waiting outcome matures; None if nothing waits."""
+
 
 class _Stamp(msgspec.Struct):
     ts: str | float
@@ -46,7 +50,8 @@ class Step:
     """The lines between two sampling times.
 
     Attributes:
-        time: the end of the step, a multiple of its length; every event is at or before it.
+        time: the end of the step, a multiple of its length; every event is before it. So a day is
+            [00:00, 24:00) as everywhere else: an event stamped on the hour belongs to the hour it opens.
         lines: raw lines, without line ends.
         first_line: number of the first line in the file.
         offset: bytes read so far.
@@ -127,8 +132,8 @@ def read_steps(path: Path, step: float, latest: float) -> Iterator[Step]:
                     )
                 previous = at
                 if edge is None:
-                    edge = -(-at // step) * step
-                while at > edge:
+                    edge = (at // step + 1) * step
+                while at >= edge:
                     yield Step(edge, current, first_line, offset - len(raw))
                     current, edge, first_line = [], edge + step, number
                 if not current:
@@ -154,6 +159,10 @@ def load(
 ) -> HistoryReport:
     """Feed a history file to the engine at event time and make TSDB blocks of its series.
 
+    The first sample is taken before the first event, or the first step would be lost to every
+    ``increase()``. Sampling goes on after the last event until every outcome has matured (but not into
+    the last three hours), or the last ones would all seem to mature at the start of the live exporter.
+
     Args:
         path: NDJSON in time order.
         engine: fresh or to be continued; its store keeps the events.
@@ -174,20 +183,32 @@ def load(
     size = path.stat().st_size if path.exists() else 0
     report = HistoryReport()
     writer = BlockWriter(labels)
+    latest = present - KEEP_AWAY_SECONDS
     with PieceWriter(tsdb, work, step) as pieces:
-        for part in read_steps(path, step, present - KEEP_AWAY_SECONDS):
+
+        def sample(at: float) -> None:
+            writer.write(engine.blocks(), at, pieces.at(at))
+            report.last = at
+
+        for part in read_steps(path, step, latest):
+            if not report.first:
+                report.first = part.time - step
+                sample(report.first)
+            before = math.nextafter(part.time, -math.inf)
             if part.lines:
-                accepted, refused = engine.ingest(b"\n".join(part.lines) + b"\n", part.time)
+                accepted, refused = engine.ingest(b"\n".join(part.lines) + b"\n", before)
                 report.accepted += accepted
                 report.rejected_total += len(refused)
                 for line, why in refused[: max(0, 20 - len(report.rejected))]:
                     report.rejected.append((part.first_line + line - 1, why))
-            engine.tick(part.time)
-            writer.write(engine.blocks(), part.time, pieces.at(part.time))
-            report.first = report.first or part.time
-            report.last = part.time
+            engine.tick(before)
+            sample(part.time)
             if progress is not None:
                 progress(part.offset, size, format_time(part.time))
+        settled = engine.settled_at()
+        while settled is not None and report.last <= settled and report.last + step <= latest:
+            engine.tick(math.nextafter(report.last + step, -math.inf))
+            sample(report.last + step)
     report.samples = writer.samples
     report.blocks = pieces.blocks
     report.seconds = time.monotonic() - started

@@ -42,6 +42,10 @@ class EngineAtEventTime:
         """Return the series as they are now."""
         return self._engine.blocks()
 
+    def settled_at(self) -> float | None:
+        """Return when the last waiting outcome matures; None if nothing waits."""
+        return self._engine.settled_at()
+
 
 def backfill(
     path: Path,

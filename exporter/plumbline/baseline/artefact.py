@@ -78,8 +78,12 @@ class ScoreBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def positive_shares(self) -> list[float]:
-        """Smoothed share of positives per bin, (positives + 0.5) / (counts + 1)."""
-        return [(p + 0.5) / (n + 1.0) for p, n in zip(self.positives, self.counts, strict=True)]
+        """Share of positives per bin, smoothed towards the share over all bins: (p + share) / (n + 1).
+
+        Towards one half it would invent positives for a model whose positives are rare.
+        """
+        overall = (sum(self.positives) + 0.5) / (sum(self.counts) + 1.0)
+        return [(p + overall) / (n + 1.0) for p, n in zip(self.positives, self.counts, strict=True)]
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

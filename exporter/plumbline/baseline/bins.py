@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
 TOP_CATEGORIES = 20
-SCORE_BINS = 50
+SCORE_BINS = 80  # docs/adr/0012-score-bins.md
 
 
 @dataclass(frozen=True, slots=True)

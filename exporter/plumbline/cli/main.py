@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("plumbline.cli.ingest:ingest", "Send event files to a running exporter."),
     "trace": ("plumbline.cli.trace:trace", "Show all that is known of a request, back to the training data."),
     "batch": ("plumbline.cli.trace:batch", "Show where a data batch came from and what used it."),
+    "export": ("plumbline.cli.export:export", "Write predictions with outcomes as Parquet, to retrain."),
     "backfill": ("plumbline.cli.backfill:backfill", "Turn history into Prometheus blocks at event time."),
     "replay": ("plumbline.cli.replay:replay", "Send history as live traffic, faster than time."),
     "demo": ("plumbline.cli.demo:demo", "Show a real model degrade, from events to a page."),

@@ -65,11 +65,14 @@ def build_pipeline_layout(catalogue: Catalogue) -> PipelineLayout:
     return PipelineLayout(tuple(b.sections), b.size, stages)
 
 
-def count_pipeline(layout: PipelineLayout, cells: Floats, event: PipelineEvent, ts: float) -> bool:
+def count_pipeline(
+    layout: PipelineLayout, cells: Floats, event: PipelineEvent, ts: float, now: float
+) -> bool:
     """Add one event; return False if the catalogue does not declare its pipeline and stage.
 
     A run counts when it ends. The time of a success and of its data never goes backwards, so that a
-    late or repeated event cannot make fresh data look stale.
+    late or repeated event cannot make fresh data look stale; data from ahead of ``now`` (forecasts, a wrong
+    clock) are as fresh as now, or they would look fresh long after they stopped coming.
     """
     stage = layout.stages.get((event.pipeline, event.stage))
     if stage is None:
@@ -88,5 +91,5 @@ def count_pipeline(layout: PipelineLayout, cells: Floats, event: PipelineEvent, 
     if event.status == "succeeded":
         cells[stage.last_success] = max(cells[stage.last_success], ts)
         if event.data_ts is not None:
-            cells[stage.data] = max(cells[stage.data], parse_time(event.data_ts))
+            cells[stage.data] = max(cells[stage.data], min(parse_time(event.data_ts), now))
     return True

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.demo.flights import CATEGORICAL, LATE_MINUTES, NUMERIC, WEATHER, ZONE, Tables
-from plumbline.demo.models import DELAY, LATE, REFERENCE_UNTIL, THRESHOLD, VERSION, FlightModels
+from plumbline.demo.models import DELAY, LATE, REFERENCE_UNTIL, THRESHOLD, VERSION, FlightModels, one_thread
 from plumbline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def write_events(
     chosen = (day >= str(plan.history_from)) & (day < str(plan.live_until))
     rows = tables.flights[chosen].reset_index(drop=True)
     rows.loc[rows["day"] >= str(plan.fault_from), list(WEATHER)] = np.nan
-    predicted = _predict(rows, models, plan)
+    with one_thread():
+        predicted = _predict(rows, models, plan)
     folder.mkdir(parents=True, exist_ok=True)
     history, live = folder / "history.ndjson", folder / "live.ndjson"
     encode = msgspec.json.Encoder().encode

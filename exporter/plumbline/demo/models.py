@@ -7,6 +7,7 @@ Trained on January to mid-March; the rest of March is held out and is the qualit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,9 +91,22 @@ def train(flights: pd.DataFrame, seed: int = 0) -> FlightModels:
     )
     inputs = models.matrix(rows)
     actual = rows["arr_delay"].to_numpy()
-    models.delay.fit(inputs, actual)
-    models.late.fit(inputs, (actual > LATE_MINUTES).astype(int))
+    with one_thread():
+        models.delay.fit(inputs, actual)
+        models.late.fit(inputs, (actual > LATE_MINUTES).astype(int))
     return models
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Keep scikit-learn to one thread while a block runs.
+
+    On these few rows more threads gain little, and on a busy machine they wait for one another: a
+    prediction of milliseconds then takes hundreds.
+    """
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1)
+    return limits
 
 
 def write_reference(flights: pd.DataFrame, models: FlightModels, folder: Path) -> dict[str, Path]:

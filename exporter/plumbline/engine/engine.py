@@ -23,14 +23,21 @@ from plumbline.counting.pipelines import build_pipeline_layout
 from plumbline.engine.actions import Actions
 from plumbline.engine.exposition import Exposition
 from plumbline.engine.ledger import LedgerLayout
-from plumbline.engine.versions import Entry, Key, VersionState, decode_schedule
+from plumbline.engine.versions import (
+    RETIRED_KEEP_SECONDS,
+    Entry,
+    Key,
+    VersionState,
+    decode_schedule,
+    stage_of,
+)
 from plumbline.engine.work import Work
 from plumbline.errors import StoreError
 from plumbline.events import Parsed
 from plumbline.expose.block import Block
 from plumbline.hooks.book import decode_book
 from plumbline.layout import build_layout, remap
-from plumbline.store.base import Store, Waiting
+from plumbline.store.base import Store, Transaction, Waiting
 from plumbline.store.embedded import EmbeddedStore
 
 log = structlog.get_logger(__name__)
@@ -40,6 +47,7 @@ Floats = npt.NDArray[np.float64]
 # An outcome may overtake its prediction on another way in; only after this long is it an orphan.
 ORPHAN_GRACE_SECONDS = 10.0
 _TICK_ROWS = 5000
+_RETIRE_SECONDS = 60.0
 
 
 class Engine:
@@ -73,10 +81,14 @@ class Engine:
         self.pipeline_layout = build_pipeline_layout(catalogue)
         self.pipelines: Floats | None = np.zeros(self.pipeline_layout.size)
         self.pending = 0
+        self.hidden: set[Key] = set()  # versions that retired long ago: kept, but not exposed
+        self.refused: set[Key] = set()  # versions whose baseline the series budget has no room for
+        self._retired = 0.0
         self.intent = 0  # grows when deployments or versions change what is exposed beside the counters
         self.actions = Actions(self)
         self._maturity = {name: m.outcome.maturity_seconds for name, m in catalogue.models.items()}
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # one writer at a time
+        self._shown = threading.Lock()  # held for moments: a scrape never waits for the disk
         self._restore()
         self._exposition = Exposition(self)
 
@@ -111,16 +123,28 @@ class Engine:
         for key in saved:
             if key[0] in self.catalogue.models:
                 wanted.setdefault(key, None)
-        for key, known in wanted.items():
+        # What was counted before comes back first; the budget decides on the rest, as it does at run time.
+        refused: list[tuple[str, int]] = []
+        for key in sorted(wanted, key=lambda key: key not in saved):
+            known = wanted[key]
             layout = build_layout(*key, self.catalogue.models.get(key[0]), known)
             cells, schedule = np.zeros(layout.size), {}
             if key in saved:
                 old_names, _, old_cells, schedule = saved[key]
                 same = old_names == layout.cell_names()
                 cells = old_cells.copy() if same else remap(old_names, old_cells, layout)
-            self.versions[key] = VersionState(layout, known, cells, schedule, 1)
+            state_ = VersionState(layout, known, cells, schedule, 1)
+            room = self.catalogue.series_budget.per_model - self.series_of(key[0])
+            if key in saved or key[1] == names.UNKNOWN or state_.series <= room:
+                self.versions[key] = state_
+            elif known is not None:
+                self.refused.add(key)
+                refused.append((key[0], state_.series))
+                log.warning("series budget exceeded", model=key[0], version=key[1], room=room)
         self.actions.book = decode_book(state.get("hooks"))
         self.ledger = self._restore_array(state, "ledger", self.ledger_layout.cell_names())
+        for model, series in refused:
+            self.ledger[self.ledger_layout.refused[model]] += series
         self.pipelines = self._restore_array(state, "pipelines", self.pipeline_layout.cell_names())
         self._save_layouts(set(saved))
         self.pending = self.store.pending_count()
@@ -183,6 +207,8 @@ class Engine:
             StoreError: the store failed; the next tick tries again.
         """
         with self._lock:
+            if abs(now - self._retired) >= _RETIRE_SECONDS:
+                self._retire(now)
             while True:
                 rows = self.store.pending_due(now, _TICK_ROWS)
                 lost = [w for waiting in self.orphans.values() for w in waiting if w.due <= now]
@@ -211,6 +237,18 @@ class Engine:
     def _write(self, work: Work) -> None:
         transaction = work.finish()
         self.store.write(transaction)
+        waits = self.pending
+        if transaction.pending or transaction.pending_done:
+            waits = self.store.pending_count()
+        with self._shown:
+            self._publish(work, transaction)
+            self.pending = waits
+        if work.entries:
+            self._retire(work.now)
+        self.actions.committed(work)
+
+    def _publish(self, work: Work, transaction: Transaction) -> None:
+        """Replace what is shown by what is now durable."""
         known = self.versions
         if work.entries or any(
             k not in known or known[k].layout is not v.layout for k, v in work.versions.items()
@@ -228,16 +266,33 @@ class Engine:
                 for key, waiting in self.orphans.items()
             }
             self.orphans = {key: waiting for key, waiting in left.items() if waiting}
-        if transaction.pending or transaction.pending_done:
-            self.pending = self.store.pending_count()
-        self.actions.committed(work)
+
+    def _retire(self, now: float) -> None:
+        """Take versions that retired and answered nothing for long off the page: new ones need the room."""
+        self._retired = now
+        before = now - RETIRED_KEEP_SECONDS
+        gone = set()
+        for key, state in self.versions.items():
+            entry = stage_of(self.entries.get(key[0], []), key[1])
+            if entry.stage == "retired" and max(entry.ts, state.cells[state.layout.last]) < before:
+                gone.add(key)
+        if gone != self.hidden:
+            with self._shown:
+                self.hidden = gone
+                self.refused = set()
+                self.intent += 1
 
     # --- reading ---
 
     def blocks(self) -> list[Block]:
         """Return the committed counters and what is known of versions, as blocks."""
-        with self._lock:
+        with self._shown:
             return self._exposition.blocks()
+
+    def settled_at(self) -> float | None:
+        """Return when the last waiting prediction matures; None if none waits."""
+        with self._lock:
+            return max((max(s.schedule) for s in self.versions.values() if s.schedule), default=None)
 
     def maturity(self, model: str) -> float:
         """Return the outcome maturity of a model in seconds; 0 for an unknown one."""
@@ -246,7 +301,9 @@ class Engine:
     def series_of(self, model: str, changed: dict[Key, VersionState] | None = None) -> int:
         """Return the series that all versions of a model expose."""
         versions = {**self.versions, **(changed or {})}
-        return sum(state.series for key, state in versions.items() if key[0] == model)
+        return sum(
+            state.series for key, state in versions.items() if key[0] == model and key not in self.hidden
+        )
 
     def close(self) -> None:
         """Release the store."""

@@ -42,6 +42,8 @@ class Exposition:
         engine = self._engine
         found: list[Block] = []
         for key, state in engine.versions.items():
+            if key in engine.hidden:
+                continue
             found += self._version_blocks(key, state)
         found += self._sections("ledger", engine.ledger_layout.sections, engine.ledger)
         if engine.pipelines is not None:
@@ -117,7 +119,7 @@ class Exposition:
 
         for key, state in engine.versions.items():
             model = engine.catalogue.models.get(key[0])
-            if model is None or key[1] == names.UNKNOWN:
+            if model is None or key[1] == names.UNKNOWN or key in engine.hidden:
                 continue
             entry = stage_of(engine.entries.get(key[0], []), key[1])
             add(names.MODEL_INFO, 1, *key, model.owner, entry.stage, model.task, entry.commit or "")

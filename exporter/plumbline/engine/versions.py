@@ -92,6 +92,18 @@ def decode_schedule(data: bytes) -> dict[float, int]:
     return dict(msgspec.msgpack.decode(data, type=list[tuple[float, int]]))
 
 
+def kept_entries(entries: list[Entry], most: int, counted: set[str]) -> list[Entry]:
+    """Return the newest ``most`` entries in order of time, and the last one of each counted version.
+
+    A version that has long been in production must not lose its stage, and with it its alerts, because
+    many others were tried since.
+    """
+    ordered = sorted(entries, key=lambda e: (e.ts, e.version))
+    last = {e.version: at for at, e in enumerate(ordered) if e.version in counted}
+    always = set(last.values())
+    return [e for at, e in enumerate(ordered) if at >= len(ordered) - most or at in always]
+
+
 def stage_of(entries: list[Entry], version: str) -> Entry:
     """Return a version's present stage.
 

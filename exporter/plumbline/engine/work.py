@@ -25,6 +25,7 @@ from plumbline.engine.versions import (
     Key,
     VersionState,
     encode_schedule,
+    kept_entries,
     rollback_target,
     schedule_due,
     stage_of,
@@ -135,7 +136,7 @@ class Work:
             self._take_outcome(item, event, row.seq)
         elif type(event) is PipelineEvent:
             declared = self.pipelines is not None and count_pipeline(
-                self.engine.pipeline_layout, self.pipelines, event, item.ts
+                self.engine.pipeline_layout, self.pipelines, event, item.ts, self.now
             )
             self.pipelines_changed |= declared
             self._unknown("pipeline", not declared)
@@ -265,9 +266,8 @@ class Work:
             return
         entries = self.entries.setdefault(event.model, list(self.engine.entries.get(event.model, ())))
         entry = Entry(ts, event.version, event.stage, event.commit, event.training_data, event.baseline)
-        entries.append(entry)
-        entries.sort(key=lambda e: (e.ts, e.version))
-        del entries[: -self.engine.deployments_kept]
+        counted = {v for m, v in (*self.engine.versions, *self.versions) if m == event.model}
+        self.entries[event.model] = kept_entries([*entries, entry], self.engine.deployments_kept, counted)
         key = (event.model, event.version)
         state = self.versions.get(key) or self.engine.versions.get(key)
         baseline = self.engine.baselines.get(event.baseline) if event.baseline else None
@@ -360,6 +360,8 @@ class Work:
     def _create(
         self, model: str, version: str, baseline: Baseline | None, announced: bool
     ) -> VersionState | None:
+        if not announced and (model, version) in self.engine.refused:
+            return None  # said once, not for every prediction
         baseline = baseline or self.engine.baselines.find(model, version)
         if baseline is None and not announced:
             return None
@@ -368,6 +370,8 @@ class Work:
         used = self.engine.series_of(model, self.versions)
         if used + state.series > self.engine.catalogue.series_budget.per_model:
             self.ledger[self.engine.ledger_layout.refused[model]] += state.series
+            if baseline is not None:
+                self.engine.refused.add((model, version))
             log.warning("series budget exceeded", model=model, version=version, series=used + state.series)
             return None
         self.versions[(model, version)] = state

@@ -69,7 +69,7 @@ def _period(alert: Alert, catalogue: Catalogue, deployed: float | None, now: flo
         "end": until,
         **({} if deployed is None else {"version_in_production_since": format_time(deployed)}),
         "export": shlex.join(
-            ["plumbline", "export", "--model", alert.model or "", "--start", since, "--end", until,
-             "--output", f"{alert.model}.parquet"]
+            ["plumbline", "export", alert.model or "", f"{alert.model}.parquet",
+             "--from", since, "--to", until]
         ),
     }  # fmt: skip

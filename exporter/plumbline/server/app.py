@@ -165,12 +165,6 @@ class App:
         """Return the number of duplicates once the rest is durable."""
         if not parsed.lines and not parsed.truncated:
             return 0
-        if parsed.lines > self.writer.queue_events:
-            raise Refusal(
-                413, "too_large",
-                f"{parsed.lines} entries are more than the queue ever holds ({self.writer.queue_events}): "
-                "send fewer per request",
-            )  # fmt: skip
         try:
             return await asyncio.wrap_future(self.writer.submit(parsed))
         except Overloaded as error:
@@ -188,6 +182,12 @@ class App:
             parsed = await run_in_threadpool(parse_webhook, body, time.time())
         except WebhookError as error:
             raise Refusal(400, "bad_webhook", str(error)) from error
+        if parsed.lines > self.writer.queue_events:
+            raise Refusal(
+                413, "too_large",
+                f"{parsed.lines} alerts are more than the queue ever holds ({self.writer.queue_events}): "
+                "set max_alerts of the receiver",
+            )  # fmt: skip
         duplicates = await self._commit(parsed)
         log.debug("alerts", accepted=len(parsed.events), duplicates=duplicates, truncated=parsed.truncated)
         if parsed.truncated:
@@ -202,6 +202,14 @@ class App:
 
     def _parse(self, body: bytes, packed: bool) -> tuple[Parsed, int]:
         plain = self.bodies.unpack(body) if packed else body
+        # Before anything is made of the lines: millions of bad ones would cost a hundred times their bytes.
+        lines = plain.count(b"\n") + (not plain.endswith(b"\n"))
+        if lines > self.writer.queue_events:
+            raise Refusal(
+                413, "too_large",
+                f"{lines} lines are more than the queue ever holds ({self.writer.queue_events}): "
+                "send fewer lines per request",
+            )  # fmt: skip
         return parse(plain, time.time()), len(plain)
 
 

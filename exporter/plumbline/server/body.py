@@ -13,6 +13,7 @@ from plumbline.names import CONTENT_TYPE_NDJSON
 
 BODY_BYTES = 16 * 1024 * 1024
 IN_FLIGHT_BODIES = 8
+_UNPACK_BYTES = 8192
 
 
 class Refusal(Exception):
@@ -128,17 +129,23 @@ class BodyReader:
         """
         parts: list[bytes] = []
         left = self.limit
+        unpacker = zlib.decompressobj(31)
+        # In pieces: zlib copies what follows a member, and a body of empty members would copy it all
+        # for each of them.
+        pieces = (body[at : at + _UNPACK_BYTES] for at in range(0, len(body), _UNPACK_BYTES))
         try:
-            while body:
-                unpacker = zlib.decompressobj(31)
-                part = unpacker.decompress(body, left + 1)
-                left -= len(part)
-                if left < 0:
-                    raise self.too_large()
-                if not unpacker.eof:
-                    raise Refusal(400, "bad_encoding", "the gzip body is cut off: send it again whole")
-                parts.append(part)
-                body = unpacker.unused_data
+            for piece in pieces:
+                while piece:
+                    if unpacker.eof:
+                        unpacker = zlib.decompressobj(31)
+                    part = unpacker.decompress(piece, left + 1)
+                    left -= len(part)
+                    if left < 0:
+                        raise self.too_large()
+                    parts.append(part)
+                    piece = unpacker.unused_data
+            if body and not unpacker.eof:
+                raise Refusal(400, "bad_encoding", "the gzip body is cut off: send it again whole")
         except zlib.error as error:
             raise Refusal(
                 400, "bad_encoding", f"the body is not the gzip its header says: {error}"

@@ -83,6 +83,9 @@ class Reader(Protocol):
             StoreError: the store could not be read. So do the other methods.
         """
 
+    def find(self, keys: Sequence[int]) -> dict[int, list[int]]:
+        """Return, for each of many keys that any event has, its sequence numbers, oldest first."""
+
     def read(self, seqs: Iterable[int]) -> dict[int, StoredEvent]:
         """Return the events that exist among these sequence numbers, in no order."""
 

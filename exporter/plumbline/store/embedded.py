@@ -73,7 +73,9 @@ class EmbeddedStore:
             # Autocommit: transactions are begun and ended by write() alone.
             db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._last_seq = _prepare(db)
-        except (sqlite3.Error, StoreError) as error:
+            self._index = HashIndex(folder / INDEX)
+            fill_index(self._index, db, self._last_seq)
+        except (sqlite3.Error, StoreError, OSError) as error:
             if db is not None:
                 db.close()
             self._lock_file.close()
@@ -81,8 +83,6 @@ class EmbeddedStore:
                 f"{path}: cannot be opened: {error}; restore it from a backup or move it away"
             ) from error
         self._db = db
-        self._index = HashIndex(folder / INDEX)
-        fill_index(self._index, db, self._last_seq)
 
     @property
     def last_seq(self) -> int:

@@ -25,8 +25,9 @@ Ints = npt.NDArray[np.int64]
 TAIL_EVENTS = 65_536
 FAN_IN = 8
 LARGEST = TAIL_EVENTS * FAN_IN * FAN_IN  # merging beyond ~4M keys would pause the writer for seconds
-_MAGIC = b"PLIDX1\0\0"
-_HEAD = struct.Struct("<8sIQ")
+_MAGIC = b"PLIDX2\0\0"
+# 24 bytes: numpy copies a whole array that does not begin at a multiple of 8 before it searches in it.
+_HEAD = struct.Struct("<8sI4xQ")
 
 
 class _Segment:

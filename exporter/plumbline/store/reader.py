@@ -94,6 +94,10 @@ class EmbeddedReader:
         """Return sequence numbers of events with this key. See ``Reader.find_after``."""
         return self._index.find_after(key, after, limit)
 
+    def find(self, keys: Sequence[int]) -> dict[int, list[int]]:
+        """Return sequence numbers of events with these keys. See ``Reader.find``."""
+        return self._index.find(keys)
+
     def read(self, seqs: Iterable[int]) -> dict[int, StoredEvent]:
         """Return stored events by sequence number. See ``Reader.read``."""
         with self._reading() as db:

@@ -193,10 +193,10 @@ class Lookup:
         return PredictionRecord(
             format_time(event.ts), made.request_id, made.model, made.version, made.status, made.prediction,
             made.score, made.scores, made.features, made.slices, made.latency, made.data_batch_id,
-            made.trace_id, prediction_extra(event.raw), self._version(made.model, made.version, event.ts),
+            made.trace_id, prediction_extra(event.raw), self.version(made.model, made.version, event.ts),
         )  # fmt: skip
 
-    def _version(self, model: str, version: str, at: float) -> VersionInfo:
+    def version(self, model: str, version: str, at: float) -> VersionInfo:
         """Return what the deployments told by then say of a version, completed from its baseline."""
         entries = []
         for event in events_of(self.reader, model_key(model), MAX_DEPLOYMENTS):

@@ -1,0 +1,73 @@
+"""Recording rules asked between two points in time, exactly: counters at the end minus at the start.
+
+``increase()`` extrapolates to the edges of its range, so it is right on average but not to the event.
+``x - x offset d`` is exact where both ends are sampling times. The expressions are the generated ones;
+only the leaf, the increase of a counter, is replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from plumbline import names
+from plumbline.catalogue.model import Catalogue
+from plumbline_alerting import drift, quality, serving
+from plumbline_alerting.model import Rule
+from plumbline_alerting.windows import Window
+
+_WINDOW = Window("between", 1.0, "1m")
+
+
+class Between:
+    """Expressions of all rules over one stretch of time.
+
+    Args:
+        catalogue: decides which tasks have rules.
+        seconds: length of the stretch; it ends at the query's time.
+    """
+
+    def __init__(self, catalogue: Catalogue, seconds: float) -> None:
+        rules: Sequence[Rule] = (
+            *drift.group(_WINDOW).rules,
+            *serving.increases(_WINDOW),
+            *serving.rules(_WINDOW),
+            *quality.rules(_WINDOW, catalogue),
+        )
+        self._offset = f"{round(seconds)}s"
+        self._leaves: dict[str, tuple[str, tuple[str, ...]]] = {
+            recorded.over(_WINDOW.name): (names.METRICS[metric].name, recorded.labels)
+            for metric, recorded in names.R_INCREASES.items()
+        }
+        self._leaves[names.R_BIN_INCREASE.over(_WINDOW.name)] = (
+            names.FEATURE_VALUES.name, names.R_BIN_INCREASE.labels,
+        )  # fmt: skip
+        self._rules: dict[str, list[Rule]] = {}
+        for rule in rules:
+            self._rules.setdefault(rule.record, []).append(rule)
+        known = sorted({*self._leaves, *self._rules}, key=len, reverse=True)
+        self._name = re.compile("(" + "|".join(map(re.escape, known)) + r")(\{[^}]*\})?")
+
+    def of(self, recorded: names.Recorded, metric: str | None = None) -> str:
+        """The expression of a recorded series, down to the raw counters."""
+        name = recorded.over(_WINDOW.name)
+        if name in self._leaves:
+            return self._leaf(name, "")
+        (rule,) = [r for r in self._rules[name] if metric is None or r.labels.get("metric") == metric]
+        return self._inline(rule.expr)
+
+    def _inline(self, expr: str) -> str:
+        def replace(match: re.Match[str]) -> str:
+            name, matchers = match[1], match[2] or ""
+            if name in self._leaves:
+                return f"({self._leaf(name, matchers)})"
+            assert not matchers, f"{name}{matchers}: only counters can be selected from"
+            (rule,) = self._rules[name]
+            return f"({self._inline(rule.expr)})"
+
+        return self._name.sub(replace, expr)
+
+    def _leaf(self, name: str, matchers: str) -> str:
+        counter, labels = self._leaves[name]
+        by = ", ".join(labels)
+        return f"sum by ({by}) ({counter}{matchers}) - sum by ({by}) ({counter}{matchers} offset {self._offset})"

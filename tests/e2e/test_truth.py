@@ -1,0 +1,248 @@
+"""Two years of electricity prices and nine months of flights: what PromQL says of every chunk is true.
+
+``plumbline backfill`` loads a recorded stream into a TSDB, a real Prometheus serves it, and each chunk's
+quality and drift are compared with scikit-learn and numpy on the chunk's rows, and with ``truth.csv``,
+a computation that is independent of this project. Its bins are plain quantiles; ours also have bins of
+their own for below, above, missing and heavy values, so PSI, JS and KS are recomputed here from the
+artefact's edges, and only what has no bins is compared with ``truth.csv``.
+
+How to ask exactly: a chunk is [start, end). Its drift is the counters at ``end`` minus at ``start``, its
+quality the same shifted by the maturity, because an outcome enters at prediction time + maturity (all
+outcomes of both streams are known by then). Both ends must be sampling times; a sample shows everything
+before it. ``increase()`` would extrapolate to the edges: right on average, not to the event.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+import yaml
+from between import Between
+from stream import Stream, bin_counts, drift, epoch, quality, read_artefact, read_stream
+
+from plumbline import names
+from plumbline.catalogue.load import load_catalogue
+from servers import Prometheus
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+DAY = 86_400.0
+MATURITY = DAY  # no outcome of either stream takes longer
+EXACT = 1e-9
+BINNED = 1e-6
+# truth.csv is printed with six significant digits.
+PRINTED = 6e-6
+
+# Steps that have a sampling time between any two chunks, and within them none of the other's events.
+STEPS = {"elec2": ("1d", DAY), "flights": ("6h", DAY / 4)}
+
+
+@dataclass
+class Chunk:
+    name: str
+    start: float
+    end: float
+    truth: dict[str, float]
+
+
+@dataclass
+class Scene:
+    name: str
+    task: str
+    stream: Stream
+    chunks: list[Chunk]
+    artefact: dict[str, Any]
+    catalogue: Path
+    prometheus: Prometheus
+
+    @property
+    def selector(self) -> str:
+        return f'{{model="{self.name}"}}'
+
+    def rows(self, chunk: Chunk) -> Stream:
+        return self.stream.between(chunk.start, chunk.end)
+
+    def ask(
+        self, recorded: names.Recorded, metric: str | None = None, later: float = 0.0
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Results of one recorded expression for every chunk, by the chunk's name.
+
+        One range query covers all chunks of a week; the shorter last one has its own.
+        """
+        catalogue = load_catalogue(self.catalogue)
+        found: dict[str, list[dict[str, Any]]] = {chunk.name: [] for chunk in self.chunks}
+        for length in {chunk.end - chunk.start for chunk in self.chunks}:
+            alike = {chunk.end + later: chunk.name for chunk in self.chunks if chunk.end - chunk.start == length}
+            answer = requests.post(
+                f"{self.prometheus.url}/api/v1/query_range",
+                data={
+                    "query": Between(catalogue, length).of(recorded, metric),
+                    "start": min(alike), "end": max(alike), "step": length,
+                },
+                timeout=60,
+            ).json()  # fmt: skip
+            assert answer["status"] == "success", answer
+            for series in answer["data"]["result"]:
+                if series["metric"]["model"] != self.name or series["metric"]["version"] == names.UNKNOWN:
+                    continue
+                for at, value in series["values"]:
+                    found[alike[float(at)]].append({**series["metric"], "number": float(value)})
+        return found
+
+    def numbers(self, recorded: names.Recorded, metric: str | None = None, later: float = 0.0) -> dict[str, float]:
+        """The single value of each chunk."""
+        answers = self.ask(recorded, metric, later)
+        assert all(len(items) == 1 for items in answers.values()), recorded.stem
+        return {name: items[0]["number"] for name, items in answers.items()}
+
+    def by_feature(self, recorded: names.Recorded) -> dict[str, dict[str, float]]:
+        """The value of each feature in each chunk."""
+        return {
+            name: {item["feature"]: item["number"] for item in items} for name, items in self.ask(recorded).items()
+        }
+
+
+def read_chunks(name: str, step: float) -> list[Chunk]:
+    found: dict[str, Chunk] = {}
+    with (DATA / name / "truth.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row["chunk"] == "reference":
+                continue
+            start = epoch(row["start"]) // step * step
+            end = (epoch(row["end"]) // step + 1) * step
+            chunk = found.setdefault(row["chunk"], Chunk(row["chunk"], start, end, {}))
+            if not row["feature"]:
+                chunk.truth[row["metric"]] = float(row["value"])
+    chunks = sorted(found.values(), key=lambda chunk: chunk.start)
+    assert all(a.end == b.start for a, b in pairwise(chunks)), "the step misses a border"
+    return chunks
+
+
+def write_catalogue(path: Path, name: str, meta: dict[str, Any]) -> None:
+    receiver = [{"webhook": "http://127.0.0.1:9/x"}]
+    binary = {"task": "binary", "classes": ["0", "1"], "positive_class": "1"}
+    features = {feature: {"type": "numeric"} for feature in meta["numeric"]}
+    features |= {feature: {"type": "categorical"} for feature in meta["categorical"]}
+    model = {
+        **(binary if meta["kind"] == "binary" else {"task": "regression"}),
+        "owner": "team", "features": features, "outcome": {"maturity": f"{MATURITY / 3600:.0f}h"},
+    }  # fmt: skip
+    raw = {
+        "version": 1, "owners": {"team": {"team": "Team", "page": receiver, "ticket": receiver}},
+        "platform_owner": "team", "models": {name: model}, "host_metrics": False,
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(raw, sort_keys=False))
+
+
+def run_cli(*arguments: object) -> str:
+    command = [sys.executable, "-m", "plumbline.cli.main", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module", params=["elec2", "flights"])
+def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    name: str = request.param
+    if not (DATA / name / "truth.csv").is_file():
+        pytest.skip(f"no recorded streams at {DATA} (they may not be distributed with the project)")
+    folder = tmp_path_factory.mktemp(name)
+    meta = json.loads((DATA / name / "meta.json").read_text())
+    write_catalogue(folder / "plumbline.yaml", name, meta)
+    catalogue = ("--catalogue", folder / "plumbline.yaml")
+    run_cli(
+        "baseline", "build", DATA / name / "reference.csv.gz", "--model", name, "--version", "m1", *catalogue,
+        "--output", folder / "baselines", "--where", "era=train", "--quality-where", "era=reference",
+        "--time-column", "ts", "--actual-column", "label",
+    )  # fmt: skip
+    history = folder / "history.ndjson"
+    with history.open("wb") as file:
+        subprocess.run([sys.executable, DATA / "to_events.py", name], stdout=file, check=True)
+    step, seconds = STEPS[name]
+    report = json.loads(
+        run_cli(
+            "backfill", history, *catalogue, "--baselines", folder / "baselines", "--data", folder / "data",
+            "--tsdb", folder / "tsdb", "--step", step, "--json",
+        )
+    )
+    assert report["rejected_total"] == 0
+    config = folder / "prometheus.yml"
+    config.write_text("global: {}\n")
+    with Prometheus(config, folder / "tsdb", args=["--storage.tsdb.retention.time=100y"]) as prometheus:
+        yield Scene(
+            name, meta["kind"], read_stream(DATA / name / "stream.csv.gz", meta["numeric"], meta["categorical"]),
+            read_chunks(name, seconds), read_artefact(folder / "baselines"), folder / "plumbline.yaml", prometheus,
+        )  # fmt: skip
+
+
+def test_counts_are_those_of_the_rows_and_of_the_truth(scene: Scene) -> None:
+    for chunk in scene.chunks:
+        rows = scene.rows(chunk)
+        between = f"ml_predictions_total{scene.selector} @ {chunk.end} - ml_predictions_total{scene.selector} @ {chunk.start}"
+        counted = scene.prometheus.query(f"sum({between})", chunk.end)
+        assert float(counted[0]["value"][1]) == len(rows) == chunk.truth["n"], chunk.name
+    mature = scene.numbers(names.R_QUALITY_SAMPLES, later=MATURITY)
+    known = {chunk.name: float((~np.isnan(scene.rows(chunk).actual)).sum()) for chunk in scene.chunks}
+    assert mature == known == {chunk.name: chunk.truth["n_labelled"] for chunk in scene.chunks}
+
+
+def test_coverage_is_the_share_of_predictions_whose_outcome_is_known(scene: Scene) -> None:
+    got = scene.numbers(names.R_COVERAGE, later=MATURITY)
+    for chunk in scene.chunks:
+        assert got[chunk.name] == pytest.approx(chunk.truth["n_labelled"] / chunk.truth["n"], rel=EXACT)
+
+
+def test_quality_of_every_chunk_is_scikit_learns(scene: Scene) -> None:
+    expected = {chunk.name: quality(scene.rows(chunk), scene.task) for chunk in scene.chunks}
+    for metric in expected[scene.chunks[0].name]:
+        if metric == "roc_auc":
+            continue
+        got = scene.numbers(names.R_QUALITY, metric, MATURITY)
+        for chunk in scene.chunks:
+            assert got[chunk.name] == pytest.approx(expected[chunk.name][metric], rel=EXACT, abs=1e-12), (
+                chunk.name, metric,
+            )  # fmt: skip
+            if metric in chunk.truth:
+                assert got[chunk.name] == pytest.approx(chunk.truth[metric], rel=PRINTED, abs=PRINTED), (
+                    chunk.name, metric,
+                )  # fmt: skip
+
+
+def test_auc_is_within_its_recorded_bound_which_is_small(scene: Scene) -> None:
+    if scene.task != "binary":
+        pytest.skip("a regression has no ROC-AUC")
+    got, bound = (
+        scene.numbers(names.R_QUALITY, "roc_auc", MATURITY),
+        scene.numbers(names.R_AUC_BOUND, later=MATURITY),
+    )
+    errors = {c.name: abs(got[c.name] - quality(scene.rows(c), "binary")["roc_auc"]) for c in scene.chunks}
+    assert all(errors[name] <= bound[name] + 1e-12 for name in errors)
+    assert float(np.median(list(bound.values()))) < 0.01
+
+
+def test_drift_of_every_feature_is_numpys_over_the_same_bins(scene: Scene) -> None:
+    features = scene.artefact["features"]
+    psi = scene.by_feature(names.R_PSI)
+    for chunk in scene.chunks:
+        rows = scene.rows(chunk)
+        values = {**rows.features, names.SCORE_FEATURE: rows.score, names.PREDICTION_FEATURE: rows.prediction}
+        assert set(psi[chunk.name]) == set(features)
+        for feature, bins in features.items():
+            column = values[feature]
+            if feature == names.PREDICTION_FEATURE and bins["kind"] == "categorical":
+                column = np.array([str(int(v)) for v in column], dtype=object)
+            expected = drift(bin_counts(column, bins), bins)
+            where = (chunk.name, feature)
+            assert psi[chunk.name][feature] == pytest.approx(expected["psi"], rel=BINNED, abs=1e-12), where
