@@ -15,6 +15,7 @@ debian_packages() {
     cat <<'LIST'
 prometheus               scrapes the exporter and evaluates the rules; brings promtool
 prometheus-alertmanager  routes the alerts to their owners; brings amtool
+postgresql               the tests start it in a folder of its own, to prove the store at scale
 LIST
 }
 readonly PYTHON_PACKAGES="python3 python3-venv"
@@ -33,6 +34,9 @@ servers_missing() {
     has prometheus && has promtool || printf 'prometheus '
     { has prometheus-alertmanager || has alertmanager; } && has amtool || printf 'prometheus-alertmanager '
 }
+
+# Debian keeps the server's programs off the PATH.
+has_postgres() { has initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 
 # Prints the first interpreter that is new enough and can make a virtual environment.
 usable_python() {
@@ -98,7 +102,7 @@ install_debian() {
     }
     as_root apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
         fail "apt-get could not install: ${packages[*]}"
-    for package in prometheus prometheus-alertmanager; do
+    for package in prometheus prometheus-alertmanager postgresql; do
         # Nor shall they start at the next boot; only those that this run has installed.
         if [[ " ${packages[*]} " == *" $package "* ]] && has systemctl; then
             as_root systemctl disable --now "$package" >/dev/null 2>&1 || true # no systemd is running here
@@ -114,6 +118,9 @@ fi
 
 missing="$(servers_missing)"
 usable_python >/dev/null || missing+="$PYTHON_PACKAGES"
+# Only tests need PostgreSQL, and they skip without it; so its absence stops nobody who cannot install.
+# The cluster that Debian makes with it is not started (hold_services), and nothing here uses it.
+has_postgres || ! can_install || missing+=" postgresql"
 if [[ -n "$missing" ]]; then
     read -ra wanted <<<"$missing"
     can_install || fail "missing: ${wanted[*]} - install them (Debian: sudo apt-get install ${wanted[*]}) or use 'docker compose up'"

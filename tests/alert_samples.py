@@ -8,6 +8,7 @@ from typing import Any
 
 from plumbline.engine import Engine
 from plumbline.events import parse
+from plumbline.store.base import Store
 from samples import body, catalogue, open_sample
 
 START = "2026-01-05T10:00:00.123456789Z"
@@ -65,8 +66,8 @@ def hooks_catalogue(**hooks: Any) -> dict[str, Any]:
     return {"models": models}
 
 
-def open_with_hooks(folder: Path, **hooks: Any) -> Engine:
+def open_with_hooks(folder: Path, store: Store | None = None, **hooks: Any) -> Engine:
     """An engine whose clf has been deployed as 1 and then 2."""
-    engine = open_sample(folder, **hooks_catalogue(**hooks))
+    engine = open_sample(folder, store, **hooks_catalogue(**hooks))
     engine.commit([parse(deployments("1", "2"), 2000.0)], 2000.0)
     return engine

@@ -11,9 +11,14 @@ from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
 from plumbline.engine import Engine
 from plumbline.expose.block import Block
+from plumbline.store.base import Store
 from plumbline.store.embedded import EmbeddedStore
 
-OWNER = {"team": "T", "page": [{"webhook": "http://localhost:1/p"}], "ticket": [{"webhook": "http://localhost:1/t"}]}
+OWNER = {
+    "team": "T",
+    "page": [{"webhook": "http://localhost:1/p"}],
+    "ticket": [{"webhook": "http://localhost:1/t"}],
+}
 
 
 def catalogue(**changes: Any) -> Catalogue:
@@ -82,10 +87,10 @@ class FixedBaselines(BaselineFolder):
             self._add(one)
 
 
-def open_sample(folder: Path, **changes: Any) -> Engine:
-    """Open an engine with both sample models and their baselines on an embedded store."""
+def open_sample(folder: Path, store: Store | None = None, **changes: Any) -> Engine:
+    """Open an engine with both sample models and their baselines, by default on an embedded store."""
     baselines = FixedBaselines(baseline(), baseline("reg", "1", "regression"))
-    return Engine(catalogue(**changes), baselines, EmbeddedStore(folder))
+    return Engine(catalogue(**changes), baselines, store or EmbeddedStore(folder))
 
 
 def prediction(request: str, **changes: Any) -> dict[str, Any]:

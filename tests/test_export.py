@@ -215,3 +215,32 @@ def test_the_command_reads_a_folder_and_tells_what_it_left_out(
     assert run(["export", "nope", str(path), *where]) == 2
     assert run(["export", "clf", str(path), *where, "--from", "yesterday"]) == 2
     assert run(["export", "clf", str(path), *where, "--from", "10", "--to", "5"]) == 2
+
+
+def test_a_baseline_can_be_built_from_the_file_as_the_docs_say(
+    engine: Engine, lookup: Lookup, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = random.Random(3)
+    for n in range(200):
+        made = prediction(f"q{n}", ts=1000.0 + n, features={"x": rng.random(), "c": rng.choice("ab")})
+        send(engine, made, outcome(f"q{n}", rng.choice("01")))
+    path = tmp_path / "x.parquet"
+    export(lookup, engine.catalogue.models["clf"], Selection("clf"), path)
+    declared = tmp_path / "plumbline.yaml"
+    plain = catalogue().model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    plain["models"]["clf"]["task"] = "binary"
+    declared.write_text(yaml.safe_dump(plain))
+    where = [
+        "--catalogue",
+        str(declared),
+        "--output",
+        str(tmp_path / "made"),
+        "--model",
+        "clf",
+        "--version",
+        "2",
+    ]
+    read = ["--time-column", "_ts", "--prediction-column", "_prediction"]
+    read += ["--score-column", "_score", "--actual-column", "_actual"]
+    assert run(["baseline", "build", str(path), *where, *read]) == 0, capsys.readouterr().err
+    assert len(list((tmp_path / "made").glob("*.json"))) == 1

@@ -63,33 +63,71 @@ def _known_well(window: str, samples: str) -> str:
     )
 
 
-def quality_worse(window: str, severity: str, samples: str) -> str:
-    """Worse than the objective and than the baseline, by more than noise, on enough outcomes."""
+def quality_worse(window: str, severity: str, samples: str, proof: str) -> str:
+    """Worse than the objective, and than the baseline by more than noise, on enough outcomes.
+
+    Args:
+        window: of the quality.
+        severity: of the objective.
+        samples: least number of outcomes, as PromQL.
+        proof: condition that the loss is no noise: ``_unnatural`` or ``_significant``.
+    """
     by = f"{MV}, metric"
     value = f"max by ({by}) ({names.R_QUALITY.over(window)}{{{WHOLE}, metric=~%s}})"
     bound = f'max by ({by}) ({names.OBJECTIVE.name}{{severity="{severity}"}})'
+    up, down = _directions()
+    return (
+        f"(\n  {value % up} < on ({by}) {bound}\n  or\n  {value % down} > on ({by}) {bound}\n)\n"
+        f"and on ({by}) {proof}\n" + _known_well(window, samples)
+    )
+
+
+def _directions() -> tuple[str, str]:
+    """Matchers of the metrics of which more is better, and of those of which less is."""
     up, down = (
         quoted(one_of(m for m, better in names.QUALITY_METRICS.items() if better is wanted))
         for wanted in (True, False)
     )
-    loss = f"max by ({by}) ({names.R_QUALITY_LOSS.over(window)}{{{WHOLE}}})"
+    return up, down
+
+
+def _unnatural(window: str) -> str:
+    """The loss is beyond sampling and beyond what the baseline's own blocks vary: a page needs both."""
+    loss = f"max by ({MV}, metric) ({names.R_QUALITY_LOSS.over(window)}{{{WHOLE}}})"
+    return f"{loss} > {SIGMAS}"
+
+
+def _significant(window: str) -> str:
+    """The loss is beyond sampling at this n; for metrics without a standard error, the baseline's spread.
+
+    A warning objective is a bound that a person chose. That blocks of the baseline cross it now and then
+    is no reason to be silent when it is crossed, only that this window has too few outcomes to tell.
+    """
+    by = f"{MV}, metric"
+    known = f"max by ({by}) ({names.BASELINE_QUALITY.name}{{metric=~%s}})"
+    value = f"max by ({by}) ({names.R_QUALITY.over(window)}{{{WHOLE}, metric=~%s}})"
+    error = f"max by ({by}) ({names.R_QUALITY_STDERR.over(window)}{{{WHOLE}}})"
+    spread = f"max by ({by}) ({names.BASELINE_QUALITY_STDDEV.name})"
+    up, down = _directions()
     return (
-        f"(\n  {value % up} < on ({by}) {bound}\n  or\n  {value % down} > on ({by}) {bound}\n)\n"
-        f"and on ({by}) {loss} > {SIGMAS}\n" + _known_well(window, samples)
+        f"(\n  (\n    {known % up} - {value % up}\n    or\n    {value % down} - {known % down}\n  )\n"
+        f"  > on ({by}) {SIGMAS} * ({error} or {spread})\n)"
     )
 
 
 def model_quality_critical(scene: Scene) -> str:
     """Proven over the slow window and still so in the fast one."""
     samples = objective(names.OBJECTIVE_SAMPLES)
-    slow = quality_worse(scene.slow, "critical", samples)
-    fast = quality_worse(scene.fast, "critical", f"clamp_max({samples}, {FAST_SAMPLES})")
+    slow = quality_worse(scene.slow, "critical", samples, _unnatural(scene.slow))
+    few = f"clamp_max({samples}, {FAST_SAMPLES})"
+    fast = quality_worse(scene.fast, "critical", few, _unnatural(scene.fast))
     return owned(f"{slow}\nand on ({MV}, metric) (\n{indent(fast, '  ')}\n)")
 
 
 def model_quality_decay(scene: Scene) -> str:
-    """The same over the slow window only, against the warning objective."""
-    return owned(quality_worse(scene.slow, "warning", objective(names.OBJECTIVE_SAMPLES)))
+    """Past the warning objective over the slow window, by more than sampling explains."""
+    samples = objective(names.OBJECTIVE_SAMPLES)
+    return owned(quality_worse(scene.slow, "warning", samples, _significant(scene.slow)))
 
 
 def model_error_rate_critical(scene: Scene) -> str:

@@ -17,6 +17,8 @@ from plumbline_alerting.promql import BIN, FEATURE, MV, largest
 from plumbline_alerting.windows import Window
 
 PSI_FLOOR = 0.1
+# 20 quantile bins, 19 of them with a heavy value of their own, below and above.
+_MOST_ORDERED_BINS = 41
 
 _BASELINE = f"max by ({BIN}) ({names.BASELINE_FEATURE_SHARE.name})"
 
@@ -42,6 +44,41 @@ def psi(window: Window) -> str:
           * on ({BIN}) ln({p} / on ({BIN}) {_BASELINE})
         )
     """
+
+
+def js_distance(window: Window) -> str:
+    """Jensen-Shannon distance, base 2: the square root of the divergence, from 0 to 1."""
+    p = names.R_SHARE.over(window.name)
+    middle = f"(({p} + on ({BIN}) {_BASELINE}) / 2)"
+    return f"""
+        sqrt(clamp_min(
+          (
+            sum by ({FEATURE}) ({p} * log2({p}))
+            + on ({FEATURE}) sum by ({FEATURE}) ({_BASELINE} * log2({_BASELINE}))
+          ) / 2
+          - on ({FEATURE}) sum by ({FEATURE}) ({middle} * log2({middle})),
+          0
+        ))
+    """
+
+
+def ks_distance(window: Window) -> str:
+    """Largest difference of the cumulative shares at the bin edges, of features with ordered bins.
+
+    PromQL has no cumulative sum over a label, so there is one term per bin, by the zero-padded index that
+    a bin's label begins with. Missing values stand beyond the last bin. The distance of the raw values
+    exceeds this one by at most the largest share of a bin.
+    """
+    p, q = names.R_SHARE.over(window.name), names.BASELINE_FEATURE_SHARE.name
+    ordered = f'{p}{{bin=~"00 < .*"}}'
+    terms = []
+    for last in range(_MOST_ORDERED_BINS):
+        upto = 'bin=~"(' + "|".join(f"{i:02d}" for i in range(last + 1)) + ') .*"'
+        terms.append(
+            f"abs(sum by ({FEATURE}) ({p}{{{upto}}})"
+            f" - on ({FEATURE}) sum by ({FEATURE}) (max by ({BIN}) ({q}{{{upto}}})))"
+        )
+    return f"{largest(FEATURE, *terms)}\nand on ({FEATURE}) {ordered}"
 
 
 def psi_threshold(window: Window) -> str:
@@ -82,6 +119,8 @@ def group(window: Window) -> Group:
             record(names.R_FEATURE_INCREASE, f"sum by ({FEATURE}) ({counts})"),
             record(names.R_SHARE, share(window)),
             record(names.R_PSI, psi(window)),
+            record(names.R_JS, js_distance(window)),
+            record(names.R_KS, ks_distance(window)),
             record(names.R_PSI_THRESHOLD, psi_threshold(window)),
             record(
                 names.R_PROBLEM_INCREASE,

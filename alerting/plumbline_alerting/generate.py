@@ -12,7 +12,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.generated import GeneratedFile
 from plumbline_alerting import alertmanager, alerts, drift, prometheus, quality, serving
 from plumbline_alerting.model import Group, rule_file, to_yaml
-from plumbline_alerting.windows import drift_windows, quality_windows
+from plumbline_alerting.windows import drift_windows, life_window, quality_windows
 
 
 def generate(catalogue: Catalogue) -> Iterable[GeneratedFile]:
@@ -33,6 +33,19 @@ def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:
     evaluation = catalogue.evaluation
     yield GeneratedFile(
         "prometheus/rules/drift.yml", rule_file([drift.group(w) for w in drift_windows(evaluation)])
+    )
+    life = life_window(evaluation)
+    yield GeneratedFile(
+        "prometheus/rules/life.yml",
+        rule_file(
+            [
+                Group(
+                    "plumbline-life",
+                    life.interval,
+                    (*drift.group(life).rules, *serving.increases(life), *quality.rules(life, catalogue)),
+                )
+            ]
+        ),
     )
     yield GeneratedFile(
         "prometheus/rules/quality.yml",

@@ -34,6 +34,7 @@ def quality(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ModelQualityCritical",
         queries.model_quality_critical(make.scene),
+        keep=fast,  # until the fast window holds only newer outcomes: one incident, one notification
         severity="critical",
         summary="A model's quality has fallen below its critical objective.",
         description=(
@@ -46,6 +47,7 @@ def quality(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ModelQualityDecay",
         queries.model_quality_decay(make.scene),
+        keep=fast,  # until the fast window holds only newer outcomes: one incident, one notification
         severity="warning",
         summary="A model's quality is below its warning objective.",
         description=(

@@ -11,6 +11,7 @@ Two kinds of chain:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,8 @@ class Window:
 
     Attributes:
         name: as in the catalogue and in recorded names, e.g. ``6h``.
-        seconds: its length.
+        seconds: its length; infinite = since the version's counters began, which is exact: counters
+            are read as they are, and the store keeps them over restarts.
         interval: evaluation interval of its rule group.
         tile: the window it is summed from; empty = read from the raw counter.
     """
@@ -48,6 +50,8 @@ class Window:
             by: labels that remain.
         """
         labels = ", ".join(by)
+        if math.isinf(self.seconds):
+            return f"sum by ({labels}) ({raw})"
         if not self.tile:
             return f"sum by ({labels}) (increase({raw}[{self.name}]))"
         # One millisecond less than the window, or the left edge would bring one tile too many.
@@ -57,6 +61,11 @@ class Window:
 def _interval(evaluation: Evaluation, index: int, shortest: float) -> str:
     base = parse_duration(evaluation.rule_interval)
     return format_duration(max(1.0, min(base * min(2**index, 4), shortest, _LONGEST_INTERVAL)))
+
+
+def life_window(evaluation: Evaluation) -> Window:
+    """Return the window since the version was deployed."""
+    return Window("life", math.inf, _interval(evaluation, 2, _LONGEST_INTERVAL))
 
 
 def _sorted(names: Sequence[str]) -> list[tuple[str, float]]:

@@ -13,15 +13,31 @@ An event's way, module by module:
 6. **recording rules, alerts**: ``plumbline_alerting`` generates them from the ``catalogue``.
 7. **dashboards**: ``plumbline_dashboards`` generates them.
 
+In a service: ``client`` ships its events, ``logging`` and ``middleware`` carry the ids of a request through
+its log lines, events and outgoing calls.
+
 ``baseline`` builds the frozen reference that bins and thresholds come from. ``names`` is the contract of
 all names, ``errors`` the one error hierarchy.
 """
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plumbline.client import Client
 
 try:
     __version__ = version("plumbline")
 except PackageNotFoundError:  # run from a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["__version__"]
+__all__ = ["Client", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the client when it is first asked for: most of what imports plumbline needs none."""
+    if name == "Client":
+        from plumbline.client import Client
+
+        return Client
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

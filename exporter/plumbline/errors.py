@@ -6,6 +6,7 @@
     ├── TableError          a reference or history table cannot be read as declared
     ├── StoreError          the store could not read or write
     │   └── StoreFull       no space left: nothing of the batch was stored
+    ├── InvalidEvent        an event was given to Client(strict=True) that the exporter would reject
     ├── Overloaded          the queue is full; try again later
     ├── ToolError           an outside program (promtool, prometheus, ...) is missing or failed
     └── UsageError          a command was called with arguments that cannot work
@@ -69,6 +70,10 @@ class StoreError(PlumblineError):
 
 class StoreFull(StoreError):
     """No space left on the store's file system; nothing of the batch was acknowledged."""
+
+
+class InvalidEvent(PlumblineError):
+    """An event that the exporter would reject; raised by ``Client(strict=True)`` only."""
 
 
 class Overloaded(PlumblineError):

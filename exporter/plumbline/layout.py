@@ -112,6 +112,8 @@ class QualityCells:
         score_uppers: upper ends of the score bins.
         score_bins: offset of (negatives, positives) per score bin.
         score_sums: offset of the score sums per bin.
+        estimated: offset of classes x classes cells of the expected confusion.
+        score_shares: share of positives per score bin in the baseline.
         squared_score_error: offset of the Brier sum.
         log_loss: offset of the log-loss sum.
         regression: offsets of REGRESSION_CELLS and of ml_actual_total's (row, sign) cells.
@@ -128,6 +130,8 @@ class QualityCells:
     score_uppers: Floats | None = None
     score_bins: int | None = None
     score_sums: int | None = None
+    estimated: int | None = None
+    score_shares: Floats | None = None
     squared_score_error: int | None = None
     log_loss: int | None = None
     regression: tuple[int, ...] | None = None
@@ -193,6 +197,7 @@ BASELINE_BOUND = (
     names.FEATURE_VALUES,
     names.SCORE_BINS,
     names.SCORE_BIN_SUM,
+    names.ESTIMATED_CONFUSION,
     names.ACTUAL,
     names.ACTUAL_SQUARED,
 )
@@ -314,7 +319,13 @@ def _quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Base
     bins = b.add(names.SCORE_BINS, [(*mv, bin_, actual) for bin_ in score.labels for actual in ("0", "1")])
     sums = b.add(names.SCORE_BIN_SUM, [(*mv, bin_) for bin_ in score.labels])
     uppers = np.array(score.uppers, dtype=np.float64)
-    return replace(cells, score_uppers=uppers, score_bins=bins.offset, score_sums=sums.offset)
+    estimated = b.add(
+        names.ESTIMATED_CONFUSION, [(*mv, actual, predicted) for actual in classes for predicted in classes]
+    )
+    return replace(
+        cells, score_uppers=uppers, score_bins=bins.offset, score_sums=sums.offset,
+        estimated=estimated.offset, score_shares=np.array(score.observed_shares),
+    )  # fmt: skip
 
 
 def remap(old_names: Sequence[str], old: Floats, layout: VersionLayout) -> Floats:

@@ -37,6 +37,16 @@ REJECT_REASONS = (
     "bad_id",
     "line_too_long",
 )
+# Why plumbline.Client gave an event up; see docs/client.md.
+CLIENT_DROP_REASONS = (
+    "invalid",
+    "queue_full",
+    "spool_full",
+    "spool_damaged",
+    "rejected",
+    "too_large",
+    "closed",
+)
 REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error", "bad_webhook")
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
 STAGES = ("production", "canary", "shadow", "retired")
@@ -169,6 +179,12 @@ SQUARED_SCORE_ERROR = Metric(
     MV, "Quality",
 )  # fmt: skip
 LOG_LOSS = Metric("ml_log_loss_total", "counter", "Sum of the log-loss of mature outcomes.", MV, "Quality")
+ESTIMATED_CONFUSION = Metric(
+    "ml_estimated_confusion_total", "counter",
+    "Expected confusion of all scored predictions, outcome or not: each adds its score bin's share of "
+    "positives in the baseline to actual = positive, the rest to the other class (CBPE). An estimate.",
+    (*MV, "actual", "predicted"), "Quality",
+)  # fmt: skip
 REGRESSION = Metric(
     "ml_regression_total", "counter", "Mature outcomes of a regression model.",
     (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
@@ -444,6 +460,24 @@ BUILD_INFO = Metric(
 )  # fmt: skip
 START_TIME = Metric("plumbline_start_time_seconds", "gauge", "When the exporter started.", (), "Exporter")
 
+# --- plumbline.Client, in the services that use it; the exporter does not expose these ---
+CLIENT_CREATED = Metric(
+    "plumbline_client_created_events_total", "counter",
+    "Events taken over by the client; equals plumbline_client_events_total + queued + spooled.", (), "Client",
+)  # fmt: skip
+CLIENT_EVENTS = Metric(
+    "plumbline_client_events_total", "counter",
+    "Events the client is done with: sent (the exporter has stored them), or the reason they were dropped.",
+    ("result",), "Client",
+)  # fmt: skip
+CLIENT_QUEUED = Metric("plumbline_client_queued_events", "gauge", "Events waiting in memory.", (), "Client")
+CLIENT_SPOOLED = Metric(
+    "plumbline_client_spooled_events", "gauge", "Events waiting on disk for the exporter.", (), "Client"
+)
+CLIENT_SPOOL_BYTES = Metric(
+    "plumbline_client_spool_bytes", "gauge", "Size of the client's spool on disk.", (), "Client"
+)
+
 METRICS: dict[str, Metric] = {m.name: m for m in list(globals().values()) if isinstance(m, Metric)}
 
 
@@ -476,6 +510,12 @@ R_PSI = Recorded("feature:ml_feature_psi:sum", "population stability index again
 R_PSI_THRESHOLD = Recorded(
     "feature:ml_feature_psi_threshold:max", "max(0.1, the feature's noise, (1/n + 1/m) chi2)", _FEATURE
 )
+R_JS = Recorded(
+    "feature:ml_feature_js:distance", "Jensen-Shannon distance (base 2) against the baseline", _FEATURE
+)
+R_KS = Recorded(
+    "feature:ml_feature_ks:max", "Kolmogorov-Smirnov distance at the bin edges; numeric features", _FEATURE
+)
 R_PROBLEMS = Recorded(
     "feature:ml_feature_problems:ratio", "share of values with a problem", (*_FEATURE, "problem")
 )
@@ -485,6 +525,19 @@ R_QUALITY_SAMPLES = Recorded(
 )
 R_QUALITY_STDERR = Recorded("slice:ml_quality:stderr", "standard error of the quality at this n", _METRIC)
 R_AUC_BOUND = Recorded("model:ml_roc_auc:error_bound", "largest error of the binned ROC-AUC", MV)
+R_CLASS_QUALITY = Recorded(
+    "class:ml_quality:value",
+    "precision, recall and F1 of each class",
+    (*MV, "slice", "value", "class", "metric"),
+)
+R_ECE = Recorded(
+    "model:ml_ece:ratio", "expected calibration error over the score bins; biased upward at small n", MV
+)
+R_QUALITY_ESTIMATE = Recorded(
+    "model:ml_quality_estimate:value",
+    "quality expected without outcomes (CBPE from score bins): an estimate",
+    (*MV, "metric"),
+)
 R_COVERAGE = Recorded("model:ml_outcome_coverage:ratio", "mature outcomes / mature predictions", MV)
 R_TRAFFIC = Recorded("model:ml_predictions:rate", "predictions per second", MV)
 R_ERRORS = Recorded("model:ml_prediction_errors:ratio", "share of predictions in error", MV)
@@ -512,9 +565,9 @@ R_INCREASES: dict[str, Recorded] = {
         m.labels,
     )
     for m in (
-        CONFUSION, SCORE_BINS, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS,
+        CONFUSION, SCORE_BINS, SCORE_BIN_SUM, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS,
         REGRESSION, ABSOLUTE_ERROR, SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
-        PREDICTIONS_MATURED, OUTCOMES_MATURED, OUTCOMES, PREDICTIONS, PREDICTION_ERRORS,
+        ESTIMATED_CONFUSION, PREDICTIONS_MATURED, OUTCOMES_MATURED, OUTCOMES, PREDICTIONS, PREDICTION_ERRORS,
     )
 }  # fmt: skip
 R_LATENCY_INCREASE = Recorded(

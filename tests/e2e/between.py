@@ -14,6 +14,7 @@ from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting import drift, quality, serving
 from plumbline_alerting.model import Rule
+from plumbline_alerting.promql import BIN
 from plumbline_alerting.windows import Window
 
 _WINDOW = Window("between", 1.0, "1m")
@@ -61,9 +62,12 @@ class Between:
             name, matchers = match[1], match[2] or ""
             if name in self._leaves:
                 return f"({self._leaf(name, matchers)})"
-            assert not matchers, f"{name}{matchers}: only counters can be selected from"
             (rule,) = self._rules[name]
-            return f"({self._inline(rule.expr)})"
+            whole = self._inline(rule.expr)
+            if matchers:  # only a counter can be selected from; a share's bins are those of the baseline
+                assert name == names.R_SHARE.over(_WINDOW.name)
+                whole += f" and on ({BIN}) {names.BASELINE_FEATURE_SHARE.name}{matchers}"
+            return f"({whole})"
 
         return self._name.sub(replace, expr)
 

@@ -130,11 +130,13 @@ def ndjson(events: list[dict[str, Any]]) -> bytes:
 class Exporter(Server):
     """``plumbline serve`` as a user starts it."""
 
-    def __init__(self, catalogue: Path, baselines: Path, data: Path, port: int | None = None) -> None:
+    def __init__(
+        self, catalogue: Path, baselines: Path, data: Path, port: int | None = None, *more: str
+    ) -> None:
         port = port or free_port()
         command = [
             sys.executable, "-m", "plumbline.cli.main", "serve", "--catalogue", str(catalogue),
-            "--baselines", str(baselines), "--data", str(data), "--listen", f"127.0.0.1:{port}",
+            "--baselines", str(baselines), "--data", str(data), "--listen", f"127.0.0.1:{port}", *more,
         ]  # fmt: skip
         super().__init__(
             command, url=f"http://127.0.0.1:{port}", ready="/-/ready", log=data.parent / "exporter.log"

@@ -15,6 +15,7 @@ before it. ``increase()`` would extrapolate to the edges: right on average, not 
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import subprocess
 import sys
@@ -234,15 +235,39 @@ def test_auc_is_within_its_recorded_bound_which_is_small(scene: Scene) -> None:
 
 def test_drift_of_every_feature_is_numpys_over_the_same_bins(scene: Scene) -> None:
     features = scene.artefact["features"]
-    psi = scene.by_feature(names.R_PSI)
+    got = {m: scene.by_feature(r) for m, r in (("psi", names.R_PSI), ("js", names.R_JS), ("ks", names.R_KS))}
     for chunk in scene.chunks:
         rows = scene.rows(chunk)
         values = {**rows.features, names.SCORE_FEATURE: rows.score, names.PREDICTION_FEATURE: rows.prediction}
-        assert set(psi[chunk.name]) == set(features)
+        assert set(got["psi"][chunk.name]) == set(got["js"][chunk.name]) == set(features)
         for feature, bins in features.items():
             column = values[feature]
             if feature == names.PREDICTION_FEATURE and bins["kind"] == "categorical":
                 column = np.array([str(int(v)) for v in column], dtype=object)
             expected = drift(bin_counts(column, bins), bins)
-            where = (chunk.name, feature)
-            assert psi[chunk.name][feature] == pytest.approx(expected["psi"], rel=BINNED, abs=1e-12), where
+            for metric, value in expected.items():
+                where = (chunk.name, feature, metric)
+                # JS near 0 is the root of a difference of two nearly equal sums.
+                assert got[metric][chunk.name][feature] == pytest.approx(value, rel=BINNED, abs=1e-7), where
+            assert ("ks" in expected) == (feature in got["ks"][chunk.name])
+
+
+def test_estimated_accuracy_is_the_row_wise_estimate(scene: Scene) -> None:
+    """CBPE by row with the baseline's own reliability: each prediction's chance of being right, averaged."""
+    if scene.task != "binary":
+        pytest.skip("an estimate needs scores")
+    bins = scene.artefact["score_bins"]
+    share = np.array(bins["positives"]) / np.array(bins["counts"])
+    got = scene.numbers(names.R_QUALITY_ESTIMATE, "accuracy")
+    for chunk in scene.chunks:
+        rows = scene.rows(chunk)
+        c = share[np.searchsorted(bins["uppers"], rows.score, side="left")]
+        expected = float(np.where(rows.prediction == 1, c, 1 - c).mean())
+        assert got[chunk.name] == pytest.approx(expected, rel=EXACT)
+    # On the reference itself it is the measured accuracy, within what bins cost.
+    with gzip.open(DATA / scene.name / "reference.csv.gz", "rt", newline="") as file:
+        rows_ = [row for row in csv.DictReader(file) if row["era"] == "reference"]
+    score, predicted = (np.array([float(row[c]) for row in rows_]) for c in ("score", "prediction"))
+    c = share[np.searchsorted(bins["uppers"], score, side="left")]
+    accuracy = np.mean([float(row["label"]) == float(row["prediction"]) for row in rows_])
+    assert float(np.where(predicted == 1, c, 1 - c).mean()) == pytest.approx(accuracy, abs=0.011)

@@ -18,6 +18,7 @@ from plumbline.engine import Engine
 from plumbline.events import Action, parse
 from plumbline.hooks.caller import call
 from plumbline.hooks.runner import HookRunner
+from plumbline.store.open import open_store
 from plumbline.units import parse_time
 from samples import body, outcome, prediction, values
 from servers import free_port, wait_for
@@ -28,15 +29,17 @@ NOW = parse_time("2026-01-05T10:01:00Z")
 class Scene:
     """An engine with hooks and, once started, its runner."""
 
-    def __init__(self, folder: Path, **hooks: Any) -> None:
+    def __init__(self, folder: Path, url: str | None = None, **hooks: Any) -> None:
         self.folder = folder
+        self.url = url
         self.hooks = {"dry_run": False, "timeout": "2s", **hooks}
         self.now = NOW
         self.runner: HookRunner | None = None
         self.engine = self.open()
 
     def open(self) -> Engine:
-        return open_with_hooks(self.folder / "data", **self.hooks)
+        data = self.folder / "data"
+        return open_with_hooks(data, open_store(data, self.url), **self.hooks)
 
     def start(self) -> None:
         engine = self.engine
@@ -71,12 +74,13 @@ class Scene:
         self.engine.close()
 
 
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
+@pytest.fixture(params=["embedded", "postgres"])
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Scene]]:
     made: list[Scene] = []
+    url = request.getfixturevalue("postgres").new_database() if request.param == "postgres" else None
 
     def make(**hooks: Any) -> Scene:
-        made.append(Scene(tmp_path, **hooks))
+        made.append(Scene(tmp_path, url, **hooks))
         return made[-1]
 
     yield make

@@ -7,79 +7,18 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from plumbline.errors import StoreError, StoreFull
-from plumbline.store.base import StoredEvent, Transaction, Waiting
+from plumbline.errors import StoreError
 from plumbline.store.embedded import EmbeddedStore
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    made = EmbeddedStore(tmp_path / "data")
-    yield made
-    made.close()
-
-
-def row(seq: int, key: int = 0, identity: int = 0, links: tuple[int, ...] = ()) -> StoredEvent:
-    return StoredEvent(seq, "prediction", float(seq), key or seq, identity or seq + 10**6, links, b"{%d}" % seq)
-
-
-def test_written_events_are_found_by_key_and_read_back(store: EmbeddedStore) -> None:
-    store.write(Transaction(events=[row(1, key=5), row(2, key=5), row(3, key=6, links=(77,))]))
-    assert store.last_seq == 3
-    assert store.find([5, 77, 99]) == {5: [1, 2], 77: [3]}
-    assert store.read([2, 9]) == {2: row(2, key=5)}
-
-
-def test_a_reopened_store_has_everything(tmp_path: Path) -> None:
-    first = EmbeddedStore(tmp_path)
-    waiting = Waiting(1, 50.0, 5, b"w")
-    first.write(
-        Transaction(events=[row(1, key=5)], state={"a": b"1"}, pending=[waiting], orphans=[Waiting(1, 9.0, 5, b"")])
-    )
-    first.close()
-    second = EmbeddedStore(tmp_path)
-    assert second.last_seq == 1
-    assert second.find([5]) == {5: [1]}
-    assert second.state() == {"a": b"1"}
-    assert second.pending_due(50.0, 10) == [waiting]
-    assert second.pending_due(49.9, 10) == []
-    assert second.pending_for([1, 2]) == {1: waiting}
-    assert [w.prediction for w in second.orphans()] == [1]
-    second.write(Transaction(pending_done=[1], orphans_done=[1]))
-    assert second.pending_count() == 0
-    assert second.orphans() == []
-    second.close()
-
-
-def test_a_folder_has_one_owner(store: EmbeddedStore, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="another plumbline process owns this data folder"):
-        EmbeddedStore(tmp_path / "data")
 
 
 def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "plumbline.sqlite").write_bytes(b"not a database, but long enough to be read as one" * 50)
     with pytest.raises(StoreError, match="cannot be opened: file is not a database; restore it"):
         EmbeddedStore(tmp_path)
-
-
-def test_a_full_disk_stores_nothing_and_recovers(store: EmbeddedStore) -> None:
-    store.write(Transaction(events=[row(1)]))
-    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
-    store._db.execute(f"PRAGMA max_page_count={pages + 1}")  # SQLite reports it as it does ENOSPC
-    big = [StoredEvent(s, "log", 0.0, s, s, (), b"x" * 5000) for s in range(2, 40)]
-    with pytest.raises(StoreFull):
-        store.write(Transaction(events=big, state={"n": b"38"}))
-    assert store.last_seq == 1
-    assert store.state() == {}
-    assert store.find([2]) == {}
-    store._db.execute("PRAGMA max_page_count=1000000")
-    store.write(Transaction(events=big))
-    assert store.last_seq == 39
 
 
 WRITER = """

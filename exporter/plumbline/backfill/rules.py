@@ -56,13 +56,15 @@ class RecordingRule:
         return frozenset(_NAME.findall(_STRING.sub('""', self.expr)))
 
 
-class _Series(msgspec.Struct):
+class RangeSeries(msgspec.Struct):
+    """One series of a range query's answer: its labels and (epoch seconds, value as text) pairs."""
+
     metric: dict[str, str]
     values: list[tuple[float, str]]
 
 
 class _Matrix(msgspec.Struct):
-    result: list[_Series]
+    result: list[RangeSeries]
 
 
 class _Answer(msgspec.Struct):
@@ -157,7 +159,9 @@ def evaluate(
             for begin, stop in pieces:
                 out = writer.at(begin)
                 for rule in level:
-                    for series in _query_range(session, server.url, rule, begin, stop, step):
+                    for series in query_range(
+                        session, server.url, f"recording rule {rule.record}", rule.expr, begin, stop, step
+                    ):
                         labels = {k: v for k, v in series.metric.items() if k != "__name__"}
                         prefix = series_text(rule.record, {**labels, **dict(rule.labels)})
                         out.write("".join([f"{prefix} {value} {at:.3f}\n" for at, value in series.values]))
@@ -168,7 +172,7 @@ def evaluate(
     return samples
 
 
-def temporary_prometheus(tsdb: Path, log: Path) -> Server:
+def temporary_prometheus(tsdb: Path, log: Path, flags: Sequence[str] = ()) -> Server:
     """Start a Prometheus that only answers queries over ``tsdb`` and return it once it is ready."""
     port = free_port()
     with tempfile.NamedTemporaryFile("w", suffix=".yml", prefix="plumbline-", delete=False) as config:
@@ -178,7 +182,7 @@ def temporary_prometheus(tsdb: Path, log: Path) -> Server:
             "prometheus",
             [
                 find_program("prometheus"), f"--config.file={config.name}", f"--storage.tsdb.path={tsdb}",
-                f"--web.listen-address={LOOPBACK}:{port}", *TSDB_FLAGS, "--log.level=warn",
+                f"--web.listen-address={LOOPBACK}:{port}", *TSDB_FLAGS, *flags, "--log.level=warn",
             ],
             f"http://{LOOPBACK}:{port}",
             log,
@@ -205,18 +209,32 @@ def _pieces(start: float, end: float, step: float) -> Iterator[tuple[float, floa
         begin = following
 
 
-def _query_range(
-    session: requests.Session, url: str, rule: RecordingRule, start: float, end: float, step: float
-) -> list[_Series]:
+def query_range(
+    session: requests.Session, url: str, what: str, expr: str, start: float, end: float, step: float
+) -> list[RangeSeries]:
+    """Ask a Prometheus for a range of at most 11,000 points.
+
+    Args:
+        session: for the connection.
+        url: of the Prometheus.
+        what: what the expression is, for messages.
+        expr: the PromQL.
+        start: epoch seconds.
+        end: epoch seconds.
+        step: seconds.
+
+    Raises:
+        ToolError: naming ``what``, if there is no answer or the query is refused.
+    """
     try:
         response = session.post(
             f"{url}/api/v1/query_range",
-            data={"query": rule.expr, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"},
+            data={"query": expr, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"},
             timeout=_QUERY_TIMEOUT,
         )
         answer = msgspec.json.decode(response.content, type=_Answer)
     except (requests.RequestException, msgspec.MsgspecError) as error:
-        raise ToolError(f"recording rule {rule.record}: prometheus gave no answer: {error}") from error
+        raise ToolError(f"{what}: prometheus gave no answer: {error}") from error
     if answer.status != "success" or answer.data is None:
-        raise ToolError(f"recording rule {rule.record}: prometheus refused it: {answer.error}")
+        raise ToolError(f"{what}: prometheus refused it: {answer.error}")
     return answer.data.result

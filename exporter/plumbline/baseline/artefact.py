@@ -85,6 +85,17 @@ class ScoreBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         overall = (sum(self.positives) + 0.5) / (sum(self.counts) + 1.0)
         return [(p + overall) / (n + 1.0) for p, n in zip(self.positives, self.counts, strict=True)]
 
+    @property
+    def observed_shares(self) -> list[float]:
+        """Share of positives per bin as seen, for sums over many bins, where smoothing would add up.
+
+        A bin without rows has the smoothed share.
+        """
+        return [
+            p / n if n else smoothed
+            for p, n, smoothed in zip(self.positives, self.counts, self.positive_shares, strict=True)
+        ]
+
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One quality metric on the held-out rows.

@@ -98,7 +98,7 @@ def _parts(model: Model) -> Iterable[Part]:
 
 def _unknown(model: Model) -> int:
     problems = len(model.features) * len(names.PROBLEMS)
-    quality = _quality(model) - (SCORE_BINS * 4 if model.task == "binary" else 0)
+    quality = _quality(model) - (SCORE_BINS * 4 + 4 if model.task == "binary" else 0)
     return _serving() + problems + _outcomes() + quality
 
 
@@ -125,7 +125,8 @@ def _quality(model: Model) -> int:
     confusion = len(model.classes or ()) ** 2 * _slice_values(model)
     if model.task == "multiclass":
         return confusion
-    return confusion + SCORE_BINS * 4 + 2  # bins by actual, sums, positives above; Brier, log-loss
+    # bins by actual, sums, positives above; expected confusion; Brier, log-loss
+    return confusion + SCORE_BINS * 4 + 4 + 2
 
 
 def _baseline_quality(model: Model) -> int:

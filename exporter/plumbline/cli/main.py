@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("plumbline.cli.export:export", "Write predictions with outcomes as Parquet, to retrain."),
     "backfill": ("plumbline.cli.backfill:backfill", "Turn history into Prometheus blocks at event time."),
     "replay": ("plumbline.cli.replay:replay", "Send history as live traffic, faster than time."),
+    "evaluate": ("plumbline.cli.evaluate:evaluate", "Judge alerts over a history with known incidents."),
     "demo": ("plumbline.cli.demo:demo", "Show a real model degrade, from events to a page."),
 }
 

@@ -10,11 +10,13 @@ import click
 
 from plumbline.catalogue.load import load_catalogue
 from plumbline.engine import open_engine
+from plumbline.errors import UsageError
 from plumbline.hooks.runner import HookRunner
 from plumbline.logs import Format, configure_logging
 from plumbline.names import DEFAULT_PORT
 from plumbline.server.run import Exporter, bind, parse_listen
 from plumbline.server.writer import QUEUE_EVENTS
+from plumbline.store.open import open_store
 from plumbline.trace.lookup import Lookup
 
 
@@ -29,8 +31,15 @@ from plumbline.trace.lookup import Lookup
 )  # fmt: skip
 @click.option(
     "--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
-    help="Folder of the store to read and write; made if absent.",
+    help="Folder of the store to read and write, and of the evidence that hooks freeze; made if absent.",
 )  # fmt: skip
+@click.option(
+    "--store", "url", metavar="URL",
+    help="Keep the store in PostgreSQL instead: postgresql://USER@HOST/DATABASE, password in ~/.pgpass.",
+)  # fmt: skip
+@click.option(
+    "--shard", help="With --store: name of this exporter among those that share it.  [default: main]"
+)
 @click.option(
     "--listen", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True,
     help="HOST:PORT; port 0 takes a free one.",
@@ -49,6 +58,8 @@ def serve(
     catalogue: Path,
     baselines: Path,
     data: Path,
+    url: str | None,
+    shard: str | None,
     listen: str,
     insecure_listen: bool,
     queue_events: int,
@@ -64,15 +75,23 @@ def serve(
     """
     configure_logging(cast("Format", log_format), debug)
     host, port = parse_listen(listen, insecure_listen)
+    if shard is not None and url is None:
+        raise UsageError("--shard names an exporter among those that share a --store; a folder has only one")
     declared = load_catalogue(catalogue)
     # The port before the store: a second exporter by mistake fails here, with nothing touched.
     sock = bind(host, port)
     try:
-        engine = open_engine(declared, baselines, data)
+        engine = open_engine(declared, baselines, lambda: open_store(data, url, shard))
         lookup = Lookup(engine.store.reader(), engine.baselines)
         hooks = HookRunner(engine.actions, declared, engine.store, data, engine.blocks)
         exporter = Exporter(
-            declared, engine, sock, data=data, lookup=lookup, hooks=hooks, queue_events=queue_events
+            declared,
+            engine,
+            sock,
+            data=data if url is None else None,
+            lookup=lookup,
+            hooks=hooks,
+            queue_events=queue_events,
         )
         code = exporter.run(lambda url: click.echo(f"plumbline listens on {url}"))
     finally:

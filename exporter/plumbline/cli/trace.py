@@ -25,8 +25,9 @@ def _source(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
             "--baselines", type=PathType, default=Path("baselines"), show_default=True,
-            help="With --data: folder of baseline artefacts to read.",
+            help="With --data or --store: folder of baseline artefacts to read.",
         ),
+        click.option("--store", metavar="URL", help="Read this PostgreSQL store instead: postgresql://..."),
         click.option("--data", type=PathType, help="Read this data folder instead of asking an exporter."),
         click.option("--url", help=f"The exporter to ask.  [default: {_DEFAULT_URL}]"),
     ):  # fmt: skip
@@ -35,17 +36,19 @@ def _source(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def _open(url: str | None, data: Path | None, baselines: Path) -> Iterator[Client | Lookup]:
-    """Open whatever answers: an exporter, or a folder, which a running exporter may be writing."""
+def _open(
+    url: str | None, data: Path | None, store: str | None, baselines: Path
+) -> Iterator[Client | Lookup]:
+    """Open whatever answers: an exporter, or a store, which a running exporter may be writing."""
     source: Client | Lookup
-    if data is not None:
-        if url is not None:
-            raise UsageError("give --url or --data, not both")
+    if sum(one is not None for one in (url, data, store)) > 1:
+        raise UsageError("give one of --url, --data and --store")
+    if data is not None or store is not None:
         from plumbline.baseline.folder import BaselineFolder
-        from plumbline.store.reader import open_reader
+        from plumbline.store.open import open_reader
         from plumbline.trace.lookup import Lookup
 
-        source = Lookup(open_reader(data), BaselineFolder(baselines))
+        source = Lookup(open_reader(data, store), BaselineFolder(baselines))
     else:
         from plumbline.trace.client import Client
 
@@ -63,18 +66,20 @@ def _open(url: str | None, data: Path | None, baselines: Path) -> Iterator[Clien
 @click.argument("request_id")
 @_source
 @json_option
-def trace(request_id: str, url: str | None, data: Path | None, baselines: Path, as_json: bool) -> None:
+def trace(
+    request_id: str, url: str | None, data: Path | None, store: str | None, baselines: Path, as_json: bool
+) -> None:
     """Show all that is known of REQUEST_ID.
 
     The predictions with their features, the model version with commit and training data, the data batch
     and the pipeline runs behind it, outcomes, KPIs, and the log lines of every service that touched it.
-    Asks a running exporter, or reads a data folder (--data), also while an exporter writes it; writes
+    Asks a running exporter, or reads a store (--data or --store), also while an exporter writes it; writes
     nothing. Exit code 1 if nothing is known. The JSON is described in docs/trace.md.
     """
     from plumbline.trace.model import to_json
     from plumbline.trace.text import print_trace
 
-    with _open(url, data, baselines) as source:
+    with _open(url, data, store, baselines) as source:
         found = source.trace(request_id)
     if found is None:
         raise _unknown("request", request_id)
@@ -92,17 +97,23 @@ def trace(request_id: str, url: str | None, data: Path | None, baselines: Path, 
 )
 @json_option
 def batch(
-    data_batch_id: str, url: str | None, data: Path | None, baselines: Path, as_list: bool, as_json: bool
+    data_batch_id: str,
+    url: str | None,
+    data: Path | None,
+    store: str | None,
+    baselines: Path,
+    as_list: bool,
+    as_json: bool,
 ) -> None:
     """Show where DATA_BATCH_ID came from, what was made from it, and which predictions used it.
 
-    Asks a running exporter, or reads a data folder (--data), also while an exporter writes it; writes
+    Asks a running exporter, or reads a store (--data or --store), also while an exporter writes it; writes
     nothing. Exit code 1 if nothing is known. The JSON is described in docs/trace.md.
     """
     from plumbline.trace.model import to_json
     from plumbline.trace.text import print_batch
 
-    with _open(url, data, baselines) as source:
+    with _open(url, data, store, baselines) as source:
         if as_list:
             _list(source, data_batch_id)
             return

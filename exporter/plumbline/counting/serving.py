@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.events import Prediction, Value
-from plumbline.layout import FeatureSlot, Section, VersionLayout
+from plumbline.layout import FeatureSlot, QualityCells, Section, VersionLayout
 from plumbline.values import category_name
 
 Floats = npt.NDArray[np.float64]
@@ -44,10 +44,29 @@ def count_predictions(
         _count_column(layout.prediction_slot, cells, [e.prediction for e in answered])
     if layout.score_slot is not None and answered:
         _count_column(layout.score_slot, cells, [e.score for e in answered])
+    _count_estimate(layout.quality, cells, answered)
     declared = {slot.name for slot in layout.features}
     if not declared:
         return 0
     return sum(len(row.keys() - declared) for row in features if not row.keys() <= declared)
+
+
+def _count_estimate(q: QualityCells, cells: Floats, answered: Sequence[Prediction]) -> None:
+    """Add the confusion that the baseline lets expect of these scores (CBPE)."""
+    if q.estimated is None or q.score_shares is None or q.score_uppers is None or q.codes is None:
+        return
+    code = q.codes.get
+    scored = [(e.score, code(e.prediction, -1)) for e in answered if e.score is not None]
+    predicted = np.array([p for _, p in scored], dtype=np.intp)
+    known = predicted >= 0
+    if not known.any():
+        return
+    scores = np.array([s for s, _ in scored], dtype=np.float64)[known]
+    share = q.score_shares[np.searchsorted(q.score_uppers, scores, side="left")]
+    # Binary: the other class is the one that is not positive.
+    for actual, weights in ((q.positive, share), (1 - q.positive, 1.0 - share)):
+        at = q.estimated + 2 * actual
+        cells[at : at + 2] += np.bincount(predicted[known], weights=weights, minlength=2)
 
 
 def _columns(layout: VersionLayout, features: Sequence[dict[str, Value]]) -> list[list[Value]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from plumbline.engine.work import Work
+from plumbline.errors import StoreError
 from plumbline.events import Action
 from plumbline.hooks.book import Book
 
@@ -34,6 +35,18 @@ class Actions:
         self.book = Book()
         self.listener: Callable[[str], None] = lambda action_id: None
         self._engine = engine
+        self._unsure: set[str] = set()  # their "calling" was not confirmed, so no call has left
+
+    def restored(self, book: Book) -> None:
+        """Take over the stored book; tell the listener of decisions whose commit was never confirmed."""
+        unheard = [
+            action_id
+            for action_id, one in book.open.items()
+            if one.phase == "decided" and action_id not in self.book.open
+        ]
+        self.book = book
+        for action_id in unheard:
+            self.listener(action_id)
 
     def committed(self, work: Work) -> None:
         """Take over what a work made durable, say it, and tell the listener."""
@@ -56,8 +69,16 @@ class Actions:
             if one is not None and one.phase == "decided":
                 work.begin(action_id)
                 begun.append(one.action)
+            elif one is not None and action_id in self._unsure:
+                begun.append(one.action)  # stored by the attempt before, which raised StoreError
 
-        self._engine.apply(begin, now)
+        try:
+            self._engine.apply(begin, now)
+        except StoreError:
+            if begun:
+                self._unsure.add(action_id)
+            raise
+        self._unsure.discard(action_id)
         return begun[0] if begun else None
 
     def end(self, action_id: str, result: str, detail: str, now: float) -> None:

@@ -90,11 +90,11 @@ class Engine:
         self._lock = threading.RLock()  # one writer at a time
         self._shown = threading.Lock()  # held for moments: a scrape never waits for the disk
         self._restore()
-        self._exposition = Exposition(self)
 
     # --- restoring ---
 
     def _restore(self) -> None:
+        generation = self.store.generation
         state = self.store.state()
         saved: dict[Key, tuple[list[str], str | None, Floats, dict[float, int]]] = {}
         for name, value in state.items():
@@ -141,15 +141,25 @@ class Engine:
                 self.refused.add(key)
                 refused.append((key[0], state_.series))
                 log.warning("series budget exceeded", model=key[0], version=key[1], room=room)
-        self.actions.book = decode_book(state.get("hooks"))
         self.ledger = self._restore_array(state, "ledger", self.ledger_layout.cell_names())
         for model, series in refused:
             self.ledger[self.ledger_layout.refused[model]] += series
         self.pipelines = self._restore_array(state, "pipelines", self.pipeline_layout.cell_names())
         self._save_layouts(set(saved))
         self.pending = self.store.pending_count()
+        self.orphans = {}
         for waiting in self.store.orphans():
             self.orphans.setdefault(waiting.key, []).append(waiting)
+        self._exposition = Exposition(self)
+        self.actions.restored(decode_book(state.get("hooks")))
+        self._generation = generation
+
+    def _follow(self) -> None:
+        """Read everything again if the store knows of a commit that was reported as failed."""
+        if self.store.generation != self._generation:
+            with self._shown:
+                self._restore()
+                self.intent += 1
 
     def _restore_array(self, state: dict[str, bytes], name: str, cells: list[str]) -> Floats:
         fresh = np.zeros(len(cells))
@@ -195,6 +205,7 @@ class Engine:
             StoreError: the store failed. In both cases nothing of any batch was stored or counted.
         """
         with self._lock:
+            self._follow()
             work = Work(self, now)
             duplicates = work.add(batches)
             self._write(work)
@@ -207,6 +218,7 @@ class Engine:
             StoreError: the store failed; the next tick tries again.
         """
         with self._lock:
+            self._follow()
             if abs(now - self._retired) >= _RETIRE_SECONDS:
                 self._retire(now)
             while True:
@@ -230,6 +242,7 @@ class Engine:
             StoreError: the store failed; nothing of it was stored.
         """
         with self._lock:
+            self._follow()
             work = Work(self, now)
             change(work)
             self._write(work)
@@ -311,18 +324,23 @@ class Engine:
             self.store.close()
 
 
-def open_engine(catalogue: Catalogue, baselines: Path | None, data: Path) -> Engine:
-    """Open (or create) the embedded store in ``data`` and an engine on it.
+def open_engine(catalogue: Catalogue, baselines: Path | None, data: Path | Callable[[], Store]) -> Engine:
+    """Open an engine on a store.
+
+    Args:
+        catalogue: what is declared.
+        baselines: folder of artefacts.
+        data: folder of an embedded store, made if absent; or what opens another store.
 
     Raises:
         BaselineError: an artefact in ``baselines`` is damaged.
-        StoreError: the folder cannot be used.
+        StoreError: the store cannot be used.
     """
     folder = BaselineFolder(baselines)
     for baseline in folder.all():
         if baseline.model not in catalogue.models:
             log.warning("baseline of a model that the catalogue does not declare", model=baseline.model)
-    store = EmbeddedStore(data)
+    store = EmbeddedStore(data) if isinstance(data, Path) else data()
     try:
         return Engine(catalogue, folder, store)
     except StoreError:

@@ -45,7 +45,9 @@ class BlockCollector(Collector):
         self, source: Callable[[], Iterable[Block]], metrics: Iterable[Metric] | None = None
     ) -> None:
         self._source = source
-        self._metrics = tuple(names.METRICS.values() if metrics is None else metrics)
+        # The client's metrics have a collector of their own, which may sit in the same registry.
+        ours = (m for m in names.METRICS.values() if m.group != "Client")
+        self._metrics = tuple(ours if metrics is None else metrics)
 
     def describe(self) -> Iterator[ClientMetric]:
         """Yield the families without samples."""

@@ -124,15 +124,16 @@ class HookRunner:
         return call(action, url, parse_duration(hooks.timeout), hooks.authorization_file, self._stopping)
 
     def _freeze(self, action: Action) -> Ended:
-        reader = self._store.reader()
         try:
-            place = freeze(action, self._evidence, self._blocks, reader, self._store.last_seq)
+            reader = self._store.reader()
+            try:
+                place = freeze(action, self._evidence, self._blocks, reader, self._store.last_seq)
+            finally:
+                reader.close()
         except OSError as error:
             return Ended("refused", f"the evidence cannot be written: {error}")
         except StoreError as error:
             return Ended("refused", f"the evidence cannot be read: {error}")
-        finally:
-            reader.close()
         return Ended("succeeded", place)
 
     def _stored(self, write: Callable[[], None]) -> bool:

@@ -115,6 +115,14 @@ class Store(Protocol):
     def size_bytes(self) -> int:
         """Bytes on disk."""
 
+    @property
+    def generation(self) -> int:
+        """Grows when what is stored has become newer than the calls of ``write`` told.
+
+        A server can commit and vanish before it says so. The call that finds this out raises
+        ``StoreError``; whoever keeps anything derived from the store then reads it again.
+        """
+
     def write(self, transaction: Transaction) -> None:
         """Make the transaction durable.
 

@@ -52,11 +52,13 @@ class EmbeddedStore:
         StoreError: the folder cannot be used, is owned by another process, or is damaged.
     """
 
+    generation = 0  # a commit of SQLite's never leaves a doubt: it happens in this process
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.RLock()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            _make_folder(folder)
             self._lock_file = (folder / "lock").open("a+")
         except OSError as error:
             raise StoreError(f"{folder}: cannot be used as data folder: {error.strerror}") from error
@@ -73,6 +75,7 @@ class EmbeddedStore:
             # Autocommit: transactions are begun and ended by write() alone.
             db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._last_seq = _prepare(db)
+            _sync_folder(folder)  # SQLite itself syncs the names of its logs, not that of a new database
             self._index = HashIndex(folder / INDEX)
             fill_index(self._index, db, self._last_seq)
         except (sqlite3.Error, StoreError, OSError) as error:
@@ -106,8 +109,6 @@ class EmbeddedStore:
         try:
             yield
         except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
             kind = StoreFull if full else StoreError
             raise kind(f"{self._folder}: {error}") from error
@@ -121,28 +122,38 @@ class EmbeddedStore:
         with self._lock, self._errors():
             db = self._db
             db.execute("BEGIN IMMEDIATE")
-            db.executemany(
-                f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?,?,?,?,?,?,?)",  # noqa: S608 - a constant
-                [encode_event(e) for e in t.events],
-            )
-            db.executemany("INSERT OR REPLACE INTO state (name, value) VALUES (?,?)", t.state.items())
-            for table, column, added, done in (
-                ("pending", "prediction", t.pending, t.pending_done),
-                ("orphans", "outcome", t.orphans, t.orphans_done),
-            ):
-                db.executemany(
-                    f"INSERT OR REPLACE INTO {table} ({column}, due, key, body) VALUES (?,?,?,?)",  # noqa: S608
-                    [(w.prediction, w.due, w.key, w.body) for w in added],
-                )
-                db.executemany(
-                    f"DELETE FROM {table} WHERE {column} = ?",  # noqa: S608
-                    [(seq,) for seq in done],
-                )
-            db.execute("COMMIT")
+            try:
+                self._put(db, t)
+                db.execute("COMMIT")
+            except BaseException:
+                # Whatever it was, a number too large included: left open, it would refuse all later ones.
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
         if t.events:
             self._last_seq = t.events[-1].seq
-            pairs = [(key, e.seq) for e in t.events for key in (e.key, *e.links)]
+            pairs = [(key, e.seq) for e in t.events for key in {e.key, *e.links}]
             self._index.add(pairs, self._last_seq)
+
+    @staticmethod
+    def _put(db: sqlite3.Connection, t: Transaction) -> None:
+        db.executemany(
+            f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?,?,?,?,?,?,?)",  # noqa: S608 - a constant
+            [encode_event(e) for e in t.events],
+        )
+        db.executemany("INSERT OR REPLACE INTO state (name, value) VALUES (?,?)", t.state.items())
+        for table, column, added, done in (
+            ("pending", "prediction", t.pending, t.pending_done),
+            ("orphans", "outcome", t.orphans, t.orphans_done),
+        ):
+            db.executemany(
+                f"INSERT OR REPLACE INTO {table} ({column}, due, key, body) VALUES (?,?,?,?)",  # noqa: S608
+                [(w.prediction, w.due, w.key, w.body) for w in added],
+            )
+            db.executemany(
+                f"DELETE FROM {table} WHERE {column} = ?",  # noqa: S608
+                [(seq,) for seq in done],
+            )
 
     def find(self, keys: Sequence[int]) -> dict[int, list[int]]:
         """Return the sequence numbers of events with these keys. See ``Store.find``."""
@@ -201,12 +212,34 @@ class EmbeddedStore:
             self._lock_file.close()
 
 
+def _make_folder(folder: Path) -> None:
+    """Make the folder and, so that power loss cannot take it with all its files, sync its name."""
+    missing = []
+    at = folder.absolute()
+    while not at.exists():
+        missing.append(at)
+        at = at.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        _sync_folder(made.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _prepare(db: sqlite3.Connection) -> int:
     """Set the durability, make or check the schema, and return the newest sequence number."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version not in (0, SCHEMA_VERSION):
         raise StoreError(f"it has schema {version} and this plumbline reads {SCHEMA_VERSION}")
-    db.execute("PRAGMA journal_mode=WAL")
+    mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":  # some network file systems; what is promised of durability holds for this mode only
+        raise StoreError(f"the file system allows no write-ahead log (SQLite fell back to {mode})")
     db.execute("PRAGMA synchronous=FULL")
     db.execute("PRAGMA cache_size=-65536")
     db.executescript(_SCHEMA)

@@ -189,7 +189,7 @@ class HashIndex:
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            temporary.replace(path)  # its folder is not synced: a lost name costs a rebuild, no event
         except OSError:
             # The database holds the truth; without the file the next start is only slower.
             temporary.unlink(missing_ok=True)
@@ -208,7 +208,7 @@ def _read(path: Path) -> _Segment | None:
         if magic != _MAGIC or path.stat().st_size != _HEAD.size + 16 * count:
             return None
         data = np.memmap(path, dtype=np.int64, mode="r", offset=_HEAD.size, shape=(2 * count,))
-        if zlib.crc32(data.tobytes()) != crc:
+        if zlib.crc32(data.data) != crc:
             return None
     except (OSError, ValueError, struct.error):
         return None

@@ -65,7 +65,7 @@ def fill_index(index: HashIndex, db: sqlite3.Connection, last_seq: int) -> None:
             "SELECT seq, key, links FROM events WHERE seq >= ? AND seq < ? ORDER BY seq",
             (start, start + _INDEX_STEP),
         ).fetchall()
-        pairs = [(one, seq) for seq, key, links in rows for one in (key, *decode_links(links))]
+        pairs = [(one, seq) for seq, key, links in rows for one in {key, *decode_links(links)}]
         index.add(pairs, min(start + _INDEX_STEP - 1, last_seq))
 
 

@@ -1,0 +1,13 @@
+"""``plumbline.Client``: events from a service to the exporter, never in the way of a prediction.
+
+An event's way: ``encode`` makes its line and checks it by the exporter's own rules; ``client`` puts it
+into a bounded queue and returns; ``worker`` takes batches from the queue and decides where they go;
+``post`` sends one and says what came of it; ``spool`` keeps on disk what the exporter cannot take now.
+``account`` counts every step, so that created = sent + queued + spooled + dropped at any moment;
+``metrics`` exposes the account. What is lost when: ``docs/client.md``.
+"""
+
+from plumbline.client.account import Stats
+from plumbline.client.client import Client
+
+__all__ = ["Client", "Stats"]

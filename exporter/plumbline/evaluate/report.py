@@ -1,0 +1,157 @@
+"""An evaluation as a table for people and as plain data for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from plumbline.evaluate.budget import spent
+from plumbline.evaluate.judge import Found, Judged
+from plumbline.evaluate.run import Evaluation
+from plumbline.units import format_time
+
+_HOUR = 3600.0
+_DAY = 86400.0
+
+
+def table(result: Evaluation) -> Table:
+    """Return the table: a line per alert, then all pages, all tickets, and both."""
+    shown = Table(
+        title=_title(result), title_justify="left", caption=_caption(result), caption_justify="left"
+    )
+    shown.add_column("alert", no_wrap=True)
+    for heading in (
+        "severity", "alarms", "false", "precision\n(random)", "found\n(random)", "sustained",
+        "delay", "delay,\noutcomes", "flaps", "false per\nmodel-month", "false per\nmodel-quarter",
+        "firing",
+    ):  # fmt: skip
+        shown.add_column(heading, justify="left" if heading == "severity" else "right")
+    for part in (result.alerts, result.groups):
+        for one in part:
+            shown.add_row(*_cells(one))
+        shown.add_section()
+    return shown
+
+
+def _title(result: Evaluation) -> str:
+    grid, scene = result.scene.grid, result.scene
+    return (
+        f"{', '.join(sorted(scene.exposure))}: "
+        f"{format_time(grid.start)[:10]} to {format_time(grid.end)[:10]}, "
+        f"{scene.months:.1f} model-months, {len(scene.incidents)} incidents "
+        f"({scene.base_rate:.0%} of the time)"
+    )
+
+
+def _caption(result: Evaluation) -> str:
+    scene = result.scene
+    said = [
+        f"One evaluation every {_time(scene.grid.step)}. An alarm is true up to {_time(scene.grace)} after "
+        f"an incident; one that returns within {_time(scene.flap)} flaps. In brackets: the same alarms at "
+        "random times."
+    ]
+    said += [f"Not judged: {name}: {why}." for name, why in result.left.items() if why != "not asked for"]
+    return "\n".join(said)
+
+
+def _cells(one: Judged) -> Sequence[str]:
+    found, incidents = one.recall()
+    kept, lasting = one.recall(sustained=True)
+    outcomes = one.delay_outcomes()
+    return (
+        one.name,
+        one.severity,
+        str(len(one.alarms)),
+        str(len(one.false)),
+        f"{_share(one.precision)} ({_share(one.chance.precision)})",
+        f"{found}/{incidents} ({_share(one.chance.recall)})",
+        f"{kept}/{lasting}",
+        _time(one.delay()),
+        "-" if outcomes is None else f"{outcomes:,.0f}",
+        str(one.flaps),
+        f"{one.false_per_month:.2f}",
+        f"{one.false_per_quarter:.2f}",
+        f"{one.firing:.0%}",
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    if seconds >= 2 * _DAY:
+        return f"{seconds / _DAY:.1f}d"
+    return f"{seconds / _HOUR:.1f}h" if seconds >= _HOUR else f"{seconds:.0f}s"
+
+
+def as_data(result: Evaluation) -> dict[str, Any]:
+    """Return the evaluation as plain data: numbers in seconds, times in RFC 3339, None = cannot be said."""
+    scene = result.scene
+    return {
+        "start": format_time(scene.grid.start),
+        "end": format_time(scene.grid.end),
+        "step_seconds": scene.grid.step,
+        "grace_seconds": scene.grace,
+        "flap_seconds": scene.flap,
+        "models": sorted(scene.exposure),
+        "model_months": scene.months,
+        "incidents": len(scene.incidents),
+        "base_rate": scene.base_rate,
+        "alerts": [_judged(one) for one in result.alerts],
+        "groups": [_judged(one) for one in result.groups],
+        "not_judged": result.left,
+        "spent": spent(result.alerts),
+    }
+
+
+def _judged(one: Judged) -> dict[str, Any]:
+    found, incidents = one.recall()
+    kept, lasting = one.recall(sustained=True)
+    return {
+        "alert": one.name,
+        "severity": one.severity,
+        "alarms": len(one.alarms),
+        "false_alarms": len(one.false),
+        "precision": one.precision,
+        "recall": found / incidents if incidents else None,
+        "incidents_found": found,
+        "sustained_found": kept,
+        "sustained": lasting,
+        "delay_seconds_median": one.delay(),
+        "delay_outcomes_median": one.delay_outcomes(),
+        "sustained_delay_seconds_median": one.delay(sustained=True),
+        "flaps": one.flaps,
+        "false_per_model_month": one.false_per_month,
+        "false_per_model_quarter": one.false_per_quarter,
+        "alarms_per_model_quarter": one.alarms_per_quarter,
+        "firing_share": one.firing,
+        "base_rate": one.base_rate,
+        "random": {"precision": one.chance.precision, "recall": one.chance.recall},
+        "found": [_found(item) for item in one.found],
+        "alarm_list": [
+            {
+                "start": format_time(alarm.start), "end": format_time(alarm.end), "alert": alarm.alert,
+                "model": alarm.model, "metric": alarm.metric, "true": alarm not in one.false,
+            }
+            for alarm in one.alarms
+        ],
+    }  # fmt: skip
+
+
+def _found(item: Found) -> dict[str, Any]:
+    return {
+        "start": format_time(item.incident.start),
+        "end": format_time(item.incident.end),
+        "metric": item.incident.metric,
+        "model": item.incident.model,
+        "sustained": item.incident.sustained,
+        "fired": None if item.fired is None else format_time(item.fired),
+        "already_firing": item.already,
+        "delay_seconds": item.delay,
+        "delay_outcomes": item.outcomes,
+    }
