@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from plumbline import names
 from plumbline.catalogue.model import Catalogue, Receiver
 from plumbline.errors import CatalogueError, Problem
 from plumbline_alerting.scene import Scene
 
 NOBODY = "nobody"
 DEAD_MAN_SWITCH = "dead-man-switch"
+EXPORTER = "plumbline-exporter"
 
 # What a broken input explains: muted while it is broken.
 EXPLAINED_BY_INPUT = ("FeatureDrift", "PredictionDrift", "ModelQualityDecay", "CalibrationDrift")
@@ -89,10 +91,14 @@ def _waits(catalogue: Catalogue) -> dict[str, dict[str, str]]:
     if Scene(catalogue).accelerated:
         return {
             "watchdog": {"group_wait": "0s", "group_interval": "5s", "repeat_interval": "4s"},
+            "exporter": {"group_wait": "0s", "group_interval": "5s", "repeat_interval": "10m"},
             "critical": {"group_wait": "1s", "group_interval": "5s", "repeat_interval": "10m"},
             "warning": {"group_wait": "2s", "group_interval": "10s", "repeat_interval": "30m"},
         }
     return {
+        # Alertmanager tries again for one group_interval before it counts a notification as failed: an
+        # exporter that restarts must not look like lost notifications.
+        "exporter": {"group_wait": "5s", "group_interval": "5m", "repeat_interval": "12h"},
         # Just under the tick, or jitter would skip every other one.
         "watchdog": {"group_wait": "0s", "group_interval": "1m", "repeat_interval": "50s"},
         "critical": {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "4h"},
@@ -108,6 +114,8 @@ def _routes(catalogue: Catalogue, waits: dict[str, dict[str, str]]) -> list[dict
             "matchers": ['alertname="Watchdog"'],
             **waits["watchdog"],
         },
+        # Everything else becomes an event of the store and may call a hook; then it goes on to people.
+        {"receiver": EXPORTER, "continue": True, **waits["exporter"]},
         {"receiver": NOBODY, "matchers": ['severity="info"'], **waits["warning"]},
     ]
     for name, owner in sorted(catalogue.owners.items()):
@@ -133,6 +141,8 @@ def _routes(catalogue: Catalogue, waits: dict[str, dict[str, str]]) -> list[dict
             **waits["critical"],
         }
     )
+    # The exporter's route has taken every alert, so nothing falls back to the root's receiver any more.
+    routes.append({"receiver": ticket_receiver(catalogue.platform_owner), **waits["warning"]})
     return routes
 
 
@@ -174,6 +184,8 @@ def _receivers(catalogue: Catalogue) -> list[dict[str, Any]]:
                 "webhook_configs": [{"url": catalogue.links.dead_man_switch, "send_resolved": False}],
             }
         )
+    url = f"{catalogue.links.exporter.rstrip('/')}{names.ALERTS_PATH}"
+    receivers.append({"name": EXPORTER, "webhook_configs": [{"url": url, "send_resolved": True}]})
     for name, owner in sorted(catalogue.owners.items()):
         for title, ways in ((page_receiver(name), owner.page), (ticket_receiver(name), owner.ticket)):
             receiver: dict[str, Any] = {"name": title}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.model import Rule
 from plumbline_alerting.scene import Scene
-from plumbline_alerting.templates import dashboard_url, runbook_url, verdict
+from plumbline_alerting.templates import dashboard_url, rollback_version, runbook_url, verdict
 
 VALUE = '{{ $value | printf "%.4g" }}'
 
@@ -46,6 +47,7 @@ class Maker:
         }
         if severity == "critical" and "version" in variables:
             annotations["verdict"] = verdict()
+            annotations[names.ROLLBACK_ANNOTATION] = rollback_version()
         labels = {"severity": severity, **({"owner": owner} if owner else {})}
         yield Rule(
             alert=name,

@@ -23,21 +23,32 @@ def ask(expr: str, *labels: str, unit: str = 'printf "%.4g"') -> str:
     )
 
 
+_BROKEN = (
+    f"max by (pipeline) ({names.PIPELINE_MODEL_INFO.name}{{model=%q}}) and on (pipeline) "
+    'ALERTS{alertname=~"PipelineFailed|PipelineStale", alertstate="firing"}'
+)
+_BACK = f"max by (rollback_version) ({names.ROLLBACK_INFO.name}{{model=%q, version=%q}})"
+
+
 def verdict() -> str:
     """Roll back to version X, or do not: an input is broken. For pages about a model."""
-    broken = (
-        f"max by (pipeline) ({names.PIPELINE_MODEL_INFO.name}{{model=%q}}) and on (pipeline) "
-        'ALERTS{alertname=~"PipelineFailed|PipelineStale", alertstate="firing"}'
-    )
-    back = f"max by (rollback_version) ({names.ROLLBACK_INFO.name}{{model=%q, version=%q}})"
     return (
-        f"{{{{ with printf `{broken}` $labels.model | query }}}}"
+        f"{{{{ with printf `{_BROKEN}` $labels.model | query }}}}"
         'Do not roll back: pipeline {{ . | first | label "pipeline" }} is broken, '
         "so every version sees the same bad data."
-        f"{{{{ else }}}}{{{{ with printf `{back}` $labels.model $labels.version | query }}}}"
+        f"{{{{ else }}}}{{{{ with printf `{_BACK}` $labels.model $labels.version | query }}}}"
         'Roll back to version {{ . | first | label "rollback_version" }}.'
         "{{ else }}No pipeline of this model is broken, and no earlier version is known to roll back to."
         "{{ end }}{{ end }}"
+    )
+
+
+def rollback_version() -> str:
+    """The same verdict for the rollback hook: the version to roll back to, or nothing."""
+    return (
+        f"{{{{ with printf `{_BROKEN}` $labels.model | query }}}}{{{{ else }}}}"
+        f"{{{{ with printf `{_BACK}` $labels.model $labels.version | query }}}}"
+        '{{ . | first | label "rollback_version" }}{{ end }}{{ end }}'
     )
 
 

@@ -131,7 +131,58 @@ class Log(_Event, tag="log", kw_only=True, gc=False):
     fields: dict[str, Any] | None = None
 
 
+class Alert(_Event, tag="alert", kw_only=True, gc=False):
+    """Alertmanager said that an alert fires or has resolved; made of its webhook (``plumbline.alerts``).
+
+    Attributes:
+        incident: the alert and when it began: the same from firing to resolved, another when it comes again.
+        ends_at: when it resolved; None while it fires.
+    """
+
+    incident: str
+    status: Literal["firing", "resolved"]
+    alertname: str
+    severity: str
+    fingerprint: str
+    starts_at: float
+    ends_at: float | None = None
+    model: str | None = None
+    version: str | None = None
+    pipeline: str | None = None
+    owner: str | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    generator_url: str = ""
+    alertmanager_url: str = ""
+    group_key: str = ""
+    receiver: str = ""
+
+
+class Action(_Event, tag="action", kw_only=True, gc=False):
+    """A hook of the catalogue was decided on, is being called, or ended (``plumbline.hooks``).
+
+    Attributes:
+        action_id: incident and hook: there is one action of each hook per incident.
+        result: one of ``names.HOOK_RESULTS`` once it has ended.
+        detail: what the other side said, or why nothing was called.
+        payload: what is sent; only with the decision to call.
+    """
+
+    action_id: str
+    hook: Literal["rollback", "retrain", "freeze"]
+    incident: str
+    phase: Literal["decided", "calling", "ended"]
+    model: str
+    version: str | None
+    alertname: str
+    result: str | None = None
+    detail: str = ""
+    payload: dict[str, Any] | None = None
+
+
 Event = Prediction | Outcome | PipelineEvent | Deployment | Kpi | Log
+# Made by the exporter, never taken from a sender: POST /v1/events answers unknown_type.
+OwnEvent = Alert | Action
 KIND_OF: dict[type, str] = {
     Prediction: "prediction",
     Outcome: "outcome",
@@ -139,6 +190,8 @@ KIND_OF: dict[type, str] = {
     Deployment: "deployment",
     Kpi: "kpi",
     Log: "log",
+    Alert: "alert",
+    Action: "action",
 }
 
 
@@ -171,7 +224,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
         raw: the line as it came, without surrounding white space.
     """
 
-    event: Event
+    event: Event | OwnEvent
     ts: float
     key: int
     identity: int
@@ -181,11 +234,15 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """A parsed body: ``lines == len(events) + len(rejected)``."""
+    """A parsed body: ``lines == len(events) + len(rejected)``.
+
+    ``truncated`` counts alerts that Alertmanager says it left out; no others are ever.
+    """
 
     events: list[Item]
     rejected: list[Rejected]
     lines: int
+    truncated: int = 0
 
 
 _decode_event = msgspec.json.Decoder(Event).decode
@@ -226,9 +283,9 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
         if not line.isascii():
             line.decode()  # unknown fields are stored unread: they must be UTF-8 all the same
     except msgspec.ValidationError as error:
-        return _reason(str(error)), _clip(str(error))
+        return _reason(str(error)), clip(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return "bad_json", _clip(str(error))
+        return "bad_json", clip(str(error))
     try:
         ts = now if event.ts is None else parse_time(event.ts)
         if ts > now + MAX_AHEAD_SECONDS:
@@ -239,7 +296,7 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
         if type(event) is PipelineEvent and event.data_ts is not None:
             parse_time(event.data_ts)
     except (ValueError, OverflowError) as error:
-        return "bad_timestamp", _clip(str(error))
+        return "bad_timestamp", clip(str(error))
     wrong = _CHECKS[type(event)](event) or _wrong_common(event)
     if wrong is not None:
         return wrong
@@ -343,7 +400,7 @@ def _wrong_prediction(e: Prediction) -> tuple[str, str] | None:
 
 def _bad_scores(scores: dict[str, float] | None) -> tuple[str, str] | None:
     for name, p in (scores or {}).items():
-        wrong = _bad_number(f"scores[{_clip(repr(name), 40)}]", p, 0, 1)
+        wrong = _bad_number(f"scores[{clip(repr(name), 40)}]", p, 0, 1)
         if wrong is not None:
             return wrong
     return None
@@ -419,5 +476,6 @@ def _reason(message: str) -> str:
     return "bad_field"
 
 
-def _clip(text: str, limit: int = 300) -> str:
+def clip(text: str, limit: int = 300) -> str:
+    """Return the text, cut off at ``limit`` characters: details are for people and must stay short."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -79,3 +79,20 @@ def batch_log_key(data_batch_id: str) -> int:
 def run_log_key(run_id: str) -> int:
     """Log lines that carry a pipeline's run id."""
     return hash64(b"lu", run_id.encode())
+
+
+@lru_cache(1024)
+def model_alert_key(model: str) -> int:
+    """Alerts about a model, all versions, and the actions of its hooks."""
+    return hash64(b"am", model.encode())
+
+
+@lru_cache(1024)
+def pipeline_alert_key(pipeline: str) -> int:
+    """Alerts about a pipeline."""
+    return hash64(b"ap", pipeline.encode())
+
+
+def incident_key(incident: str) -> int:
+    """Everything about one incident: its alert firing and resolved, and the actions taken."""
+    return hash64(b"ai", incident.encode())

@@ -25,7 +25,9 @@ PREDICTION_FEATURE = "_prediction"
 
 PROBLEMS = ("missing", "wrong_type", "unseen", "out_of_range")
 OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
-EVENT_KINDS = ("prediction", "outcome", "pipeline", "deployment", "kpi", "log")
+# The embedded store keeps a kind by its place here: new ones go to the end. The last two are made by the
+# exporter itself, of what Alertmanager sends and of what its hooks did.
+EVENT_KINDS = ("prediction", "outcome", "pipeline", "deployment", "kpi", "log", "alert", "action")
 REJECT_REASONS = (
     "bad_json",
     "unknown_type",
@@ -45,11 +47,28 @@ CLIENT_DROP_REASONS = (
     "too_large",
     "closed",
 )
-REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error")
+REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error", "bad_webhook")
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
 STAGES = ("production", "canary", "shadow", "retired")
 TASKS = ("binary", "multiclass", "regression")
 SEVERITIES = ("critical", "warning", "info")
+ALERT_STATUSES = ("firing", "resolved")
+HOOKS = ("rollback", "retrain", "freeze")
+# How an action of a hook ended. The first four: the URL was called, or was tried.
+HOOK_RESULTS = (
+    "succeeded",  # answered 2xx (freeze: the evidence is on disk)
+    "refused",  # answered anything else
+    "unreachable",  # no request reached the other side, also when tried again
+    "unknown",  # the request may have arrived: time-out, broken connection, or the exporter ended meanwhile
+    "dry_run",  # would have been called
+    "cooldown",  # the hook of this model was called a short while ago
+    "held",  # the alert's verdict is not to roll back
+    "stale",  # the version is not in production, or the target is not the version before it
+    "resolved",  # the alert resolved before the call
+    "expired",  # decided too long before it could be called
+)
+# Annotation of pages about a model: the version to roll back to; empty or absent = do not roll back.
+ROLLBACK_ANNOTATION = "rollback_version"
 SIGNS = ("positive", "negative")
 ROW_OUTCOMES = ("in", "out", "rejected")
 PIPELINE_OBJECTIVES = ("freshness_seconds", "cadence_seconds", "rows_min", "rows_max")
@@ -356,7 +375,8 @@ PROCESS_MEMORY = Metric(
 # --- the exporter itself ---
 LINES = Metric(
     "plumbline_lines_total", "counter",
-    "Event lines received; equals stored + duplicates + rejected.", (), "Exporter",
+    "Event lines and alerts received, and actions recorded; equals stored + duplicates + rejected.",
+    (), "Exporter",
 )  # fmt: skip
 EVENTS = Metric("plumbline_events_total", "counter", "Events stored, by kind.", ("kind",), "Exporter")
 EVENTS_DUPLICATE = Metric(
@@ -373,8 +393,22 @@ EVENTS_UNKNOWN = Metric(
 )  # fmt: skip
 REQUESTS_REFUSED = Metric(
     "plumbline_requests_refused_total", "counter",
-    "Whole requests refused: too_large, wrong_type, bad_encoding, overloaded, store_error.",
+    "Whole requests refused: too_large, wrong_type, bad_encoding, overloaded, store_error, bad_webhook.",
     ("reason",), "Exporter",
+)  # fmt: skip
+ALERTS = Metric(
+    "plumbline_alerts_total", "counter", "Alerts that Alertmanager sent, each status of an incident once.",
+    ("severity", "status"), "Exporter",
+)  # fmt: skip
+ALERTS_TRUNCATED = Metric(
+    "plumbline_alerts_truncated_total", "counter",
+    "Alerts that Alertmanager left out of its notifications: its receiver's max_alerts is too small.",
+    (), "Exporter",
+)  # fmt: skip
+HOOK_CALLS = Metric(
+    "plumbline_hook_calls_total", "counter",
+    "Actions of the catalogue's hooks by how they ended, dry runs and refusals to act among them.",
+    ("hook", "result"), "Exporter",
 )  # fmt: skip
 INGEST_DURATION = Metric(
     "plumbline_ingest_duration_seconds", "histogram", "Time from a request's arrival to its answer.",
@@ -599,7 +633,9 @@ SELF_ALERTS = ("Watchdog", "ExporterDown", "EventsRejected", "RulesSlow", "Notif
 INHIBITOR_ALERTS = ("ModelInputBroken", "ModelRollout")
 
 DEFAULT_PORT = 9877
+ALERTS_PATH = "/v1/alerts"
 CONTENT_TYPE_NDJSON = "application/x-ndjson"
+CONTENT_TYPE_JSON = "application/json"
 CONTENT_TYPE_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 CONTENT_TYPE_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.catalogue import checks
-from plumbline.catalogue.checks import CHECKS, capacity, models, objectives, people, pipelines, timing
+from plumbline.catalogue.checks import CHECKS, capacity, hooks, models, objectives, people, pipelines, timing
 from plumbline.catalogue.checks.base import Check
 from plumbline.catalogue.load import load_catalogue
 from plumbline.errors import CatalogueError
@@ -123,6 +123,14 @@ CASES = [
     ("slow: 1d", "slow: 5m", "fast-slow", "fast 1h is not shorter than slow 5m"),
     ("scrape_interval: 15s", "scrape_interval: 2m", "short-window", "window 5m spans fewer than 4 scrapes of 2m"),
     ("scrape_interval: 15s", "rule_interval: 5m", "short-window", "look-back of 5m"),
+    ("    kpis: [sales]", "    hooks: {rollback_on: [ModelQualityDecay]}", "hook-alerts", "is no critical alert about a model"),
+    ("    kpis: [sales]", "    hooks: {retrain_on: [ModelQualityDecai]}", "hook-alerts", "did you mean 'ModelQualityDecay'?"),
+    ("    kpis: [sales]", "    hooks: {retrain_on: []}", "hook-alerts", "the list is empty"),
+    ("    kpis: [sales]", "    hooks: {timeout: 5m}", "hook-timeout", "at most 60s"),
+    ("    kpis: [sales]", "    hooks: {timeout: \"0\"}", "hook-timeout", "more than 0"),
+    ("    kpis: [sales]", "    hooks: {retrain_period: 0s}", "hook-timeout", "the period is empty"),
+    ("    kpis: [sales]", "    hooks: {rollback: \"https://ci/x?token=1\"}", "inline-secret", "authorization_file"),
+    ("    kpis: [sales]", "    hooks: {retrain: ci}", "bad-url", "'ci' is no URL"),
     ("evaluation:", "series_budget: {per_model: 100}\nevaluation:", "model-budget", "more than series_budget.per_model = 100"),
     ("evaluation:", "series_budget: {total: 100}\nevaluation:", "total-budget", "more than series_budget.total = 100"),
 ]  # fmt: skip
@@ -151,7 +159,7 @@ def test_each_mistake_is_found_under_its_rule(tmp_path, old, new, rule, message)
 
 
 def test_every_check_is_listed_and_has_a_test_case():
-    modules = (people, models, objectives, pipelines, timing, capacity)
+    modules = (people, models, hooks, objectives, pipelines, timing, capacity)
     written = {
         c.rule for module in modules for _, c in inspect.getmembers(module, lambda o: isinstance(o, Check))
     }

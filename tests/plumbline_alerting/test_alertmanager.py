@@ -20,7 +20,9 @@ def amtool(*args: str | Path) -> str:
 
 
 def goes_to(folder: Path, receivers: str, **labels: str) -> None:
-    """Ask amtool, which ignores times, inhibition and grouping."""
+    """Ask amtool, which ignores times, inhibition and grouping. The exporter gets all but the Watchdog."""
+    if labels["alertname"] != "Watchdog":
+        receivers = f"plumbline-exporter,{receivers}"
     amtool(
         "config", "routes", "test", f"--config.file={folder / 'alerting' / 'alertmanager.yml'}",
         f"--verify.receivers={receivers}", *(f"{k}={v}" for k, v in labels.items()),
@@ -73,9 +75,26 @@ def test_watchdog_goes_first_and_every_minute_to_the_switch(
     goes_to(tmp_path, "dead-man-switch", alertname="Watchdog", severity="info", owner="platform")
 
 
+def test_the_exporter_gets_every_alert_first_and_at_any_hour(root_catalogue: Catalogue) -> None:
+    config = configuration(root_catalogue)
+    route = config["route"]["routes"][1]
+    assert route["receiver"] == "plumbline-exporter"
+    assert route["continue"] is True
+    assert "matchers" not in route
+    receiver = next(r for r in config["receivers"] if r["name"] == "plumbline-exporter")
+    assert receiver["webhook_configs"] == [{"url": "http://localhost:9877/v1/alerts", "send_resolved": True}]
+
+
+def test_a_foreign_alert_still_reaches_a_person(root_catalogue: Catalogue) -> None:
+    """A child that matches hides the root's receiver, and the exporter's matches everything."""
+    last = configuration(root_catalogue)["route"]["routes"][-1]
+    assert last["receiver"] == "platform-ticket"
+    assert "matchers" not in last
+
+
 def test_only_tickets_wait_for_working_hours(root_catalogue: Catalogue) -> None:
     routes = configuration(root_catalogue)["route"]["routes"]
-    for route in routes:
+    for route in routes[:-1]:  # the last takes what has no known owner, and so no hours
         waits = route.get("active_time_intervals", [])
         assert waits == (["working_hours"] if route["receiver"].endswith("-ticket") else [])
 

@@ -14,6 +14,7 @@ from typing import Protocol
 import pytest
 
 from plumbline.errors import StoreError, StoreFull
+from plumbline.names import EVENT_KINDS
 from plumbline.store.base import Store, StoredEvent, Transaction, Waiting
 
 
@@ -85,6 +86,15 @@ class Conformance:
         event = StoredEvent(1, "log", 1.5, 2, 3, (), bytes(range(256)) * 12_000)
         store.write(Transaction(events=[event]))
         assert store.read([1]) == {1: event}
+
+    @pytest.mark.parametrize("kind", EVENT_KINDS)
+    def test_every_kind_of_event_keeps_its_name(self, store: Store, kind: str) -> None:
+        other = row(2, kind="log" if kind != "log" else "kpi")
+        store.write(Transaction(events=[row(1, kind=kind), other]))
+        assert store.read([1]) == {1: row(1, kind=kind)}
+        reader = store.reader()
+        assert reader.scan(kind, 0.0, 9.0) == [row(1, kind=kind)]
+        reader.close()
 
     def test_an_empty_transaction_changes_nothing(self, store: Store) -> None:
         store.write(Transaction(events=[row(1)], state={"a": b"1"}))

@@ -101,10 +101,25 @@ class Serving(_Strict):
 
 
 class Hooks(_Strict):
-    """URLs called once per incident (see POST /v1/alerts)."""
+    """What alerts of the model set off, at most once per incident (docs/alerts-and-hooks.md)."""
 
-    rollback: str | None = None
-    retrain: str | None = None
+    rollback: str | None = Field(None, description="URL called when a page's verdict is to roll back")
+    retrain: str | None = Field(None, description="URL called when the model has decayed")
+    freeze: bool = Field(False, description="keep the evidence of every critical alert in the data folder")
+    rollback_on: tuple[str, ...] = Field(
+        ("ModelQualityCritical", "ModelErrorRateCritical", "ModelLatencyCritical"),
+        description="critical alerts that may call rollback",
+    )
+    retrain_on: tuple[str, ...] = Field(
+        ("ModelQualityDecay", "CalibrationDrift"), description="alerts that call retrain"
+    )
+    dry_run: bool = Field(True, description="only record what would be called; false really calls")
+    cooldown: Duration = Field("1h", description="between two calls of one hook of this model")
+    timeout: Duration = Field("10s", description="for the connection, and for the answer")
+    retrain_period: Duration = Field("90d", description="how much history the retrain hook hands over")
+    authorization_file: str | None = Field(
+        None, description="file that holds the calls' Authorization header, such as: Bearer ..."
+    )
 
 
 class Model(_Strict):
@@ -235,4 +250,3 @@ class Catalogue(_Strict):
     smtp: Smtp | None = None
     processes: dict[Name, Processes] = Field(default_factory=dict)
     host_metrics: bool = Field(True, description="false where node_exporter already runs")
-

@@ -11,6 +11,7 @@ import click
 from plumbline.catalogue.load import load_catalogue
 from plumbline.engine import open_engine
 from plumbline.errors import UsageError
+from plumbline.hooks.runner import HookRunner
 from plumbline.logs import Format, configure_logging
 from plumbline.names import DEFAULT_PORT
 from plumbline.server.run import Exporter, bind, parse_listen
@@ -30,7 +31,7 @@ from plumbline.trace.lookup import Lookup
 )  # fmt: skip
 @click.option(
     "--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
-    help="Folder of the store to read and write; made if absent.",
+    help="Folder of the store to read and write, and of the evidence that hooks freeze; made if absent.",
 )  # fmt: skip
 @click.option(
     "--store", "url", metavar="URL",
@@ -68,8 +69,9 @@ def serve(
     """Take events, count them, and show the counts to Prometheus.
 
     Reads the catalogue, the baselines and the store; writes the store. Serves /metrics, POST /v1/events,
-    /trace/REQUEST_ID, /batch/DATA_BATCH_ID, /-/healthy, /-/ready and a landing page on one port. Ends on
-    SIGTERM or Ctrl-C when everything accepted is stored.
+    POST /v1/alerts (Alertmanager's webhook, which may call the catalogue's hooks), /trace/REQUEST_ID,
+    /batch/DATA_BATCH_ID, /-/healthy, /-/ready and a landing page on one port. Ends on SIGTERM or Ctrl-C when
+    everything accepted is stored.
     """
     configure_logging(cast("Format", log_format), debug)
     host, port = parse_listen(listen, insecure_listen)
@@ -81,12 +83,14 @@ def serve(
     try:
         engine = open_engine(declared, baselines, lambda: open_store(data, url, shard))
         lookup = Lookup(engine.store.reader(), engine.baselines)
+        hooks = HookRunner(engine.actions, declared, engine.store, data, engine.blocks)
         exporter = Exporter(
             declared,
             engine,
             sock,
             data=data if url is None else None,
             lookup=lookup,
+            hooks=hooks,
             queue_events=queue_events,
         )
         code = exporter.run(lambda url: click.echo(f"plumbline listens on {url}"))

@@ -20,6 +20,7 @@ from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
 from plumbline.counting.pipelines import build_pipeline_layout
+from plumbline.engine.actions import Actions
 from plumbline.engine.exposition import Exposition
 from plumbline.engine.ledger import LedgerLayout
 from plumbline.engine.versions import (
@@ -34,6 +35,7 @@ from plumbline.engine.work import Work
 from plumbline.errors import StoreError
 from plumbline.events import Parsed
 from plumbline.expose.block import Block
+from plumbline.hooks.book import decode_book
 from plumbline.layout import build_layout, remap
 from plumbline.store.base import Store, Transaction, Waiting
 from plumbline.store.embedded import EmbeddedStore
@@ -83,6 +85,7 @@ class Engine:
         self.refused: set[Key] = set()  # versions whose baseline the series budget has no room for
         self._retired = 0.0
         self.intent = 0  # grows when deployments or versions change what is exposed beside the counters
+        self.actions = Actions(self)
         self._maturity = {name: m.outcome.maturity_seconds for name, m in catalogue.models.items()}
         self._lock = threading.RLock()  # one writer at a time
         self._shown = threading.Lock()  # held for moments: a scrape never waits for the disk
@@ -148,6 +151,7 @@ class Engine:
         for waiting in self.store.orphans():
             self.orphans.setdefault(waiting.key, []).append(waiting)
         self._exposition = Exposition(self)
+        self.actions.restored(decode_book(state.get("hooks")))
         self._generation = generation
 
     def _follow(self) -> None:
@@ -231,6 +235,18 @@ class Engine:
                 if len(rows) < _TICK_ROWS:
                     return
 
+    def apply(self, change: Callable[[Work], None], now: float) -> None:
+        """Make one change in a transaction of its own, from any thread.
+
+        Raises:
+            StoreError: the store failed; nothing of it was stored.
+        """
+        with self._lock:
+            self._follow()
+            work = Work(self, now)
+            change(work)
+            self._write(work)
+
     def _write(self, work: Work) -> None:
         transaction = work.finish()
         self.store.write(transaction)
@@ -246,6 +262,7 @@ class Engine:
             self.pending = waits
         if work.entries:
             self._retire(work.now)
+        self.actions.committed(work)
 
     def _publish(self, work: Work, transaction: Transaction) -> None:
         """Replace what is shown by what is now durable."""

@@ -6,6 +6,7 @@ as exactly as they do.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -28,6 +29,10 @@ class LedgerLayout:
         self.rejected = _offsets(b.add(names.EVENTS_REJECTED, [(r,) for r in names.REJECT_REASONS]))
         self.unknown = _offsets(b.add(names.EVENTS_UNKNOWN, [(w,) for w in names.UNKNOWN_KINDS]))
         self.refused = _offsets(b.add(names.SERIES_REFUSED, [(m,) for m in models]))
+        severities = (*names.SEVERITIES, names.OTHER)
+        self.alerts = _pairs(b.add(names.ALERTS, _product(severities, names.ALERT_STATUSES)))
+        self.hook_calls = _pairs(b.add(names.HOOK_CALLS, _product(names.HOOKS, names.HOOK_RESULTS)))
+        self.truncated = b.add(names.ALERTS_TRUNCATED, [()]).offset
         self.sections: tuple[Section, ...] = tuple(b.sections)
         self.size = b.size
 
@@ -38,3 +43,11 @@ class LedgerLayout:
 
 def _offsets(section: Section) -> dict[str, int]:
     return {row[0]: section.offset + at for at, row in enumerate(section.labels)}
+
+
+def _pairs(section: Section) -> dict[tuple[str, ...], int]:
+    return {row: section.offset + at for at, row in enumerate(section.labels)}
+
+
+def _product(first: Iterable[str], second: Iterable[str]) -> list[tuple[str, ...]]:
+    return list(itertools.product(first, second))

@@ -15,13 +15,25 @@ import numpy as np
 import structlog
 
 from plumbline import names
+from plumbline.alerts import severity_of
 from plumbline.baseline.artefact import Baseline
 from plumbline.counting.pipelines import count_pipeline
 from plumbline.counting.quality import Judged, count_outcomes
 from plumbline.counting.serving import count_predictions, observe
-from plumbline.engine.versions import Entry, Key, VersionState, encode_schedule, kept_entries, schedule_due
+from plumbline.engine.versions import (
+    Entry,
+    Key,
+    VersionState,
+    encode_schedule,
+    kept_entries,
+    rollback_target,
+    schedule_due,
+    stage_of,
+)
 from plumbline.events import (
     KIND_OF,
+    Action,
+    Alert,
     Deployment,
     Item,
     Kpi,
@@ -31,6 +43,9 @@ from plumbline.events import (
     Prediction,
 )
 from plumbline.expose.block import Exemplar
+from plumbline.hooks.book import encode_book
+from plumbline.hooks.policy import Standing, decide
+from plumbline.keys import hash64, incident_key, model_alert_key
 from plumbline.layout import build_layout, remap
 from plumbline.store.base import StoredEvent, Transaction, Waiting
 from plumbline.values import category_name
@@ -63,6 +78,8 @@ class Work:
         self.pending_gone: set[int] = set()
         self.orphans: dict[int, list[Waiting]] = {}  # by key, added by this transaction
         self.orphans_gone: set[int] = set()
+        self.book = engine.actions.book
+        self.actions: list[Action] = []  # made by this transaction
         self._next = engine.store.last_seq + 1
         self._local: dict[int, list[StoredEvent]] = defaultdict(list)
         self._identities: set[int] = set()
@@ -83,6 +100,7 @@ class Work:
         duplicates = []
         for batch in batches:
             self.ledger[layout.lines] += batch.lines
+            self.ledger[layout.truncated] += batch.truncated
             for line in batch.rejected:
                 self.ledger[layout.rejected[line.reason]] += 1
             count = 0
@@ -126,6 +144,8 @@ class Work:
             self._take_deployment(event, item.ts)
         elif type(event) is Kpi:
             self._take_kpi(event)
+        elif type(event) is Alert:
+            self._take_alert(event)
         self._local[item.key].append(row)
 
     def _unknown(self, what: str, count: int) -> None:
@@ -271,6 +291,59 @@ class Work:
         state.cells[at + (event.value < 0)] += abs(event.value)
         state.cells[state.layout.kpi_events[event.kpi]] += 1
 
+    # --- alerts and the actions they set off ---
+
+    def _take_alert(self, event: Alert) -> None:
+        self.ledger[self.engine.ledger_layout.alerts[severity_of(event), event.status]] += 1
+        if event.status == "resolved":
+            for one in list(self.book.open.values()):
+                if one.action.incident == event.incident and one.phase == "decided":
+                    self.end(one.action.action_id, "resolved", "the alert resolved before the call")
+            return
+        known = self.engine.catalogue.models
+        standing = Standing(names.UNKNOWN)
+        if event.model in known and event.version is not None:
+            entries = self.entries.get(event.model) or self.engine.entries.get(event.model, [])
+            entered = [e.ts for e in entries if e.version == event.version and e.stage == "production"]
+            standing = Standing(
+                stage_of(entries, event.version).stage,
+                rollback_target(entries, event.version),
+                max(entered, default=None),
+            )
+        actions, self.book = decide(event, self.engine.catalogue, standing, self.book, self.now)
+        for action in actions:
+            self._record(action)
+
+    def begin(self, action_id: str) -> None:
+        """Record that an action is about to be called."""
+        action = self.book.open[action_id].action
+        self.book = self.book.calling(action_id)
+        self._record(msgspec.structs.replace(action, phase="calling", payload=None))
+
+    def end(self, action_id: str, result: str, detail: str) -> None:
+        """Record what became of an open action."""
+        action = self.book.open[action_id].action
+        self.book = self.book.ended(action_id)
+        ended = msgspec.structs.replace(action, phase="ended", result=result, detail=detail, payload=None)
+        self._record(ended)
+
+    def _record(self, action: Action) -> None:
+        """Store an action as an event, and count it if it has ended."""
+        layout = self.engine.ledger_layout
+        self.ledger[layout.lines] += 1
+        self.ledger[layout.events["action"]] += 1
+        if action.result is not None:
+            self.ledger[layout.hook_calls[action.hook, action.result]] += 1
+        action = msgspec.structs.replace(action, ts=self.now)
+        identity = hash64(b"h", action.action_id.encode(), action.phase.encode())
+        links = (incident_key(action.incident), model_alert_key(action.model))
+        raw = msgspec.json.encode(action)
+        self.transaction.events.append(
+            StoredEvent(self._next, "action", self.now, identity, identity, links, raw)
+        )
+        self._next += 1
+        self.actions.append(action)
+
     # --- versions ---
 
     def _version(self, model: str, version: str) -> Key:
@@ -359,6 +432,8 @@ class Work:
         t.state["ledger"] = self.ledger.tobytes()
         if self.pipelines is not None and self.pipelines_changed:
             t.state["pipelines"] = self.pipelines.tobytes()
+        if self.book is not self.engine.actions.book:
+            t.state["hooks"] = encode_book(self.book)
         for model, entries in self.entries.items():
             t.state[f"deployments/{model}"] = msgspec.json.encode(entries)
         for (model, version), state in self.versions.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -19,13 +19,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from plumbline.alerts import WebhookError, parse_webhook
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import Overloaded, StoreError
 from plumbline.events import Parsed, parse
 from plumbline.expose.registry import Registry
 from plumbline.expose.self_metrics import SelfMetrics
 from plumbline.expose.text import Renderer
-from plumbline.names import CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_TEXT
+from plumbline.names import ALERTS_PATH, CONTENT_TYPE_JSON, CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_TEXT
 from plumbline.server.body import BodyReader, Held, Refusal
 from plumbline.server.landing import landing_page
 from plumbline.server.negotiate import wants_gzip, wants_openmetrics
@@ -66,6 +67,7 @@ class App:
                 Route("/", self.landing),
                 Route("/metrics", self.scrape),
                 Route("/v1/events", self.ingest, methods=["POST"]),
+                Route(ALERTS_PATH, self.alerts, methods=["POST"]),
                 Route("/-/healthy", self.healthy),
                 Route("/-/ready", self.ready),
                 *self.more,
@@ -104,25 +106,38 @@ class App:
 
     async def ingest(self, request: Request) -> Response:
         """``POST /v1/events``: answered when durable, or refused whole."""
+        return await self._answered(request, self._ingest, 429)
+
+    async def alerts(self, request: Request) -> Response:
+        """``POST /v1/alerts``: Alertmanager's webhook; answered when durable, before any hook is called."""
+        # Alertmanager sends again what was answered 5xx, and nothing else: 429 would lose the alerts.
+        return await self._answered(request, self._alerts, 503)
+
+    async def _answered(
+        self,
+        request: Request,
+        handle: Callable[[Request, Held, float], Awaitable[Response]],
+        busy: int,
+    ) -> Response:
         start = time.perf_counter()
         try:
             with Held(self.bodies) as held:
-                answer = await self._ingest(request, held, start)
+                answer = await handle(request, held, start)
         except ClientDisconnect:
             # Nobody reads this answer; nothing was taken, because the body never came to its end.
             return Response(status_code=400)
         except Refusal as refusal:
+            status = busy if refusal.status == 429 else refusal.status
             self.metrics.refused.add(refusal.reason)
             log.warning(
-                "request refused", status=refusal.status, reason=refusal.reason, remedy=refusal.remedy,
+                "request refused", status=status, reason=refusal.reason, remedy=refusal.remedy,
                 client=request.client.host if request.client else None,
             )  # fmt: skip
             headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
-            if refusal.status == 413:
+            if status == 413:
                 headers["Connection"] = "close"  # the rest of the body may still be on its way
-            answer = JSONResponse(
-                {"error": refusal.reason, "detail": refusal.remedy}, refusal.status, headers=headers
-            )
+            body = {"error": refusal.reason, "detail": refusal.remedy}
+            answer = JSONResponse(body, status, headers=headers)
         self.metrics.ingest.observe(time.perf_counter() - start)
         return answer
 
@@ -133,16 +148,7 @@ class App:
         else:
             parsed, size = self._parse(body, packed)
         held.take(size - len(body) if packed else 0)
-        duplicates = 0
-        if parsed.lines:
-            try:
-                duplicates = await asyncio.wrap_future(self.writer.submit(parsed))
-            except Overloaded as error:
-                raise Refusal(429, "overloaded", str(error), 1) from error
-            except StoreError as error:
-                raise Refusal(
-                    503, "store_error", f"{error}; nothing of this is acknowledged: send it again later", 5
-                ) from error
+        duplicates = await self._commit(parsed)
         log.debug(
             "events", accepted=len(parsed.events), rejected=len(parsed.rejected), duplicates=duplicates,
             bytes=len(body), seconds=round(time.perf_counter() - start, 6),
@@ -153,15 +159,46 @@ class App:
                 "lines rejected", rejected=len(parsed.rejected), of=parsed.lines, first_line=first.line,
                 first_reason=first.reason, first_detail=first.detail,
             )  # fmt: skip
-        return JSONResponse(
-            {
-                "accepted": len(parsed.events),
-                "rejected": [
-                    {"line": r.line, "reason": r.reason, "detail": r.detail} for r in parsed.rejected
-                ],
-                "duplicates": duplicates,
-            }
-        )
+        return JSONResponse(_account(parsed, duplicates, "line"))
+
+    async def _commit(self, parsed: Parsed) -> int:
+        """Return the number of duplicates once the rest is durable."""
+        if not parsed.lines and not parsed.truncated:
+            return 0
+        try:
+            return await asyncio.wrap_future(self.writer.submit(parsed))
+        except Overloaded as error:
+            raise Refusal(429, "overloaded", str(error), 1) from error
+        except StoreError as error:
+            raise Refusal(
+                503, "store_error", f"{error}; nothing of this is acknowledged: send it again later", 5
+            ) from error
+
+    async def _alerts(self, request: Request, held: Held, start: float) -> Response:
+        body, packed = await self.bodies.read(request, held, CONTENT_TYPE_JSON)
+        if packed:
+            raise Refusal(415, "wrong_type", "Alertmanager's webhook comes without Content-Encoding")
+        try:
+            parsed = await run_in_threadpool(parse_webhook, body, time.time())
+        except WebhookError as error:
+            raise Refusal(400, "bad_webhook", str(error)) from error
+        if parsed.lines > self.writer.queue_events:
+            raise Refusal(
+                413, "too_large",
+                f"{parsed.lines} alerts are more than the queue ever holds ({self.writer.queue_events}): "
+                "set max_alerts of the receiver",
+            )  # fmt: skip
+        duplicates = await self._commit(parsed)
+        log.debug("alerts", accepted=len(parsed.events), duplicates=duplicates, truncated=parsed.truncated)
+        if parsed.truncated:
+            log.warning("Alertmanager left alerts out; raise max_alerts", truncated=parsed.truncated)
+        if parsed.rejected:
+            first = parsed.rejected[0]
+            log.warning(
+                "alerts rejected", rejected=len(parsed.rejected), of=parsed.lines, first=first.line,
+                first_reason=first.reason, first_detail=first.detail,
+            )  # fmt: skip
+        return JSONResponse({**_account(parsed, duplicates, "alert"), "truncated": parsed.truncated})
 
     def _parse(self, body: bytes, packed: bool) -> tuple[Parsed, int]:
         plain = self.bodies.unpack(body) if packed else body
@@ -176,9 +213,21 @@ class App:
         return parse(plain, time.time()), len(plain)
 
 
+def _account(parsed: Parsed, duplicates: int, what: str) -> dict[str, object]:
+    """Return what became of a body; ``what`` names the place of a rejection: a line, an alert."""
+    return {
+        "accepted": len(parsed.events),
+        "rejected": [{what: r.line, "reason": r.reason, "detail": r.detail} for r in parsed.rejected],
+        "duplicates": duplicates,
+    }
+
+
 _REMEDIES = {
     404: "there is nothing here; / lists what there is",
-    405: "this path does not take that method; events go by POST to /v1/events, the rest is read by GET",
+    405: (
+        "this path does not take that method; events go by POST to /v1/events, alerts to /v1/alerts, "
+        "the rest is read by GET"
+    ),
 }
 
 

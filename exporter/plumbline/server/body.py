@@ -70,17 +70,25 @@ class BodyReader:
         self.limit = limit
         self.in_flight = 0
 
-    async def read(self, request: Request, held: Held) -> tuple[bytes, bool]:
+    async def read(
+        self, request: Request, held: Held, media_type: str = CONTENT_TYPE_NDJSON
+    ) -> tuple[bytes, bool]:
         """Return the body as sent, and whether it is gzip.
+
+        Args:
+            request: to read.
+            held: where its memory is accounted.
+            media_type: the only one that is taken.
 
         Raises:
             Refusal: 415 wrong type or encoding, 413 too large, 429 too much at once.
         """
         media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media != CONTENT_TYPE_NDJSON:
+        if media != media_type:
+            what = "newline-delimited JSON" if media_type == CONTENT_TYPE_NDJSON else "Alertmanager's webhook"
             raise Refusal(
                 415, "wrong_type",
-                f"send newline-delimited JSON with the header Content-Type: {CONTENT_TYPE_NDJSON} "
+                f"send {what} with the header Content-Type: {media_type} "
                 f"(this request has {media or 'none'!r})",
             )  # fmt: skip
         encoding = request.headers.get("content-encoding", "identity").strip().lower()

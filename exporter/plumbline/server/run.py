@@ -24,6 +24,7 @@ from plumbline.errors import PlumblineError, UsageError
 from plumbline.expose.host import HostCollector, ProcessCollector
 from plumbline.expose.registry import Registry, Source
 from plumbline.expose.self_metrics import SelfMetrics
+from plumbline.hooks.runner import HookRunner
 from plumbline.server.app import App
 from plumbline.server.body import BODY_BYTES, BodyReader
 from plumbline.server.writer import QUEUE_EVENTS, Committer, Writer
@@ -103,6 +104,7 @@ class Exporter:
         sock: bound already.
         data: folder of the store.
         lookup: answers ``/trace`` and ``/batch``; closed at the end.
+        hooks: carries out what alerts set off; started and stopped here.
         queue_events: events that may wait for the store.
         body_bytes: largest request body.
         tick_seconds: how often maturing outcomes are looked for.
@@ -116,6 +118,7 @@ class Exporter:
         *,
         data: Path | None = None,
         lookup: Lookup | None = None,
+        hooks: HookRunner | None = None,
         queue_events: int = QUEUE_EVENTS,
         body_bytes: int = BODY_BYTES,
         tick_seconds: float = 1.0,
@@ -123,6 +126,7 @@ class Exporter:
         self._engine = engine
         self._sock = sock
         self._lookup = lookup
+        self._hooks = hooks
         self._died = False
         self._server: _Server | None = None
         metrics = SelfMetrics(queue_events, time.time(), data)
@@ -159,9 +163,13 @@ class Exporter:
         _survive_signals()
         self.writer.start()
         try:
+            if self._hooks is not None:
+                self._hooks.start()
             self._server.run(sockets=[self._sock])
         finally:
             ended = self.writer.stop()
+            if self._hooks is not None:
+                self._hooks.stop()
             if self._lookup is not None:
                 self._lookup.close()
             if ended:

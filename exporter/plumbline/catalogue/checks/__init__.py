@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from plumbline.catalogue.checks import capacity, models, objectives, people, pipelines, timing
+from plumbline.catalogue.checks import capacity, hooks, models, objectives, people, pipelines, timing
 from plumbline.catalogue.checks.base import Check, Facts, Finding
 from plumbline.catalogue.model import Catalogue
 
@@ -35,6 +35,8 @@ CHECKS: tuple[Check, ...] = (
     objectives.severity_order,
     objectives.never_fires,
     objectives.latency_beyond_buckets,
+    hooks.hook_alerts,
+    hooks.hook_timeout,
     pipelines.unknown_model,
     pipelines.duplicate_stage,
     pipelines.freshness_of_cadence,

@@ -97,6 +97,12 @@ def inline_secret(facts: Facts) -> Found:
         if receiver.webhook is not None and _is_secret(_split(receiver.webhook)):
             message = "the URL carries a secret: put it in a file and name that as webhook_url_file"
             yield (*location, "webhook"), message
+    for name, model in facts.catalogue.models.items():
+        for key in ("rollback", "retrain"):
+            url = getattr(model.hooks, key)
+            if url is not None and _is_secret(_split(url)):
+                message = "the URL carries a secret: put it in a file and name that as authorization_file"
+                yield ("models", name, "hooks", key), message
     switch = facts.catalogue.links.dead_man_switch
     if switch is not None and _is_secret(_split(switch)):
         message = "the URL carries a secret: put it in a file and name that as dead_man_switch_url_file"
