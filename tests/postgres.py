@@ -64,8 +64,10 @@ class Postgres:
 
     def start(self) -> None:
         options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c max_connections=40"
+        # After a crash the server syncs its whole folder: file by file that takes minutes on a busy disk.
+        options += " -c recovery_init_sync_method=syncfs"
         data = str(self.folder / "data")
-        self._run("pg_ctl", "start", "-w", "-s", "-D", data, "-l", str(self.folder / "log"), "-o", options)
+        self._run("pg_ctl", "start", "-w", "-t", "180", "-s", "-D", data, "-l", str(self.folder / "log"), "-o", options)
 
     def stop(self, mode: str = "fast") -> None:
         """Stop; ``immediate`` is PostgreSQL's word for a crash."""

@@ -90,6 +90,7 @@ class Engine:
         self._lock = threading.RLock()  # one writer at a time
         self._shown = threading.Lock()  # held for moments: a scrape never waits for the disk
         self._restore()
+        self._exposition = Exposition(self)
 
     # --- restoring ---
 
@@ -150,7 +151,6 @@ class Engine:
         self.orphans = {}
         for waiting in self.store.orphans():
             self.orphans.setdefault(waiting.key, []).append(waiting)
-        self._exposition = Exposition(self)
         self.actions.restored(decode_book(state.get("hooks")))
         self._generation = generation
 
