@@ -49,7 +49,10 @@ def test_demo_catalogue_is_valid_and_says_how_it_differs(document: dict[str, Any
 
 
 def test_every_window_is_made_of_whole_rule_intervals_and_scrapes() -> None:
-    interval, scrape = parse_duration(EVALUATION["rule_interval"]), parse_duration(EVALUATION["scrape_interval"])
+    interval, scrape = (
+        parse_duration(EVALUATION["rule_interval"]),
+        parse_duration(EVALUATION["scrape_interval"]),
+    )
     assert interval % scrape == 0
     windows = {*EVALUATION["drift"], *EVALUATION["quality"]}
     for window in windows:
@@ -62,9 +65,7 @@ def test_every_window_is_made_of_whole_rule_intervals_and_scrapes() -> None:
     assert set(HISTORY_WINDOWS) <= set(EVALUATION["drift"]) & set(EVALUATION["quality"])
 
 
-def test_only_what_time_and_place_demand_is_changed(
-    source: dict[str, Any], document: dict[str, Any]
-) -> None:
+def test_only_what_time_and_place_demand_is_changed(source: dict[str, Any], document: dict[str, Any]) -> None:
     changed = {key for key in source.keys() | document.keys() if source.get(key) != document.get(key)}
     assert changed == {"evaluation", "time_intervals", "owners", "models", "pipelines", "links", "targets"}
     for name, model in source["models"].items():
@@ -128,7 +129,9 @@ def test_generated_files_point_at_this_runs_ports(document: dict[str, Any], tmp_
     assert "localhost:9099" not in routes
 
 
-def test_history_is_recorded_over_the_long_windows_and_since_deployment_only(source: dict[str, Any], tmp_path: Path) -> None:
+def test_history_is_recorded_over_the_long_windows_and_since_deployment_only(
+    source: dict[str, Any], tmp_path: Path
+) -> None:
     files = recording_rule_files(source, tmp_path)
     recorded = {
         rule["record"]

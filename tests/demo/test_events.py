@@ -199,9 +199,7 @@ def test_predictions_are_the_models_own_on_the_features_sent(history: Events, li
             assert event["prediction"] == ("1" if features["hour"] > 12 else "0")
 
 
-def test_fault_takes_the_weather_of_all_later_flights_and_nothing_else(
-    history: Events, live: Events
-) -> None:
+def test_fault_takes_the_weather_of_all_later_flights_and_nothing_else(history: Events, live: Events) -> None:
     broken_from = midnight(PLAN.fault_from) + PLAN.shift
     seen = Counter()
     for event in of(history + live, "prediction"):

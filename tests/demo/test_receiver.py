@@ -66,7 +66,9 @@ def test_address_that_belongs_to_nobody_is_refused(path: str) -> None:
         read_notification(path, body(alert()), 0.0)
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b'{"alerts": 1}', b'{"alerts": [{"status": "firing"}]}', b"\xff"])
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b'{"alerts": 1}', b'{"alerts": [{"status": "firing"}]}', b"\xff"]
+)
 def test_body_that_is_no_notification_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a notification"):
         read_notification("/flight-ml/page", data, 0.0)
@@ -75,8 +77,14 @@ def test_body_that_is_no_notification_is_refused(data: bytes) -> None:
 def test_posted_alerts_are_kept_recorded_and_shown_in_order(
     receiver: Receiver, tmp_path: Path, seen: list[Notice]
 ) -> None:
-    assert post(receiver, "/flight-ml/page", body(alert(feature="temp"), alert(feature="dewp"))).status_code == 200
-    assert post(receiver, "/weather-data/ticket", body(alert("resolved", owner="weather-data"))).status_code == 200
+    assert (
+        post(receiver, "/flight-ml/page", body(alert(feature="temp"), alert(feature="dewp"))).status_code
+        == 200
+    )
+    assert (
+        post(receiver, "/weather-data/ticket", body(alert("resolved", owner="weather-data"))).status_code
+        == 200
+    )
     found = [(n.owner, n.kind, n.status, n.labels.get("feature")) for n in receiver.notices]
     assert found == [
         ("flight-ml", "page", "firing", "temp"),
