@@ -16,17 +16,18 @@ from plumbline.demo.stage import Settings, _own_folder
 from plumbline.errors import UsageError
 
 # Sleeps; a path on its command line makes it look like a server of that folder.
-SLEEP = "import time; time.sleep(60)"
+SLEEP = "import time; print(flush=True); time.sleep(60)"
 
 
 @contextmanager
 def sleeper(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-c", SLEEP, *arguments])
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait(10)
+    with subprocess.Popen([sys.executable, "-c", SLEEP, *arguments], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()  # it runs: just after the start its command line reads as empty
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.fixture
