@@ -30,6 +30,10 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     help="Days at their end with a broken weather feed.",
 )  # fmt: skip
 @click.option(
+    "--history-days", type=click.IntRange(1, 300),
+    help="Days of history before them; fewer load faster  [default: all since April].",
+)  # fmt: skip
+@click.option(
     "--minutes", type=click.FloatRange(1.0, 600.0), default=4.0, show_default=True,
     help="How long the replay takes.",
 )  # fmt: skip
@@ -50,6 +54,7 @@ def demo(
     leave: bool,
     days: int,
     fault_days: int,
+    history_days: int | None,
     minutes: float,
     work_dir: Path,
     history_step: float,
@@ -68,7 +73,15 @@ def demo(
 
     signal.signal(signal.SIGTERM, _terminated)
     settings = Settings(
-        catalogue, work_dir.resolve(), days, fault_days, minutes, history_step, rule_step, seed
+        catalogue,
+        work_dir.resolve(),
+        days,
+        fault_days,
+        history_days,
+        minutes,
+        history_step,
+        rule_step,
+        seed,
     )
     stay = not (leave or os.environ.get("DEMO_EXIT", "") not in ("", "0"))
     ctx.exit(0 if run(settings, Screen(), stay=stay) else 1)

@@ -81,17 +81,35 @@ def midnight(day: date) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(ZONE)).timestamp()
 
 
-def make_plan(days: int, fault_days: int, now: float, keep_away: float) -> Plan:
+def make_plan(
+    days: int, fault_days: int, now: float, keep_away: float, history_days: int | None = None
+) -> Plan:
     """Return the plan whose history, moved by whole days, ends at least ``keep_away`` seconds before now.
 
+    Args:
+        days: days to replay.
+        fault_days: days at their end without weather.
+        now: epoch seconds.
+        keep_away: seconds between the end of history and now, at least.
+        history_days: days of history before the replay; without it all that follow the reference.
+
     Raises:
-        UsageError: if the replay would begin before any history, or break before it begins.
+        UsageError: if the flights do not reach so far back, or the feed would break before the replay.
     """
+    earliest = date.fromisoformat(REFERENCE_UNTIL)
     live_from = LIVE_UNTIL - timedelta(days=days)
-    history_from = date.fromisoformat(REFERENCE_UNTIL)
     fault_from = LIVE_UNTIL - timedelta(days=fault_days)
-    if not history_from < live_from < fault_from < LIVE_UNTIL:
-        raise UsageError(f"the replay can have 2 to {(LIVE_UNTIL - history_from).days - 1} days, not {days}")
+    history_from = earliest if history_days is None else live_from - timedelta(days=history_days)
+    most = (LIVE_UNTIL - earliest).days - 1
+    if not 2 <= days <= most:
+        raise UsageError(f"the replay can have 2 to {most} days, not {days}")
+    if not live_from < fault_from < LIVE_UNTIL:
+        raise UsageError(f"the feed can be broken on 1 to {days - 1} of {days} days, not on {fault_days}")
+    if not earliest <= history_from < live_from:
+        raise UsageError(
+            f"before {days} days of replay the history can have 1 to {(live_from - earliest).days} days, "
+            f"not {history_days}"
+        )
     shift = (now - keep_away - midnight(live_from)) // DAY * DAY
     return Plan(history_from, live_from, LIVE_UNTIL, fault_from, shift)
 

