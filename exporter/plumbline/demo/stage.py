@@ -353,9 +353,7 @@ def _stay(prepared: Prepared, settings: Settings, screen: Screen) -> None:
     screen.step("Look around; Ctrl-C stops everything")
     screen.say(f"{links.exporter}/          the exporter: its metrics, its health")
     screen.say(f"{links.prometheus}/alerts    which alerts fired, with their numbers")
-    screen.say(
-        f"{links.prometheus}/graph?g0.expr=feature%3Aml_feature_psi%3Asum_7d&g0.tab=0&g0.range_input=40w"
-    )
+    screen.say(f"{links.prometheus}/graph?g0.expr=feature%3Aml_feature_psi%3Asum_7d&g0.tab=0&g0.range_input=40w")
     screen.say("                              a year of drift, every feature")
     screen.say(f"{links.alertmanager}/         who was called, grouped and inhibited")
     if shutil.which("grafana") or shutil.which("grafana-server"):
