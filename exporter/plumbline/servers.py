@@ -69,31 +69,60 @@ def run_program(command: Sequence[str | Path], timeout: float = 600.0) -> str:
     return done.stdout
 
 
-def free_port(preferred: int | None = None) -> int:
-    """Return a TCP port on loopback that is free now: the preferred one, or any."""
-    for port in (preferred, 0):
-        if port is None:
-            continue
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+def free_port() -> int:
+    """Return a TCP port on loopback that is free now, for a server that starts at once."""
+    with HeldPorts({"any": 0}) as held:
+        return held.ports["any"]
+
+
+class HeldPorts:
+    """Ports on loopback that nobody else can take until they are released; a context manager.
+
+    Work that takes minutes lies between writing the ports into files and starting the servers. A port
+    that was only found free could be another program's by then.
+
+    Args:
+        preferred: the wish for each name; where it is taken, any free port is held instead.
+
+    Attributes:
+        ports: the port held for each name, all different.
+    """
+
+    def __init__(self, preferred: Mapping[str, int]) -> None:
+        self._sockets: list[socket.socket] = []
+        try:
+            self.ports = {name: self._hold(wish) for name, wish in preferred.items()}
+        except BaseException:
+            self.release()
+            raise
+
+    def _hold(self, preferred: int) -> int:
+        for port in (preferred, 0):
+            held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             # As servers do, so that a connection still in TIME_WAIT does not count as taken.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((LOOPBACK, port))
+                held.bind((LOOPBACK, port))
+                held.listen()  # with SO_REUSEADDR, a socket that only is bound keeps nobody out
             except OSError:
+                held.close()
                 continue
-            return int(probe.getsockname()[1])
-    raise ToolError("no free TCP port on 127.0.0.1")
+            self._sockets.append(held)
+            return int(held.getsockname()[1])
+        raise ToolError(f"no free TCP port on {LOOPBACK}")
 
+    def release(self) -> None:
+        """Let the ports go, for the servers that start now."""
+        while self._sockets:
+            self._sockets.pop().close()
 
-def free_ports(preferred: Mapping[str, int]) -> dict[str, int]:
-    """Return a free port for each name, all different, the preferred one where it is free."""
-    ports: dict[str, int] = {}
-    for name, wish in preferred.items():
-        port = free_port(wish)
-        while port in ports.values():
-            port = free_port()
-        ports[name] = port
-    return ports
+    def __enter__(self) -> HeldPorts:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
 
 
 class Server:

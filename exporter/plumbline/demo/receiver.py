@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from plumbline.errors import ToolError
 from plumbline.servers import LOOPBACK
 
 _LARGEST = 4 * 1024 * 1024
@@ -89,6 +90,9 @@ class Receiver:
         port: on loopback.
         record: file that every notice is appended to, one JSON object per line.
         watch: called with each notice, in a thread of the server.
+
+    Raises:
+        ToolError: if the port is taken.
     """
 
     def __init__(self, port: int, record: Path, watch: Callable[[Notice], None] | None = None) -> None:
@@ -115,7 +119,10 @@ class Receiver:
             def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing: the terminal belongs to the notices."""
 
-        self._server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+        try:
+            self._server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+        except OSError as error:
+            raise ToolError(f"the receiver cannot listen on {LOOPBACK}:{port}: {error.strerror}") from error
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="receiver", daemon=True)
 

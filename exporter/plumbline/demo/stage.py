@@ -37,10 +37,18 @@ from plumbline.engine import open_engine
 from plumbline.errors import StoreError, UsageError
 from plumbline.names import DEFAULT_PORT
 from plumbline.replay import Due, ReplayReport, Sender, replay, schedule
-from plumbline.servers import Server, find_program, free_ports
+from plumbline.servers import HeldPorts, Server, find_program
 
 _MARK = "plumbline-demo"
 _LOCK = "lock"
+# The usual ones where they are free.
+_PORTS = {
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "exporter": DEFAULT_PORT,
+    "receiver": 9099,
+    "grafana": 3000,
+}
 _SETTLE_SECONDS = 45.0  # for the last outcomes to mature and the last notices to be sent
 
 
@@ -100,9 +108,10 @@ def run(settings: Settings, screen: Screen, *, stay: bool) -> bool:
     """
     for program in ("prometheus", "promtool", "alertmanager"):
         find_program(program)
-    with _own_folder(settings.work, screen):
-        prepared = _prepare(settings, screen)
+    with _own_folder(settings.work, screen), HeldPorts(_PORTS) as held:
+        prepared = _prepare(settings, Ports(**held.ports), screen)
         _load_history(settings, prepared, screen)
+        held.release()
         with (
             Receiver(prepared.ports.receiver, settings.work / "notices.ndjson", screen.notice) as receiver,
             Stack(settings.work, prepared.ports) as stack,
@@ -145,7 +154,7 @@ def _own_folder(work: Path, screen: Screen) -> Iterator[None]:
         yield
 
 
-def _prepare(settings: Settings, screen: Screen) -> Prepared:
+def _prepare(settings: Settings, ports: Ports, screen: Screen) -> Prepared:
     work = settings.work
     document = configuration.read_document(settings.catalogue)
     production = Catalogue.model_validate(document)
@@ -179,16 +188,6 @@ def _prepare(settings: Settings, screen: Screen) -> Prepared:
     moved = round(plan.shift / DAY)
     screen.say(f"all times are moved by {moved} days, so that history has matured before now")
 
-    found = free_ports(
-        {
-            "prometheus": 9090,
-            "alertmanager": 9093,
-            "exporter": DEFAULT_PORT,
-            "receiver": 9099,
-            "grafana": 3000,
-        }
-    )
-    ports = Ports(**found)
     catalogue = configuration.write_catalogue(
         configuration.demo_document(document, ports, settings.speed),
         settings.catalogue, settings.speed, work / "plumbline.yaml",
