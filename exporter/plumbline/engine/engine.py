@@ -134,7 +134,8 @@ class Engine:
                 old_names, _, old_cells, schedule = saved[key]
                 same = old_names == layout.cell_names()
                 cells = old_cells.copy() if same else remap(old_names, old_cells, layout)
-            state_ = VersionState(layout, known, cells, schedule, 1)
+            shown = self.versions.get(key)  # read again: what was rendered under its generation is stale
+            state_ = VersionState(layout, known, cells, schedule, shown.generation + 1 if shown else 1)
             room = self.catalogue.series_budget.per_model - self.series_of(key[0])
             if key in saved or key[1] == names.UNKNOWN or state_.series <= room:
                 self.versions[key] = state_
