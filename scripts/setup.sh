@@ -104,8 +104,12 @@ install_debian() {
         fail "apt-get could not install: ${packages[*]}"
     for package in prometheus prometheus-alertmanager postgresql; do
         # Nor shall they start at the next boot; only those that this run has installed.
-        if [[ " ${packages[*]} " == *" $package "* ]] && has systemctl; then
+        [[ " ${packages[*]} " == *" $package "* ]] || continue
+        if has systemctl; then
             as_root systemctl disable --now "$package" >/dev/null 2>&1 || true # no systemd is running here
+        else
+            # No systemd yet: removes the links of both System V init and a systemd that comes later.
+            as_root update-rc.d "$package" disable >/dev/null 2>&1 || true
         fi
     done
     allow_services
