@@ -122,11 +122,8 @@ def test_ids_are_made_where_none_or_no_good_ones_came(url: str, headers: dict[st
 def test_each_request_has_ids_of_its_own_and_one_access_line(url: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "plumbline.access"):
         seen = {requests.get(url + "/ids?secret=1", timeout=5).json()["request_id"] for _ in range(3)}
-        end = time.monotonic() + 5
-        while len(access(caplog)) < 3 and time.monotonic() < end:
-            time.sleep(0.01)
+        lines = access(caplog, 3)
     assert len(seen) == 3
-    lines = access(caplog)
     assert len(lines) == 3
     fields = lines[0].__dict__
     assert fields["http.response.status_code"] == 200
@@ -136,14 +133,20 @@ def test_each_request_has_ids_of_its_own_and_one_access_line(url: str, caplog: p
     assert "secret" not in lines[0].getMessage()
 
 
-def access(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    return [r for r in caplog.records if r.name == "plumbline.access"]
+def access(caplog: pytest.LogCaptureFixture, expected: int) -> list[logging.LogRecord]:
+    """The access lines; the server writes them after its answer, so the client may have to wait."""
+    end = time.monotonic() + 5
+    while True:
+        lines = [r for r in caplog.records if r.name == "plumbline.access"]
+        if len(lines) >= expected or time.monotonic() > end:
+            return lines
+        time.sleep(0.01)
 
 
 def test_a_failing_application_is_an_error_line_with_its_type(url: str, caplog: pytest.LogCaptureFixture, capfd: Any) -> None:
     with caplog.at_level(logging.INFO, "plumbline.access"):
         assert requests.get(url + "/error", timeout=5).status_code == 500
-    (line,) = access(caplog)
+        (line,) = access(caplog, 1)
     assert line.levelno == logging.ERROR
     assert line.__dict__["error.type"] == "ZeroDivisionError"
     assert line.__dict__["http.response.status_code"] == 500
