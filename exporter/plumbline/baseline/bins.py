@@ -59,8 +59,13 @@ def bin_numeric(values: Floats, bins: FeatureBins | NumericBins) -> Codes:
         Shape (n,): 0 = below the reference's minimum (so is -inf), K-2 = above its maximum (so is
         +inf), K-1 = missing; in between, the first bin whose upper end is not less than the value.
     """
-    codes = np.searchsorted(np.asarray(bins.uppers, dtype=np.float64), values, side="left")
-    codes[np.isnan(values)] = len(bins.uppers) + 1
+    return codes_between(values, np.asarray(bins.uppers, dtype=np.float64))
+
+
+def codes_between(values: Floats, uppers: Floats) -> Codes:
+    """Return what ``bin_numeric`` does, for upper ends that are an array already (the hot path)."""
+    codes = np.searchsorted(uppers, values, side="left")
+    codes[np.isnan(values)] = len(uppers) + 1
     return codes
 
 

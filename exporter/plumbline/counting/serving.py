@@ -8,6 +8,7 @@ from operator import itemgetter
 import numpy as np
 import numpy.typing as npt
 
+from plumbline.baseline.bins import codes_between
 from plumbline.events import Prediction, Value
 from plumbline.layout import FeatureSlot, QualityCells, Section, VersionLayout
 from plumbline.values import category_name
@@ -120,9 +121,8 @@ def _numeric_codes(
     problems[_MISSING] += missing.sum() - problems[_WRONG_TYPE]
     if slot.uppers is None:
         return None
-    codes = np.searchsorted(slot.uppers, values, side="left")
+    codes = codes_between(values, slot.uppers)
     above = len(slot.uppers)
-    codes[missing] = above + 1
     problems[_OUT_OF_RANGE] += int(((codes == 0) | (codes == above)).sum())
     return codes
 
