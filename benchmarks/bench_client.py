@@ -56,7 +56,8 @@ def measure(mode: str, events: int, gap: float) -> np.ndarray:
 
 def main() -> int:
     """Measure every mode and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    style = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=style)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--gap", type=float, default=0.0, help="mean seconds between calls  [default: 0]")
     given = parser.parse_args()
