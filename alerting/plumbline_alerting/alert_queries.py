@@ -12,11 +12,14 @@ from textwrap import indent
 from plumbline import names
 from plumbline.baseline.peaks import FEWEST_ROWS
 from plumbline.units import format_duration, parse_duration
-from plumbline_alerting.promql import FEATURE, MV, WHOLE, one_of, quoted
+from plumbline_alerting.promql import FEATURE, MV, largest, one_of, quoted
 from plumbline_alerting.scene import JOB_ALERTMANAGER, JOB_EXPORTER, JOB_PROMETHEUS, Scene
+from plumbline_alerting.significance import sigmas
+from plumbline_alerting.sized import FAST, SLOW
 
 SIGMAS = 3  # a loss counts from this many max(baseline's standard deviation, standard error)
-FAST_SAMPLES = 30  # in the fast window a normal approximation suffices: the slow one holds the proof
+SETTLED_PARTS, SETTLED_RATIO = 12, 0.75  # of a window, to have been observed before a ticket
+RECOVERED_SIGMAS = 2  # by which the fast window must beat the objective to end a page
 BROKEN_SAMPLES = FEWEST_ROWS
 ERRORS_MINIMUM = 5
 LATENCY_SAMPLES = 100  # below this a 99th percentile is one request
@@ -53,33 +56,24 @@ def _increase(metric: names.Metric, window: str) -> str:
     return names.R_INCREASES[metric.name].over(window)
 
 
-def _known_well(window: str, samples: str) -> str:
-    """Enough outcomes, and not only the early, flattering ones."""
-    n = f"max by ({MV}) ({names.R_QUALITY_SAMPLES.over(window)}{{{WHOLE}}})"
-    coverage = f"max by ({MV}) ({names.R_COVERAGE.over(window)})"
-    return (
-        f"and on ({MV}) {n} >= on ({MV}) {samples}\n"
-        f"and on ({MV}) {coverage} >= on ({MV}) {objective(names.OBJECTIVE_COVERAGE)}"
-    )
+def _covered(role: str) -> str:
+    """Not only the early, flattering outcomes; that there are enough is in the role's window."""
+    coverage = f"max by ({MV}) ({names.R_COVERAGE.over(role)})"
+    return f"and on ({MV}) {coverage} >= on ({MV}) {objective(names.OBJECTIVE_COVERAGE)}"
 
 
-def quality_worse(window: str, severity: str, samples: str, proof: str) -> str:
-    """Worse than the objective, and than the baseline by more than noise, on enough outcomes.
+def settled(window: str) -> str:
+    """The version has been observed for most of the window, so that it holds what such windows hold.
 
-    Args:
-        window: of the quality.
-        severity: of the objective.
-        samples: least number of outcomes, as PromQL.
-        proof: condition that the loss is no noise: ``_unnatural`` or ``_significant``.
+    The baseline's spread is that of whole blocks. The first day of a new version, or the day after a long
+    outage, strays as days do: further than weeks. Tickets wait; pages about quality do not.
     """
-    by = f"{MV}, metric"
-    value = f"max by ({by}) ({names.R_QUALITY.over(window)}{{{WHOLE}, metric=~%s}})"
-    bound = f'max by ({by}) ({names.OBJECTIVE.name}{{severity="{severity}"}})'
-    up, down = _directions()
-    return (
-        f"(\n  {value % up} < on ({by}) {bound}\n  or\n  {value % down} > on ({by}) {bound}\n)\n"
-        f"and on ({by}) {proof}\n" + _known_well(window, samples)
-    )
+    step = format_duration(max(1.0, parse_duration(window) // SETTLED_PARTS))
+    seen = f"count_over_time((max by ({MV}) ({_INFO}))[{window}:{step}])"
+    return f"and on ({MV}) {seen} >= {SETTLED_RATIO * SETTLED_PARTS:g}"
+
+
+_BY_METRIC = f"{MV}, metric"
 
 
 def _directions() -> tuple[str, str]:
@@ -91,43 +85,55 @@ def _directions() -> tuple[str, str]:
     return up, down
 
 
-def _unnatural(window: str) -> str:
-    """The loss is beyond sampling and beyond what the baseline's own blocks vary: a page needs both."""
-    loss = f"max by ({MV}, metric) ({names.R_QUALITY_LOSS.over(window)}{{{WHOLE}}})"
-    return f"{loss} > {SIGMAS}"
+def quality_worse(severity: str, z: float) -> str:
+    """Worse than the objective, and than the baseline by more than noise, over the slow window.
 
+    Noise is the larger of two: sampling at this n, and what the baseline's own blocks vary.
 
-def _significant(window: str) -> str:
-    """The loss is beyond sampling at this n; for metrics without a standard error, the baseline's spread.
-
-    A warning objective is a bound that a person chose. That blocks of the baseline cross it now and then
-    is no reason to be silent when it is crossed, only that this window has too few outcomes to tell.
+    Args:
+        severity: of the objective.
+        z: how many times the noise.
     """
-    by = f"{MV}, metric"
-    known = f"max by ({by}) ({names.BASELINE_QUALITY.name}{{metric=~%s}})"
-    value = f"max by ({by}) ({names.R_QUALITY.over(window)}{{{WHOLE}, metric=~%s}})"
-    error = f"max by ({by}) ({names.R_QUALITY_STDERR.over(window)}{{{WHOLE}}})"
-    spread = f"max by ({by}) ({names.BASELINE_QUALITY_STDDEV.name})"
+    value = f"max by ({_BY_METRIC}) ({names.R_QUALITY.over(SLOW)}{{metric=~%s}})"
+    bound = f'max by ({_BY_METRIC}) ({names.OBJECTIVE.name}{{severity="{severity}"}})'
+    loss = f"max by ({_BY_METRIC}) ({names.R_QUALITY_LOSS.over(SLOW)})"
     up, down = _directions()
     return (
-        f"(\n  (\n    {known % up} - {value % up}\n    or\n    {value % down} - {known % down}\n  )\n"
-        f"  > on ({by}) {SIGMAS} * ({error} or {spread})\n)"
+        f"(\n  {value % up} < on ({_BY_METRIC}) {bound}\n"
+        f"  or\n  {value % down} > on ({_BY_METRIC}) {bound}\n)\n"
+        f"and on ({_BY_METRIC}) {loss} > {z:g}\n" + _covered(SLOW)
+    )
+
+
+def _recovered(severity: str) -> str:
+    """The fast window proves that the objective is met again.
+
+    Proof, not appearance: of 48 outcomes a share strays by 7% in either direction, and an alarm that ended
+    and came back with every such wave would be many pages for one incident.
+    """
+    value = f"max by ({_BY_METRIC}) ({names.R_QUALITY.over(FAST)}{{metric=~%s}})"
+    error = f"max by ({_BY_METRIC}) ({names.R_QUALITY_STDERR.over(FAST)})"
+    spread = f"max by ({_BY_METRIC}) ({names.BASELINE_QUALITY_STDDEV.name})"
+    bound = f'max by ({_BY_METRIC}) ({names.OBJECTIVE.name}{{severity="{severity}"}})'
+    up, down = _directions()
+    noise = f"on ({_BY_METRIC}) {RECOVERED_SIGMAS} * ({error} or {spread})"
+    return (
+        f"({value % up} - {noise}) > on ({_BY_METRIC}) {bound}\n"
+        f"or\n({value % down} + {noise}) < on ({_BY_METRIC}) {bound}"
     )
 
 
 def model_quality_critical(scene: Scene) -> str:
-    """Proven over the slow window and still so in the fast one."""
-    samples = objective(names.OBJECTIVE_SAMPLES)
-    slow = quality_worse(scene.slow, "critical", samples, _unnatural(scene.slow))
-    few = f"clamp_max({samples}, {FAST_SAMPLES})"
-    fast = quality_worse(scene.fast, "critical", few, _unnatural(scene.fast))
-    return owned(f"{slow}\nand on ({MV}, metric) (\n{indent(fast, '  ')}\n)")
+    """Proven over the slow window, and the fast one does not prove that it is over."""
+    slow = quality_worse("critical", SIGMAS)
+    recovered = indent(_recovered("critical"), "  ")
+    return owned(f"{slow}\n{_covered(FAST)}\nunless on ({_BY_METRIC}) (\n{recovered}\n)")
 
 
 def model_quality_decay(scene: Scene) -> str:
-    """Past the warning objective over the slow window, by more than sampling explains."""
-    samples = objective(names.OBJECTIVE_SAMPLES)
-    return owned(quality_worse(scene.slow, "warning", samples, _significant(scene.slow)))
+    """Past the warning objective over the slow window."""
+    worse = quality_worse("warning", sigmas(scene.slow, sides=1))
+    return owned(f"{worse}\n{settled(scene.slow)}")
 
 
 def model_error_rate_critical(scene: Scene) -> str:
@@ -198,17 +204,20 @@ def drift(scene: Scene, pseudo: bool) -> str:
     matcher = f'feature{"=~" if pseudo else "!~"}"{names_of}"'
     psi = f"max by ({FEATURE}) ({names.R_PSI.over(scene.drift)}{{{matcher}}})"
     bound = f"max by ({FEATURE}) ({names.R_PSI_THRESHOLD.over(scene.drift)})"
-    return owned(f"{psi} > on ({FEATURE}) {bound}")
+    return owned(f"{psi} > on ({FEATURE}) {bound}\n{settled(scene.drift)}")
 
 
 def calibration_drift(scene: Scene) -> str:
-    """Scores no longer mean what they meant in the baseline."""
-    gap = f"max by ({MV}) ({names.R_CALIBRATION_GAP.over(scene.slow)})"
-    error = f"max by ({MV}) ({names.R_CALIBRATION_STDERR.over(scene.slow)})"
-    return owned(
-        f"(abs({gap}) > on ({MV}) clamp_min({SIGMAS} * {error}, {CALIBRATION_FLOOR}))\n"
-        + _known_well(scene.slow, objective(names.OBJECTIVE_SAMPLES))
+    """Scores no longer mean what they meant in the baseline, by more than the baseline's blocks vary."""
+    gap = f"max by ({MV}) ({names.R_CALIBRATION_GAP.over(SLOW)})"
+    noise = largest(
+        MV,
+        f"max by ({MV}) ({names.R_CALIBRATION_STDERR.over(SLOW)})",
+        f"max by ({MV}) ({names.BASELINE_CALIBRATION_SPREAD.name})",
     )
+    z = sigmas(scene.slow, sides=2)
+    moved = f"(abs({gap}) > on ({MV}) clamp_min({z:g} * {noise}, {CALIBRATION_FLOOR}))"
+    return owned(f"{moved}\n{_covered(SLOW)}\n{settled(scene.slow)}")
 
 
 def outcomes_late(scene: Scene) -> str:

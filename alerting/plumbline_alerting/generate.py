@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import GeneratedFile
-from plumbline_alerting import alertmanager, alerts, drift, prometheus, quality, serving
+from plumbline_alerting import alertmanager, alerts, drift, prometheus, quality, serving, sized
 from plumbline_alerting.model import Group, rule_file, to_yaml
 from plumbline_alerting.windows import drift_windows, life_window, quality_windows
 
@@ -58,5 +58,6 @@ def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:
                 )
                 for w in quality_windows(evaluation)
             ]
+            + [sized.group(catalogue)]
         ),
     )

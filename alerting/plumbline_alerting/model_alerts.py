@@ -8,7 +8,8 @@ from plumbline import names
 from plumbline_alerting import alert_queries as queries
 from plumbline_alerting.maker import VALUE, Maker
 from plumbline_alerting.model import Rule
-from plumbline_alerting.promql import WHOLE
+from plumbline_alerting.significance import sigmas
+from plumbline_alerting.sized import FAST, SLOW
 from plumbline_alerting.templates import MODEL, ask
 
 WHO = "{{ $labels.model }} {{ $labels.version }}"
@@ -17,20 +18,24 @@ MV_OF = "model=%q, version=%q"
 
 def quality(make: Maker) -> Iterable[Rule]:
     """Quality against the outcome."""
-    slow, fast = make.scene.slow, make.scene.fast
+    fast = make.scene.fast
 
-    def numbers(severity: str, window: str) -> str:
+    def window(role: str) -> str:
+        seconds = f"max({names.R_QUALITY_WINDOW.over(role)}{{{MV_OF}}})"
+        return ask(seconds, *MODEL, unit="humanizeDuration")
+
+    def numbers(severity: str) -> str:
         bound = f"max({names.OBJECTIVE.name}{{{MV_OF}, metric=%q, severity=`{severity}`}})".replace("`", '"')
         known = f"max({names.BASELINE_QUALITY.name}{{{MV_OF}, metric=%q}})"
-        loss = f"max({names.R_QUALITY_LOSS.over(window)}{{{MV_OF}, metric=%q, {WHOLE}}})"
-        n = f"max({names.R_QUALITY_SAMPLES.over(window)}{{{MV_OF}, {WHOLE}}})"
+        loss = f"max({names.R_QUALITY_LOSS.over(SLOW)}{{{MV_OF}, metric=%q}})"
         of = (*MODEL, "metric")
         return (
             f"objective {ask(bound, *of)}, baseline {ask(known, *of)}, "
-            f"{ask(loss, *of)} standard errors worse, n = {ask(n, *MODEL, unit='humanize')} outcomes"
+            f"{ask(loss, *of)} times its noise worse, n = {outcomes} outcomes"
         )
 
-    now = f"max({names.R_QUALITY.over(fast)}{{{MV_OF}, metric=%q, {WHOLE}}})"
+    outcomes = ask(f"max({names.R_QUALITY_SAMPLES.over(SLOW)}{{{MV_OF}}})", *MODEL, unit="humanize")
+    now = f"max({names.R_QUALITY.over(FAST)}{{{MV_OF}, metric=%q}})"
     yield from make.alert(
         "ModelQualityCritical",
         queries.model_quality_critical(make.scene),
@@ -38,8 +43,8 @@ def quality(make: Maker) -> Iterable[Rule]:
         severity="critical",
         summary="A model's quality has fallen below its critical objective.",
         description=(
-            f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {slow} and "
-            f"{ask(now, *MODEL, 'metric')} over {fast} ({numbers('critical', slow)})."
+            f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {window(SLOW)} and "
+            f"{ask(now, *MODEL, 'metric')} over {window(FAST)} ({numbers('critical')})."
         ),
         dashboard="quality",
         variables=MODEL,
@@ -51,23 +56,25 @@ def quality(make: Maker) -> Iterable[Rule]:
         severity="warning",
         summary="A model's quality is below its warning objective.",
         description=(
-            f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {slow} ({numbers('warning', slow)})."
+            f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {window(SLOW)} ({numbers('warning')})."
         ),
         dashboard="quality",
         variables=MODEL,
     )
-    error = f"max({names.R_CALIBRATION_STDERR.over(slow)}{{{MV_OF}}})"
-    n = f"max({names.R_QUALITY_SAMPLES.over(slow)}{{{MV_OF}, {WHOLE}}})"
+    error = f"max({names.R_CALIBRATION_STDERR.over(SLOW)}{{{MV_OF}}})"
+    spread = f"max({names.BASELINE_CALIBRATION_SPREAD.name}{{{MV_OF}}})"
     yield from make.alert(
         "CalibrationDrift",
         queries.calibration_drift(make.scene),
+        keep=fast,
         severity="warning",
         summary="A model's scores no longer mean what they meant in the baseline.",
         description=(
-            f"Over {slow} the share of positives of {WHO} is {VALUE} away from what the baseline "
+            f"Over {window(SLOW)} the share of positives of {WHO} is {VALUE} away from what the baseline "
             f"expects at the same scores (threshold {queries.CALIBRATION_FLOOR:g} and "
-            f"{queries.SIGMAS} standard errors of {ask(error, *MODEL)}, "
-            f"n = {ask(n, *MODEL, unit='humanize')} outcomes)."
+            f"{sigmas(make.scene.slow, sides=2):g} times the larger of its standard error, "
+            f"{ask(error, *MODEL)}, and the baseline's own spread, {ask(spread, *MODEL)}; "
+            f"n = {outcomes} outcomes)."
         ),
         dashboard="quality",
         variables=MODEL,

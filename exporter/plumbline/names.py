@@ -540,6 +540,9 @@ R_QUALITY = Recorded("slice:ml_quality:value", "quality of mature outcomes by me
 R_QUALITY_SAMPLES = Recorded(
     "slice:ml_quality:count", "mature outcomes behind the quality", (*MV, "slice", "value")
 )
+R_QUALITY_WINDOW = Recorded(
+    "model:ml_quality_window:seconds", "length of the window that was taken as fast, or as slow", MV
+)
 R_QUALITY_STDERR = Recorded("slice:ml_quality:stderr", "standard error of the quality at this n", _METRIC)
 R_AUC_BOUND = Recorded("model:ml_roc_auc:error_bound", "largest error of the binned ROC-AUC", MV)
 R_CLASS_QUALITY = Recorded(

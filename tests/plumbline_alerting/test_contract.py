@@ -118,7 +118,7 @@ def test_every_query_reads_only_what_is_exposed_or_recorded(any_catalogue: Catal
 
 
 def test_recorded_names_are_those_of_the_contract(any_catalogue: Catalogue) -> None:
-    windows = {*any_catalogue.evaluation.drift, *any_catalogue.evaluation.quality, "life"}
+    windows = {*any_catalogue.evaluation.drift, *any_catalogue.evaluation.quality, "life", "fast", "slow"}
     allowed = {recorded.over(w) for recorded in names.RECORDED for w in windows}
     made = {r["record"] for r in rules(any_catalogue) if "record" in r}
     assert made <= allowed

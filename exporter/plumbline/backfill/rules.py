@@ -80,6 +80,18 @@ def read_rules(paths: Sequence[Path]) -> list[RecordingRule]:
         UsageError: naming the file, if it cannot be read or is not a rule file, or holds no recording
             rule at all.
     """
+    rules = read_recording(paths)
+    if paths and not rules:
+        raise UsageError(f"no recording rule in {', '.join(str(path) for path in paths)}")
+    return rules
+
+
+def read_recording(paths: Sequence[Path]) -> list[RecordingRule]:
+    """Return the recording rules of Prometheus rule files, in their order; there may be none.
+
+    Raises:
+        UsageError: naming the file, if it cannot be read or is not a rule file.
+    """
     rules: list[RecordingRule] = []
     for path in paths:
         try:
@@ -93,8 +105,6 @@ def read_rules(paths: Sequence[Path]) -> list[RecordingRule]:
             raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
         except (yaml.YAMLError, KeyError, TypeError) as error:
             raise UsageError(f"{path}: not a Prometheus rule file: {error}") from error
-    if paths and not rules:
-        raise UsageError(f"no recording rule in {', '.join(str(path) for path in paths)}")
     return rules
 
 

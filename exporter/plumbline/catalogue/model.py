@@ -194,6 +194,14 @@ class Evaluation(_Strict):
     ticket_for: Duration = Field("1h", description="how long a ticket's condition must hold")
 
 
+class AlertBudget(_Strict):
+    """What the alerts must have been shown to cost people at most, or ``plumbline check`` fails."""
+
+    evaluation: str = Field(description="JSON of plumbline evaluate, relative to the catalogue")
+    pages_per_quarter: float = Field(1.0, ge=0, description="false pages per model-quarter")
+    tickets_per_month: float = Field(1.0, ge=0, description="false tickets per model-month")
+
+
 class Links(_Strict):
     """Where people look; used in annotations."""
 
@@ -245,6 +253,7 @@ class Catalogue(_Strict):
     )
     series_budget: SeriesBudget = SeriesBudget()
     evaluation: Evaluation = Evaluation()
+    alert_budget: AlertBudget | None = Field(None, description="absent = alerts ship unjudged")
     links: Links = Links()
     targets: ScrapeTargets = ScrapeTargets()
     smtp: Smtp | None = None

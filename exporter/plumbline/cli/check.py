@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -16,11 +17,13 @@ from plumbline.baseline.artefact import Baseline, load_baseline
 from plumbline.catalogue.budget import ModelBudget, estimate
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
-from plumbline.cli.options import PathType, catalogue_argument, json_option
+from plumbline.cli.options import PathType, budget_option, catalogue_argument, json_option
 from plumbline.cli.tools import Verdict, check_files
-from plumbline.errors import BaselineError, CatalogueError
-from plumbline.generated import run_generators, stale_files
+from plumbline.errors import BaselineError, CatalogueError, UsageError
+from plumbline.generated import GeneratedFile, run_generators, stale_files, write_files
 from plumbline.names import PREDICTION_FEATURE, SCORE_FEATURE
+
+ABOUT_MODELS = "alerting/rules/models.yml"  # a history holds the models' series, not the pipelines' clocks
 
 
 @click.command()
@@ -29,17 +32,32 @@ from plumbline.names import PREDICTION_FEATURE, SCORE_FEATURE
     "--baselines", type=PathType, help="Folder of baseline artefacts to check against the catalogue."
 )
 @click.option("--generated", type=PathType, help="Folder of the generated files  [default: the catalogue's].")
+@click.option(
+    "--evaluation", type=PathType,
+    help="JSON of plumbline evaluate that must show the alerts in budget  [default: the catalogue's].",
+)  # fmt: skip
+@click.option(
+    "--budget", callback=budget_option, metavar="pages-per-quarter=N,tickets-per-month=N",
+    help="The budget for --evaluation  [default: the catalogue's, or 1 and 1].",
+)  # fmt: skip
 @json_option
 @click.pass_context
 def check(
-    ctx: click.Context, catalogue: Path, baselines: Path | None, generated: Path | None, as_json: bool
+    ctx: click.Context,
+    catalogue: Path,
+    baselines: Path | None,
+    generated: Path | None,
+    evaluation: Path | None,
+    budget: dict[str, float],
+    as_json: bool,
 ) -> None:
     """Check CATALOGUE (default plumbline.yaml) and what is made from it.
 
     Reads the catalogue, the files that `plumbline generate` wrote from it, and with --baselines the
-    artefacts in that folder. Writes nothing. Prints every problem as `file:line: message (rule-id)`, the
-    series each model may make, and what promtool and amtool say of the generated files where they are
-    installed. Exits 1 if there is a problem.
+    artefacts in that folder. With --evaluation, or where the catalogue has an alert_budget, the alerts must
+    have been judged as they are now and be in budget. Writes nothing. Prints every problem as
+    `file:line: message (rule-id)`, the series each model may make, and what promtool and amtool say of the
+    generated files where they are installed. Exits 1 if there is a problem.
     """
     try:
         loaded = load_catalogue(catalogue)
@@ -54,11 +72,14 @@ def check(
     verdicts = check_files(folder, current)
     problems = _baseline_problems(loaded, baselines) if baselines is not None else []
     remarks = _baseline_remarks(baselines) if baselines is not None else []
-    failed = bool(stale or problems or any(verdict.status == "failed" for verdict in verdicts))
+    if budget and evaluation is None and loaded.alert_budget is None:
+        raise UsageError("--budget needs --evaluation, or an alert_budget in the catalogue")
+    unshown = _unshown(loaded, catalogue.parent, files, evaluation, budget)
+    failed = bool(stale or problems or unshown or any(verdict.status == "failed" for verdict in verdicts))
     if as_json:
-        click.echo(json.dumps(_report([], budgets, stale, verdicts, problems, remarks), indent=2))
+        click.echo(json.dumps(_report([], budgets, stale, verdicts, problems, remarks, unshown), indent=2))
     else:
-        _print(catalogue, budgets, len(files), stale, verdicts, problems, remarks)
+        _print(catalogue, budgets, len(files), stale, verdicts, [*problems, *unshown], remarks)
     ctx.exit(1 if failed else 0)
 
 
@@ -79,9 +100,10 @@ def _report(
     verdicts: list[Verdict],
     baselines: list[str],
     remarks: Sequence[str] = (),
+    unshown: Sequence[str] = (),
 ) -> dict[str, Any]:
     return {
-        "ok": not (problems or stale or baselines or any(v.status == "failed" for v in verdicts)),
+        "ok": not (problems or stale or baselines or unshown or any(v.status == "failed" for v in verdicts)),
         "problems": [
             {"file": p.file, "line": p.line, "message": p.message, "rule": p.rule} for p in problems
         ],
@@ -100,7 +122,36 @@ def _report(
         "tools": [{"tool": v.tool, "status": v.status, "output": v.output} for v in verdicts],
         "baseline_problems": baselines,
         "baseline_remarks": list(remarks),
+        "alert_budget_problems": list(unshown),
     }
+
+
+def _unshown(
+    catalogue: Catalogue,
+    beside: Path,
+    files: Sequence[GeneratedFile],
+    evaluation: Path | None,
+    budget: dict[str, float],
+) -> list[str]:
+    """Return why the alerts about models are not shown to be in budget; nothing where nobody asks."""
+    declared = catalogue.alert_budget
+    if evaluation is None and declared is None:
+        return []
+    from plumbline.backfill.rules import read_recording
+    from plumbline.evaluate.alerts import choose, read_alerts
+    from plumbline.evaluate.required import shortcomings
+
+    bounds = {
+        "pages-per-quarter": declared.pages_per_quarter if declared else 1.0,
+        "tickets-per-month": declared.tickets_per_month if declared else 1.0,
+        **budget,
+    }
+    path = evaluation or beside / (declared.evaluation if declared else "")
+    with TemporaryDirectory(prefix="plumbline-check-") as folder:
+        write_files(files, Path(folder))
+        chosen, _ = choose(read_alerts([Path(folder) / ABOUT_MODELS]), ())
+        recording = read_recording(sorted((Path(folder) / "prometheus/rules").glob("*.yml")))
+    return shortcomings(path, chosen, recording, bounds)
 
 
 def _baseline_remarks(folder: Path) -> list[str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from plumbline.cli.options import PathType, duration_seconds, json_option, writing
+from plumbline.cli.options import PathType, budget_option, duration_seconds, json_option, writing
 from plumbline.errors import UsageError
-from plumbline.evaluate.budget import exceeded, parse_budget
+from plumbline.evaluate.budget import exceeded
 from plumbline.units import parse_time
 
 _WIDE = 200  # the table's columns must survive a pipe
@@ -22,13 +22,6 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
         return None
     try:
         return parse_time(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from error
-
-
-def _budget(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, float]:
-    try:
-        return parse_budget(value) if value is not None else {}
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from error
 
@@ -63,7 +56,7 @@ def _optional_duration(ctx: click.Context, param: click.Parameter, value: str | 
     help="An alarm that returns sooner than this flaps.",
 )  # fmt: skip
 @click.option(
-    "--budget", callback=_budget, metavar="pages-per-quarter=N,tickets-per-month=N",
+    "--budget", callback=budget_option, metavar="pages-per-quarter=N,tickets-per-month=N",
     help="Exit 1 if there are more false alarms per model.",
 )  # fmt: skip
 @click.option("--picture", type=PathType, help="Write the timeline to this SVG file.")
@@ -89,16 +82,19 @@ def evaluate(
 ) -> None:
     """Judge the alerts of RULES... (Prometheus rule files) over a history with known incidents.
 
-    Reads alerting rules, the history (TSDB blocks, or a Prometheus that serves it) and the incidents: a
-    CSV with the columns start and end, and perhaps model, metric and sustained. Prints per alert its
-    precision, recall, delay, flaps and false alarms, beside those of the same alarms at random times.
+    Reads alerting rules (and, so that `check --evaluation` can tell whether they have changed since, the
+    recording rules among RULES...), the history (TSDB blocks, or a Prometheus that serves it) and the
+    incidents: a CSV with the columns start and end, and perhaps model, metric and sustained. Prints per
+    alert its precision, recall, delay, flaps and false alarms, beside those of the same alarms at random times.
     Exit code 1 if a budget is exceeded.
     """
+    from plumbline.backfill.rules import read_recording
     from plumbline.evaluate.alerts import choose, read_alerts
     from plumbline.evaluate.ask import History, grid, history_range, opened
     from plumbline.evaluate.incidents import read_incidents
     from plumbline.evaluate.picture import timeline
     from plumbline.evaluate.report import as_data, table
+    from plumbline.evaluate.required import digests
     from plumbline.evaluate.run import evaluate_alerts
     from plumbline.progress import progress
 
@@ -131,7 +127,8 @@ def evaluate(
             picture.write_text(timeline(result), encoding="utf-8")
     broken = exceeded(result.alerts, budget)
     if as_json:
-        data = {**as_data(result), "budget": budget, "exceeded": broken}
+        made_with = digests(chosen, read_recording(rules))
+        data = {**as_data(result), "rules": made_with, "budget": budget, "exceeded": broken}
         click.echo(json.dumps(data, indent=2, allow_nan=False))
     else:
         console = Console(highlight=False)

@@ -48,3 +48,13 @@ def writing(folder: Path) -> Iterator[None]:
         raise PlumblineError(
             f"{place}: cannot be written: {error.strerror}; choose another folder, or correct this one"
         ) from error
+
+
+def budget_option(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, float]:
+    """Parse ``pages-per-quarter=N,tickets-per-month=N``; nothing given = no bounds."""
+    from plumbline.evaluate.budget import parse_budget
+
+    try:
+        return parse_budget(value) if value is not None else {}
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from rich.table import Table
 
 from plumbline.evaluate.budget import spent
-from plumbline.evaluate.judge import Found, Judged
+from plumbline.evaluate.judge import MONTH_SECONDS, Found, Judged
 from plumbline.evaluate.run import Evaluation
 from plumbline.units import format_time
 
 _HOUR = 3600.0
+_NAMED_MODELS = 5
 _DAY = 86400.0
 
 
@@ -38,11 +39,15 @@ def table(result: Evaluation) -> Table:
 def _title(result: Evaluation) -> str:
     grid, scene = result.scene.grid, result.scene
     return (
-        f"{', '.join(sorted(scene.exposure))}: "
+        f"{_models(scene.exposure)}: "
         f"{format_time(grid.start)[:10]} to {format_time(grid.end)[:10]}, "
         f"{scene.months:.1f} model-months, {len(scene.incidents)} incidents "
         f"({scene.base_rate:.0%} of the time)"
     )
+
+
+def _models(models: Collection[str]) -> str:
+    return ", ".join(sorted(models)) if len(models) <= _NAMED_MODELS else f"{len(models)} models"
 
 
 def _caption(result: Evaluation) -> str:
@@ -52,6 +57,12 @@ def _caption(result: Evaluation) -> str:
         f"an incident; one that returns within {_time(scene.flap)} flaps. In brackets: the same alarms at "
         "random times."
     ]
+    worst = max(per_model(result).items(), key=lambda item: item[1]["false_alarms"])
+    if len(scene.exposure) > 1 and worst[1]["false_alarms"]:
+        said.append(
+            f"Most false alarms: {worst[0]}, {worst[1]['false_alarms']:.0f} in "
+            f"{worst[1]['model_months']:.1f} months."
+        )
     said += [f"Not judged: {name}: {why}." for name, why in result.left.items() if why != "not asked for"]
     return "\n".join(said)
 
@@ -106,7 +117,35 @@ def as_data(result: Evaluation) -> dict[str, Any]:
         "groups": [_judged(one) for one in result.groups],
         "not_judged": result.left,
         "spent": spent(result.alerts),
+        "by_model": per_model(result),
     }
+
+
+def per_model(result: Evaluation) -> dict[str, dict[str, float]]:
+    """Return, per model, what it was observed for, its alarms, and its false pages and tickets.
+
+    Alarms without a label ``model`` belong to none of them.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for model, seconds in sorted(result.scene.exposure.items()):
+        months = seconds / MONTH_SECONDS
+        false = {
+            severity: sum(
+                alarm.model == model
+                for one in result.alerts
+                if one.severity == severity
+                for alarm in one.false
+            )
+            for severity in ("critical", "warning")
+        }
+        found[model] = {
+            "model_months": months,
+            "alarms": sum(alarm.model == model for one in result.alerts for alarm in one.alarms),
+            "false_alarms": sum(false.values()),
+            "false_pages_per_quarter": 3 * false["critical"] / months,
+            "false_tickets_per_month": false["warning"] / months,
+        }
+    return found
 
 
 def _judged(one: Judged) -> dict[str, Any]:

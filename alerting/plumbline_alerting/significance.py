@@ -1,0 +1,39 @@
+"""How many standard errors a ticket's condition must exceed, from the false tickets people can bear.
+
+A window that slides is looked at all the time, so "3 standard errors" is crossed far more often than the
+normal table says of one look. For a moving average over windows of length T the crossings of a level z
+come at random, at a rate of z phi(z) / T (Aldous 1989, "Probability Approximations via the Poisson Clumping
+Heuristic", C5, the covariance falling linearly from 1 to 0 over T): at z = 3 and a day's window .4 a
+month on one side. So a shorter window needs a higher z for the same peace.
+"""
+
+from __future__ import annotations
+
+import math
+
+from plumbline.units import parse_duration
+
+FALSE_PER_MONTH = 0.2  # of one ticket; the fatigue budget is 1 for all tickets of a model together
+SHORTEST = "6h"  # shorter slow windows are those of demos and tests, whose months are short as well
+_MONTH = 365.25 / 12 * 86400.0
+
+
+def crossings_per_month(z: float, window: str, sides: int) -> float:
+    """Return how often a month the moving average of a noise strays beyond z standard deviations.
+
+    Args:
+        z: at least 1; below, the crossings are no rare events and the formula means nothing.
+        window: of the average, e.g. ``1d``.
+        sides: 1 or 2.
+    """
+    density = math.exp(-z * z / 2.0) / math.sqrt(2.0 * math.pi)
+    return sides * z * density * _MONTH / parse_duration(window)
+
+
+def sigmas(window: str, sides: int) -> float:
+    """Return the smallest z, in tenths from 2 on, that noise crosses at most ``FALSE_PER_MONTH`` times."""
+    window = max(window, SHORTEST, key=parse_duration)
+    tenths = 20
+    while crossings_per_month(tenths / 10, window, sides) > FALSE_PER_MONTH and tenths < 100:
+        tenths += 1
+    return tenths / 10

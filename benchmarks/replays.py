@@ -1,0 +1,428 @@
+r"""Many replays of one model at once: how often alerts cry wolf, and how surely they see what is planted.
+
+    python benchmarks/replays.py --catalogue benchmarks/streams/elec2.yaml --reference reference.csv.gz \\
+        --where era=reference --actual-column label --replays 100
+    python benchmarks/replays.py --synthetic binary --replays 100
+    python benchmarks/replays.py --synthetic binary --plant quality=0.12 --plant-day 14
+
+Each replay is a model of its own in one catalogue, fed through the real engine, the generated recording
+rules and the generated alerts, in one TSDB:
+
+- from a reference table by the moving block bootstrap: blocks of ``--block`` days, drawn with
+  replacement, one after another, so that nothing drifts and days stay as alike as they are;
+- or ``--synthetic``: fresh rows of one stationary process (hours of the day, good and bad days, gaps), never
+  those that the baseline was built from.
+
+Without ``--plant`` every alarm is false. With it, from ``--plant-day`` on: ``missing=SHARE`` of the first
+feature's values are gone, ``shift=SD`` moves it, ``quality=SHARE`` of the outcomes turn round (binary) or the
+error grows by that many of its standard deviations (regression). Only what the alerts read is recorded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import heapq
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from plumbline import names
+from plumbline.backfill.history import load
+from plumbline.backfill.rules import RecordingRule, evaluate, read_rules
+from plumbline.backfill.run import EngineAtEventTime
+from plumbline.baseline.artefact import Baseline, save_baseline
+from plumbline.baseline.build import BuildSettings, build_baseline
+from plumbline.baseline.rows import Columns, Filter
+from plumbline.catalogue.load import load_catalogue
+from plumbline.catalogue.model import Catalogue, Model
+from plumbline.engine import Engine, open_engine
+from plumbline.evaluate.alerts import AlertRule, choose, read_alerts
+from plumbline.evaluate.ask import History, grid, history_range, opened
+from plumbline.evaluate.incidents import Incident
+from plumbline.evaluate.report import as_data, table
+from plumbline.evaluate.run import Evaluation, evaluate_alerts
+from plumbline.expose.block import Block
+from plumbline.generated import run_generators, write_files
+from plumbline.units import parse_duration, parse_time
+
+DAY = 86_400.0
+START = 1_700_006_400.0 // DAY * DAY  # any midnight in the past
+SYNTHETIC_DAYS = 84
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prediction with its outcome; ``second`` is the time within its day."""
+
+    day: int
+    second: float
+    features: dict[str, Any]
+    prediction: Any
+    score: float | None
+    actual: Any
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is replayed, and what is planted."""
+
+    replays: int
+    days: int
+    block: int
+    step: float
+    seed: int = 0
+    plant: tuple[str, float] | None = None
+    plant_day: int = 14
+
+
+# --- rows ---
+
+
+def read_reference(path: Path, model: Model, where: str | None, actual: str) -> list[Row]:
+    """Return the rows of a reference table in order of time."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    column, _, wanted = (where or "").partition("=")
+    rows = []
+    with opener(path, "rt", newline="") as source:
+        for line in csv.DictReader(source):
+            if where and line[column] != wanted:
+                continue
+            at = parse_time(line["ts"])
+            features = {
+                name: (None if line[name] in ("", "nan") else float(line[name]))
+                if feature.type == "numeric"
+                else line[name] or None
+                for name, feature in model.features.items()
+            }
+            score = float(line["score"]) if model.task == "binary" else None
+            rows.append(
+                Row(int(at // DAY), at % DAY, features, _answer(line["prediction"], model), score,
+                    _answer(line[actual], model))
+            )  # fmt: skip
+    return sorted(rows, key=lambda row: (row.day, row.second))
+
+
+def _answer(text: str, model: Model) -> Any:
+    if text == "":
+        return None
+    return str(int(float(text))) if model.task == "binary" else float(text)
+
+
+def resampled(rows: Sequence[Row], plan: Plan, random: np.random.Generator) -> Iterator[Row]:
+    """Yield a replay's rows: whole days of the reference in blocks drawn with replacement."""
+    by_day: dict[int, list[Row]] = {}
+    for row in rows:
+        by_day.setdefault(row.day, []).append(row)
+    usual = float(np.median([len(found) for found in by_day.values()]))
+    days = [day for day in sorted(by_day) if len(by_day[day]) >= usual / 2]  # not those cut at an end
+    made = 0
+    while made < plan.days:
+        first = int(random.integers(0, max(len(days) - plan.block, 0) + 1))
+        for day in days[first : first + min(plan.block, plan.days - made)]:
+            for row in by_day[day]:
+                yield replace(row, day=made)
+            made += 1
+
+
+def synthetic(task: str, days: int, per_day: int, random: np.random.Generator) -> Iterator[Row]:
+    """Yield rows of a stationary process: hours of the day, days that are easier or harder, gaps.
+
+    ``x`` follows the hour, ``y`` is a walk that returns to its mean within days, ``z`` is missing in a
+    twentieth of the hours, ``c`` is a category.
+    """
+    walk = 0.0
+    hard = random.normal(0.0, 1.0, days)
+    gone = random.random((days, 24)) < 0.05
+    for day in range(days):
+        walk = 0.7 * walk + random.normal(0.0, 0.5)
+        seconds = np.sort(random.uniform(0.0, DAY, per_day))
+        for second in seconds.tolist():
+            hour = int(second // 3600)
+            x = float(np.sin(second / DAY * 2 * np.pi) + random.normal(0.0, 1.0))
+            y = float(walk + random.normal(0.0, 1.0))
+            z = None if gone[day, hour] else float(random.normal(0.0, 1.0))
+            features = {"x": x, "y": y, "z": z, "c": f"k{min(int(random.geometric(0.4)), 6)}"}
+            if task == "binary":
+                score = float(1.0 / (1.0 + np.exp(-(1.6 * x + 0.15 * hard[day]))))
+                actual = str(int(random.random() < 1.0 / (1.0 + np.exp(-1.6 * x))))
+                yield Row(day, second, features, str(int(score >= 0.5)), score, actual)
+            else:
+                noise = random.normal(0.0, 1.0 + 0.1 * abs(hard[day]))
+                yield Row(day, second, features, 2.0 * x, None, float(2.0 * x + noise))
+
+
+def planted(rows: Iterable[Row], plan: Plan, model: Model, random: np.random.Generator) -> Iterator[Row]:
+    """Yield the rows, changed from the plan's day on."""
+    if plan.plant is None:
+        yield from rows
+        return
+    kind, size = plan.plant
+    found = list(rows)
+    first = next(name for name, feature in model.features.items() if feature.type == "numeric")
+    values = [row.features[first] for row in found if row.features[first] is not None]
+    spread = float(np.std(values)) if values else 1.0
+    error = 1.0
+    if model.task == "regression":
+        error = float(np.std([row.actual - row.prediction for row in found if row.actual is not None]))
+    for row in found:
+        if row.day < plan.plant_day:
+            yield row
+        elif kind == "missing":
+            gone = random.random() < size
+            yield replace(row, features={**row.features, first: None}) if gone else row
+        elif kind == "shift":
+            value = row.features[first]
+            moved = None if value is None else value + size * spread
+            yield replace(row, features={**row.features, first: moved})
+        elif row.actual is None:
+            yield row
+        elif model.task == "regression":
+            # A second, independent error of the given size, so that MAE grows and the bias stays.
+            yield replace(row, actual=row.actual + random.normal(0.0, size * error))
+        else:
+            classes = [str(c) for c in model.classes or ()]
+            other = classes[1 - classes.index(row.actual)]
+            yield replace(row, actual=other if random.random() < size else row.actual)
+
+
+# --- events ---
+
+
+def write_events(path: Path, replays: Iterable[tuple[str, Iterable[Row]]], maturity: float) -> int:
+    """Write the events of all replays in order of time; return how many."""
+
+    def events(name: str, rows: Iterable[Row]) -> Iterator[tuple[float, str]]:
+        delay, waiting = 0.9 * maturity, []
+        for number, row in enumerate(rows):
+            at = START + row.day * DAY + row.second
+            while waiting and waiting[0][0] <= at:
+                yield heapq.heappop(waiting)
+            event = {
+                "type": "prediction", "ts": at, "request_id": f"{name}-{number}", "model": name,
+                "version": "1", "features": row.features, "prediction": row.prediction,
+            }  # fmt: skip
+            if row.score is not None:
+                event["score"] = row.score
+            yield at, json.dumps(event)
+            if row.actual is not None:
+                known = {"request_id": f"{name}-{number}", "actual": row.actual}
+                outcome = json.dumps({"type": "outcome", "ts": at + delay, **known})
+                heapq.heappush(waiting, (at + delay, outcome))
+        yield from sorted(waiting)
+
+    written = 0
+    with path.open("w") as out:
+        for _, line in heapq.merge(*(events(name, rows) for name, rows in replays), key=lambda pair: pair[0]):
+            out.write(line + "\n")
+            written += 1
+    return written
+
+
+# --- rules and the engine ---
+
+
+def needed(alerts: Sequence[AlertRule], recording: Sequence[RecordingRule]) -> list[RecordingRule]:
+    """Return the recording rules that the alerts read, directly or through others."""
+    names_of = [RecordingRule(rule.name, rule.expr).names for rule in alerts]
+    wanted = set().union(*names_of)
+    while True:
+        found = [rule for rule in recording if rule.record in wanted]
+        more = set().union(*(rule.names for rule in found)) - wanted
+        if not more:
+            return found
+        wanted |= more
+
+
+class Needed(EngineAtEventTime):
+    """The engine, of whose series only those are sampled that the rules read."""
+
+    def __init__(self, engine: Engine, wanted: frozenset[str]) -> None:
+        super().__init__(engine)
+        self._wanted = wanted
+
+    def blocks(self) -> Iterable[Block]:
+        """Return the series as they are now."""
+        return [block for block in super().blocks() if block.metric.name in self._wanted]
+
+
+def many_models(catalogue: Catalogue, replays: int) -> Catalogue:
+    """Return a catalogue with one model per replay, each like the first model of the given one."""
+    model = next(iter(catalogue.models.values()))
+    budget = catalogue.series_budget.model_copy(update={"total": 10_000_000, "versions_per_model": 1})
+    return catalogue.model_copy(
+        update={"models": {f"r{i:03d}": model for i in range(replays)}, "series_budget": budget}
+    )
+
+
+def replay(
+    catalogue: Catalogue,
+    baseline: Baseline,
+    rows: Iterable[tuple[str, Iterable[Row]]],
+    plan: Plan,
+    work: Path,
+) -> Evaluation:
+    """Feed all replays, record what the alerts read, judge the alerts."""
+    every = many_models(catalogue, plan.replays)
+    (model, *_) = every.models.values()
+    for name in every.models:
+        save_baseline(msgspec.structs.replace(baseline, model=name), work / "baselines")
+    write_files(run_generators(every), work / "out")
+    alerts, left = choose(read_alerts([work / "out/alerting/rules/models.yml"]), ())
+    recording = needed(alerts, read_rules(sorted((work / "out/prometheus/rules").glob("*.yml"))))
+    raw = frozenset({names.PREDICTIONS.name, names.OUTCOMES_MATURED.name})
+    raw = raw.union(*(r.names for r in recording), *(RecordingRule("", a.expr).names for a in alerts))
+    written = write_events(work / "events.ndjson", rows, model.outcome.maturity_seconds)
+    print(f"{written:,} events of {plan.replays} replays", file=sys.stderr, flush=True)
+    engine = open_engine(every, work / "baselines", work / "data")
+    try:
+        report = load(
+            work / "events.ndjson", Needed(engine, raw), work / "tsdb", work / "pieces",
+            step=plan.step, labels={},
+        )  # fmt: skip
+    finally:
+        engine.close()
+    print(f"{report.samples:,} samples", file=sys.stderr, flush=True)
+    recorded = evaluate(recording, work / "tsdb", work / "pieces", report.first, report.last, plan.step)
+    print(f"{recorded:,} recorded samples of {len(recording)} rules", file=sys.stderr, flush=True)
+    over = grid(*history_range(work / "tsdb"), plan.step)
+    incidents = []
+    if plan.plant is not None:
+        begin = START + plan.plant_day * DAY
+        incidents = [Incident(begin, over.end, name, "", True) for name in every.models]
+    grace = parse_duration(every.evaluation.slow)
+    with opened(work / "tsdb", max(300.0, plan.step)) as url, History(url, over) as history:
+        return evaluate_alerts(alerts, incidents, history, grace=grace, flap=DAY, left=left)
+
+
+def synthetic_catalogue(task: str) -> Catalogue:
+    """Return the catalogue of the synthetic process."""
+    receiver = [{"webhook": "http://localhost:9099/x"}]
+    features: dict[str, Any] = {name: {"type": "numeric"} for name in ("x", "y", "z")}
+    features["c"] = {"type": "categorical"}
+    kind = {"task": "regression"}
+    objectives = [("mae", 0.1, "warning"), ("mae", 0.3, "critical")]
+    if task == "binary":
+        kind = {"task": "binary", "classes": ["0", "1"], "positive_class": "1"}
+        objectives = [("accuracy", 0.05, "warning"), ("accuracy", 0.1, "critical")]
+    return Catalogue.model_validate({
+        "version": 1, "platform_owner": "t",
+        "owners": {"t": {"team": "T", "page": receiver, "ticket": receiver}},
+        "evaluation": {"drift": ["1d", "7d"], "quality": ["6h", "1d", "7d"], "fast": "1d", "slow": "7d",
+                       "drift_alert": "7d"},
+        "models": {"s": {
+            **kind, "owner": "t", "features": features, "outcome": {"maturity": "6h", "minimum_samples": 100},
+            "objectives": [{"metric": m, "max_drop": d, "severity": s} for m, d, s in objectives],
+        }},
+    })  # fmt: skip
+
+
+def write_table(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows as a reference table."""
+    with path.open("w", newline="") as file:
+        out = None
+        for row in rows:
+            line = {"ts": START + row.day * DAY + row.second, **row.features, "prediction": row.prediction,
+                    "actual": row.actual}  # fmt: skip
+            if row.score is not None:
+                line["score"] = row.score
+            if out is None:
+                out = csv.DictWriter(file, list(line))
+                out.writeheader()
+            out.writerow(line)
+
+
+def run_synthetic(task: str, per_day: int, plan: Plan, work: Path) -> Evaluation:
+    """Replay fresh rows of the synthetic process."""
+    catalogue = synthetic_catalogue(task)
+    (model,) = catalogue.models.values()
+    reference = work / "reference.csv"
+    write_table(reference, synthetic(task, SYNTHETIC_DAYS, per_day, np.random.default_rng([plan.seed, 0])))
+    baseline = _build(catalogue, reference, None, "actual")
+
+    def rows(i: int) -> Iterator[Row]:
+        random = np.random.default_rng([plan.seed, 1, i])
+        return planted(synthetic(task, plan.days, per_day, random), plan, model, random)
+
+    return replay(catalogue, baseline, [(f"r{i:03d}", rows(i)) for i in range(plan.replays)], plan, work)
+
+
+def run_resampled(
+    catalogue: Catalogue, reference: Path, where: str | None, actual: str, plan: Plan, work: Path
+) -> Evaluation:
+    """Replay blocks of a reference table, against a baseline of the same rows."""
+    (model, *_) = catalogue.models.values()
+    baseline = _build(catalogue, reference, where, actual)
+    table_rows = read_reference(reference, model, where, actual)
+
+    def rows(i: int) -> Iterator[Row]:
+        random = np.random.default_rng([plan.seed, 2, i])
+        return planted(resampled(table_rows, plan, random), plan, model, random)
+
+    return replay(catalogue, baseline, [(f"r{i:03d}", rows(i)) for i in range(plan.replays)], plan, work)
+
+
+def _build(catalogue: Catalogue, reference: Path, where: str | None, actual: str) -> Baseline:
+    (name, model), *_ = catalogue.models.items()
+    chosen = Filter.parse(where, "--where") if where else None
+    settings = BuildSettings(
+        tables=(reference,), where=chosen, quality_where=chosen,
+        columns=Columns("prediction", actual, "ts", "score" if model.task == "binary" else None),
+        peak_windows={w: parse_duration(w) for w in catalogue.evaluation.drift},
+    )  # fmt: skip
+    return build_baseline(name, "1", model, settings).baseline
+
+
+def main() -> None:
+    """Run one set of replays and print what the alerts did."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--synthetic", choices=("binary", "regression"))
+    parser.add_argument("--catalogue", type=Path)
+    parser.add_argument("--reference", type=Path)
+    parser.add_argument("--where")
+    parser.add_argument("--actual-column", default="actual")
+    parser.add_argument("--replays", type=int, default=100)
+    parser.add_argument("--days", type=int, default=37, help="per replay; the longest window fills first")
+    parser.add_argument("--block", type=int, default=7, help="days per resampled block")
+    parser.add_argument("--per-day", type=int, default=200, help="synthetic predictions a day")
+    parser.add_argument("--step", default="6h", help="between samples and evaluations")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--plant", help="missing=SHARE, shift=SD or quality=SHARE")
+    parser.add_argument("--plant-day", type=int, default=14)
+    parser.add_argument("--work", type=Path, help="kept; default: a temporary folder")
+    parser.add_argument("--json", type=Path, help="write the evaluation to this file")
+    given = parser.parse_args()
+    kind, _, size = (given.plant or "").partition("=")
+    plan = Plan(
+        given.replays, given.days, given.block, parse_duration(given.step), given.seed,
+        (kind, float(size)) if given.plant else None, given.plant_day,
+    )  # fmt: skip
+    work = given.work or Path(tempfile.mkdtemp(prefix="plumbline-replays-"))
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        if given.synthetic:
+            result = run_synthetic(given.synthetic, given.per_day, plan, work)
+        else:
+            catalogue = load_catalogue(given.catalogue)
+            result = run_resampled(catalogue, given.reference, given.where, given.actual_column, plan, work)
+    finally:
+        if given.work is None:
+            shutil.rmtree(work)
+    from rich.console import Console
+
+    Console(width=200, highlight=False).print(table(result))
+    if given.json:
+        given.json.write_text(json.dumps(as_data(result), indent=2))
+
+
+if __name__ == "__main__":
+    main()
