@@ -43,6 +43,11 @@ class Scene:
         return self.evaluation.slow
 
     @property
+    def long(self) -> str:
+        """Longest quality window: for what is slow, and has few rows."""
+        return max(self.evaluation.quality, key=parse_duration)
+
+    @property
     def tile(self) -> str:
         """Shortest drift window."""
         return min(self.evaluation.drift, key=parse_duration)
