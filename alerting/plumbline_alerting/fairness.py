@@ -19,7 +19,6 @@ from collections.abc import Iterable
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
-from plumbline.units import parse_duration
 from plumbline_alerting.model import Rule
 from plumbline_alerting.promql import MV, SLICE, one_of, quoted
 from plumbline_alerting.quality import Positive, positive_classes
@@ -183,15 +182,12 @@ def _gaps(window: str) -> Iterable[Rule]:
 
 
 def rules(window: Window, catalogue: Catalogue) -> Iterable[Rule]:
-    """Return the rules of one window, for the models that declare slices.
-
-    None below the fast window, where a slice holds next to nothing.
-    """
+    """Return the rules of one window, for the models that declare slices."""
     tasks: dict[str, list[str]] = {}
     for name, model in catalogue.models.items():
         if model.slices:
             tasks.setdefault(model.task, []).append(name)
-    if not tasks or window.seconds < parse_duration(catalogue.evaluation.fast):
+    if not tasks:
         return
     groups = [
         Positive(tuple(sorted(set(group.models) & set(tasks["binary"]))), group.name)

@@ -21,8 +21,7 @@ _OF = ("slice", "value", "metric")
 def slices(catalogue: Catalogue) -> Dashboard:
     """Return the dashboard."""
     evaluation = catalogue.evaluation
-    shortest = parse_duration(evaluation.fast)  # below it the rules record no slices
-    windows = sorted((w for w in evaluation.quality if parse_duration(w) >= shortest), key=parse_duration)
+    longest = max(evaluation.quality, key=parse_duration)  # groups are small
     figures = names.R_FAIRNESS.over(q.WINDOW) + '{model="$model"}'
     return page(
         "slices",
@@ -37,7 +36,7 @@ def slices(catalogue: Catalogue) -> Dashboard:
                 "Version to show.",
                 newest=True,
             ),
-            variables.window("window", windows, windows[-1]),
+            variables.window("window", evaluation.quality, longest),
             variables.several("slice", "Slice", figures, "Slices and intersections to show."),
             variables.several("metric", "Figure", figures, "Figures to show."),
         ],
