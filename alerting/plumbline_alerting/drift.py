@@ -6,7 +6,7 @@ Reads ``ml_feature_values_total``, ``ml_feature_problems_total`` and the baselin
 PSI is the sum over bins of (p - q) ln(p / q). p is smoothed by 0.5 per bin exactly as the exporter
 smooths q, so no bin is empty. Without drift PSI / (1/n + 1/m) follows chi-squared with B-1 degrees of
 freedom (Yurdakul 2018); a feature is called drifted only above max(0.1, that quantile, the feature's
-own largest PSI between blocks of its baseline).
+own largest PSI between blocks of its baseline). Bins without a reference row raise the quantile's share.
 """
 
 from __future__ import annotations
@@ -82,14 +82,24 @@ def ks_distance(window: Window) -> str:
 
 
 def psi_threshold(window: Window) -> str:
-    """The PSI above which a feature has drifted, given its n, the baseline's rows and its own noise."""
-    n = names.R_FEATURE_INCREASE.over(window.name)
+    """The PSI above which a feature has drifted, given its n, the baseline's rows and its own noise.
+
+    ``plumbline.baseline.noise.significant_psi`` is the same in numpy, and says what the bins without a
+    reference row add (docs/adr/0026).
+    """
+    n = f"({names.R_FEATURE_INCREASE.over(window.name)} > 0)"
     rows = f"max by ({MV}) ({names.BASELINE_ROWS.name})"
-    sampling = (
-        f"(1 / ({n} > 0) + on ({MV}) group_left () 1 / {rows})"
-        f" * on ({FEATURE}) max by ({FEATURE}) ({names.BASELINE_FEATURE_CHI2.name})"
+    unit = f"(1 / {n} + on ({MV}) group_left () 1 / {rows})"
+    chi2 = f"max by ({FEATURE}) ({names.BASELINE_FEATURE_CHI2.name})"
+    # A share smoothed by half a row: times the rows it is below 0.5 for no row, about 1.5 for one.
+    empty = f"count by ({FEATURE}) ({_BASELINE} * on ({MV}) group_left () {rows} < 0.75)"
+    pseudo = (
+        f"0.5 * (1 / {n} - on ({MV}) group_left () 1 / {rows})"
+        f" * on ({FEATURE}) ln(1 / {n} * on ({MV}) group_left () {rows})"
     )
-    noise = f"max by ({FEATURE}) ({names.BASELINE_FEATURE_NOISE.name}) and on ({FEATURE}) {n} > 0"
+    beyond = f"{empty} * on ({FEATURE}) clamp_min({pseudo} - on ({FEATURE}) {unit}, 0)"
+    sampling = f"{unit} * on ({FEATURE}) {chi2}\n+ on ({FEATURE}) ({beyond} or on ({FEATURE}) {n} * 0)"
+    noise = f"max by ({FEATURE}) ({names.BASELINE_FEATURE_NOISE.name}) and on ({FEATURE}) {n}"
     return f"clamp_min({largest(FEATURE, noise, sampling)}, {PSI_FLOOR})"
 
 
