@@ -31,6 +31,7 @@ EXPLAINED_BY_EXPORTER = (
     "OutcomesLate",
     "OutcomeCoverageLow",
     "BaselineMissing",
+    "ModelSilent",
     "PipelineRowsAnomalous",
     "PipelineStale",
     "ModelTrafficLost",

@@ -16,7 +16,7 @@ MV_OF = "model=%q, version=%q"
 
 def slices(make: Maker) -> Iterable[Rule]:
     """A slice value against the rest of its model."""
-    window = make.scene.long
+    window = make.scene.longest
     where = f"{MV_OF}, slice=%q, value=%q, metric=%q"
     of = (*MODEL, "slice", "value", "metric")
 

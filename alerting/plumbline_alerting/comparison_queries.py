@@ -41,7 +41,7 @@ def slice_disparity(scene: Scene) -> str:
     Over the longest window, because differences between groups are slow and slices are small; the slow
     window only has to agree in size, so that the ticket ends soon after its reason has.
     """
-    window = scene.long
+    window = scene.longest
     bound = f"on ({MV}, metric) group_left () {disparity_bound()}"
     counts = names.R_FAIRNESS_COUNT.over(window)
     samples = objective(names.OBJECTIVE_SAMPLES)

@@ -43,8 +43,8 @@ class Scene:
         return self.evaluation.slow
 
     @property
-    def long(self) -> str:
-        """Longest quality window: for what is slow, and has few rows."""
+    def longest(self) -> str:
+        """Longest quality window: for what is slow; whoever is silent for longer is not seen in any."""
         return max(self.evaluation.quality, key=parse_duration)
 
     @property

@@ -275,6 +275,11 @@ MODEL_DEPLOYED = Metric(
     "ml_model_deployed_timestamp_seconds", "gauge", "When the version entered its present stage.",
     MV, "Baseline and intent",
 )  # fmt: skip
+MODEL_DECLARED = Metric(
+    "ml_model_declared_timestamp_seconds", "gauge",
+    "When the exporter first knew of a model of the catalogue: since then its silence counts.",
+    ("model", "owner"), "Baseline and intent",
+)  # fmt: skip
 ROLLBACK_INFO = Metric(
     "ml_model_rollback_info", "gauge",
     "The version that was in production before this one: where to roll back to; always 1.",
@@ -298,6 +303,11 @@ PIPELINE_DURATION = Metric(
 PIPELINE_LAST_SUCCESS = Metric(
     "ml_pipeline_last_success_timestamp_seconds", "gauge", "When the stage last succeeded.", PS, "Pipelines"
 )
+PIPELINE_DECLARED = Metric(
+    "ml_pipeline_declared_timestamp_seconds", "gauge",
+    "When the exporter first knew of a stage of the catalogue: since then its silence counts.",
+    PS, "Pipelines",
+)  # fmt: skip
 PIPELINE_DATA = Metric(
     "ml_pipeline_data_timestamp_seconds", "gauge", "Newest event time in the data of the last success.",
     PS, "Pipelines",
@@ -686,6 +696,7 @@ WARNING_ALERTS = (
     "KpiDrop",
     "CanaryWorse",
     "BaselineMissing",
+    "ModelSilent",
     "SeriesBudgetNear",
     "DiskFillsSoon",
 )
