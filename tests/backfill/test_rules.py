@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.backfill.rules import RecordingRule, in_levels, read_rules
+from plumbline.backfill.rules import RangeSeries, RecordingRule, _as_recorded, in_levels, read_rules
 from plumbline.errors import UsageError
 
 
@@ -31,6 +31,19 @@ def test_several_rules_of_one_name_are_all_done_before_it_is_read():
 def test_a_name_in_a_label_value_is_no_dependency():
     rules = [RecordingRule("a", 'x{b="c"} or y{b=\'a\'}'), RecordingRule("c", "z")]
     assert [len(level) for level in in_levels(rules)] == [2]
+
+
+def test_parts_of_an_or_that_keep_their_names_are_one_recorded_series():
+    rule = RecordingRule("chosen", "a_1h or a_1d", (("metric", "mae"),))
+    answer = [
+        RangeSeries({"__name__": "a_1h", "model": "m"}, [(0.0, "1"), (3600.0, "2"), (10800.0, "4")]),
+        RangeSeries({"__name__": "a_1d", "model": "m"}, [(7200.0, "3")]),
+        RangeSeries({"__name__": "a_1d", "model": "n"}, [(0.0, "9")]),
+    ]
+    assert _as_recorded(rule, answer) == {
+        'chosen{model="m",metric="mae"}': [(0.0, "1"), (3600.0, "2"), (7200.0, "3"), (10800.0, "4")],
+        'chosen{model="n",metric="mae"}': [(0.0, "9")],
+    }
 
 
 def test_rules_that_read_each_other_are_refused_by_name():

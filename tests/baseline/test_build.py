@@ -128,6 +128,17 @@ def test_without_times_or_with_few_weeks_blocks_have_equal_counts(write_csv, bin
     assert built.baseline.lineage.start is None
 
 
+def test_quality_that_does_not_fill_four_weeks_is_cut_into_four(write_csv, binary):
+    """The spread falls with the length of a block, so blocks are as near a week as four of them can be."""
+    data = columns(2000)
+    data["ts"] = [1_700_000_000 + i * 20 * DAY // 2000 for i in range(2000)]
+    made = build_baseline("m", "1", binary, settings(write_csv("t.csv", data))).baseline
+    rows = [i for i in range(2000) if data["part"][i] == "held" and data["actual"][i] is not None]
+    right = np.array([data["prediction"][i] == float(data["actual"][i]) for i in rows])
+    quarters = [part.mean() for part in np.array_split(right, 4)]
+    assert made.quality["accuracy"].stddev == pytest.approx(np.std(quarters, ddof=1), rel=0.05)
+
+
 def test_csv_and_parquet_of_the_same_rows_give_the_same_bins_and_quality(write_csv, binary, tmp_path):
     path = write_csv("t.csv", columns())
     parquet = tmp_path / "t.parquet"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from plumbline.baseline.quality import Rows, measure, measure_with_spread, roc_auc, score_bins
+from plumbline.baseline.quality import Rows, gap_spread, measure, measure_with_spread, roc_auc, score_bins
 
 
 def binary_rows(n=3000, ties=False) -> Rows:
@@ -103,3 +103,34 @@ def test_the_binned_auc_lies_within_half_the_tied_mass_of_the_exact_one():
     binned = float((n0 * (above + n1 / 2)).sum() / (n0.sum() * n1.sum()))
     bound = float(0.5 * (n0 / n0.sum() * n1 / n1.sum()).sum())
     assert abs(binned - roc_auc(rows.score, positive)) <= bound
+
+
+def test_the_calibration_gap_of_alike_blocks_is_what_sampling_makes_of_it():
+    """Scores that mean the same in every block: the spread is the standard error of a block, no more."""
+    random = np.random.default_rng(8)
+    found, expected = [], []
+    for _ in range(40):
+        score = random.random(4000)
+        positive = random.random(4000) < score
+        codes = (score * 20).astype(np.intp)
+        spread = gap_spread(codes, positive, np.arange(4000) // 500, 20)
+        assert spread is not None
+        found.append(spread**2)
+        # Of a block of 500, and of what the other 3,500 rows leave open.
+        expected.append(np.mean(score * (1 - score)) * (1 / 500 + 1 / 3500))
+    assert np.sqrt(np.mean(found)) == pytest.approx(np.sqrt(np.mean(expected)), rel=0.1)
+
+
+def test_the_calibration_gap_of_unlike_blocks_is_how_far_they_lie_apart():
+    random = np.random.default_rng(9)
+    score = random.random(80_000)
+    block = np.arange(80_000) // 10_000
+    shift = np.where(block % 2 == 0, 0.1, -0.1)
+    positive = random.random(80_000) < np.clip(score + shift, 0, 1)
+    codes = (score * 20).astype(np.intp)
+    # A block of one kind against 3 of its own and 4 of the other: 4/7 of the distance between the kinds.
+    kinds = np.clip(score + 0.1, 0, 1).mean() - np.clip(score - 0.1, 0, 1).mean()
+    assert gap_spread(codes, positive, block, 20) == pytest.approx(kinds * 4 / 7, rel=0.05)
+    assert gap_spread(codes, positive, np.zeros(80_000, np.intp), 20) is None
+    bins = score_bins(score, positive, block)
+    assert bins.gap_spread == pytest.approx(kinds * 4 / 7, rel=0.05)

@@ -7,8 +7,11 @@ import shutil
 
 import pytest
 
+from plumbline.backfill.rules import read_recording
 from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage, save_baseline
 from plumbline.cli.main import run
+from plumbline.evaluate.alerts import choose, read_alerts
+from plumbline.evaluate.required import digests
 
 RULES = "groups:\n- name: g\n  rules:\n  - record: a:b:sum\n    expr: sum(up)\n"
 promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
@@ -153,3 +156,45 @@ def test_generate_says_when_it_cannot_write(catalogue, generators, capsys):
     generators(a__txt="one\n")
     assert run(["generate", str(catalogue), "--output", str(catalogue)]) == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+def judged(folder, generated, **changes):
+    """Write the JSON that an evaluation of the generated rules would have."""
+    alerts, _ = choose(read_alerts([generated / "alerting/rules/models.yml"]), ())
+    recording = read_recording(sorted((generated / "prometheus/rules").glob("*.yml")))
+    said = {
+        "alerts": [{"alert": alert.name} for alert in alerts], "not_judged": {}, "model_months": 6.0,
+        "spent": {"pages-per-quarter": 0.4, "tickets-per-month": 0.9}, "rules": digests(alerts, recording), **changes,
+    }  # fmt: skip
+    (folder / "evaluation.json").write_text(json.dumps(said))
+
+
+def test_check_demands_the_evaluation_that_the_catalogue_names(catalogue, capsys):
+    """Missing, in budget, over budget, and older than the rules after a window has changed."""
+    catalogue.write_text(catalogue.read_text() + "alert_budget: {evaluation: evaluation.json, tickets_per_month: 0.95}\n")
+    assert run(["generate", str(catalogue)]) == 0
+    assert run(["check", str(catalogue)]) == 1
+    assert "evaluation.json: no such evaluation" in capsys.readouterr().out
+    judged(catalogue.parent, catalogue.parent)
+    assert run(["check", str(catalogue)]) == 0
+    assert run(["check", str(catalogue), "--budget", "pages-per-quarter=0.2", "--json"]) == 1
+    said = capsys.readouterr().out
+    (problem,) = json.loads(said[said.index("{\n") :])["alert_budget_problems"]
+    assert problem.endswith("false pages-per-quarter are 0.40, the budget is 0.2")
+    catalogue.write_text(catalogue.read_text() + "evaluation: {slow: 7d}\n")
+    assert run(["generate", str(catalogue)]) == 0
+    assert run(["check", str(catalogue)]) == 1
+    assert "is older than the rules" in capsys.readouterr().out
+
+
+def test_a_budget_without_an_evaluation_is_wrong_use(catalogue, generators, capsys):
+    generators()
+    assert run(["check", str(catalogue), "--budget", "pages-per-quarter=1"]) == 2
+    assert "--budget needs --evaluation" in capsys.readouterr().err
+
+
+def test_check_remarks_on_a_baseline_without_its_worst_windows(catalogue, generators, tmp_path, capsys):
+    generators()
+    save_baseline(artefact(), tmp_path / "old")
+    assert run(["check", str(catalogue), "--baselines", str(tmp_path / "old")]) == 0
+    assert "was built before the worst windows of missing values were measured" in capsys.readouterr().out

@@ -6,6 +6,8 @@ from plumbline.evaluate.budget import exceeded, parse_budget
 from plumbline.evaluate.chance import by_chance
 from plumbline.evaluate.incidents import Incident
 from plumbline.evaluate.judge import MONTH_SECONDS, Alarm, Judged, Scene, alarms_of, judge
+from plumbline.evaluate.report import per_model
+from plumbline.evaluate.run import Evaluation
 from plumbline.evaluate.states import Firing
 
 HOUR = 3600.0
@@ -88,3 +90,18 @@ def test_budget_bounds_are_read_and_broken_ones_named():
 def test_a_budget_that_is_none_is_refused(text: str):
     with pytest.raises(ValueError, match=r"write|not a number"):
         parse_budget(text)
+
+
+def test_false_alarms_are_told_per_model():
+    two = Scene(GRID, (incident(10, 20, model="m"),), {"m": MONTH_SECONDS, "n": 2 * MONTH_SECONDS})
+    page = judge("A", "critical", [alarm(12, 15), alarm(500, 501, "n")], two)
+    ticket = judge("B", "warning", [alarm(300, 301, "n"), alarm(400, 401, "n"), alarm(90, 91)], two)
+    found = per_model(Evaluation(two, (page, ticket), (), {}))
+    assert found["m"] == {
+        "model_months": 1.0, "alarms": 2, "false_alarms": 1, "false_pages_per_quarter": 0.0,
+        "false_tickets_per_month": 1.0,
+    }  # fmt: skip
+    assert found["n"] == {
+        "model_months": 2.0, "alarms": 3, "false_alarms": 3, "false_pages_per_quarter": 1.5,
+        "false_tickets_per_month": 1.0,
+    }  # fmt: skip

@@ -169,17 +169,32 @@ def evaluate(
             for begin, stop in pieces:
                 out = writer.at(begin)
                 for rule in level:
-                    for series in query_range(
+                    answer = query_range(
                         session, server.url, f"recording rule {rule.record}", rule.expr, begin, stop, step
-                    ):
-                        labels = {k: v for k, v in series.metric.items() if k != "__name__"}
-                        prefix = series_text(rule.record, {**labels, **dict(rule.labels)})
-                        out.write("".join([f"{prefix} {value} {at:.3f}\n" for at, value in series.values]))
-                        samples += len(series.values)
+                    )
+                    for prefix, values in _as_recorded(rule, answer).items():
+                        out.write("".join([f"{prefix} {value} {at:.3f}\n" for at, value in values]))
+                        samples += len(values)
                     done += 1
                     if progress is not None:
                         progress(done, total, rule.record)
     return samples
+
+
+def _as_recorded(rule: RecordingRule, answer: Sequence[RangeSeries]) -> dict[str, list[tuple[float, str]]]:
+    """Return the samples by the series they are recorded as, in order of time.
+
+    Parts of an ``or`` may keep different names, so that a range query tells one recorded series as several.
+    """
+    found: dict[str, list[tuple[float, str]]] = {}
+    for series in answer:
+        labels = {k: v for k, v in series.metric.items() if k != "__name__"}
+        prefix = series_text(rule.record, {**labels, **dict(rule.labels)})
+        if prefix in found:
+            found[prefix] = sorted(found[prefix] + series.values)
+        else:
+            found[prefix] = series.values
+    return found
 
 
 def temporary_prometheus(tsdb: Path, log: Path, flags: Sequence[str] = ()) -> Server:

@@ -3,7 +3,9 @@
 Blocks of a fixed length (``--block``, a week) from the first row on, where rows carry times. Two kinds
 of block are left out: a last one that is cut short (a week without its Sunday drifts in ``weekday``,
 and a noise floor taken from it would hide real drift for ever), and those with less than half the median
-number of rows. With fewer than 4 blocks left, or without times, 8 blocks of equal count.
+number of rows. With fewer than 4 blocks left, or without times, blocks of equal count: 8 for distributions,
+4 for quality, whose spread falls with the length of a block and should be that of the window it is held
+against.
 """
 
 from __future__ import annotations
@@ -58,12 +60,13 @@ class BlockCounter:
             f"{_MAXIMUM_BLOCKS}: choose a longer --block"
         )
 
-    def plan(self, rows: int, sample: Floats | None) -> BlockPlan:
+    def plan(self, rows: int, sample: Floats | None, equal: int = EQUAL_BLOCKS) -> BlockPlan:
         """Return how to cut: by time, or into equal counts.
 
         Args:
             rows: rows of the reference.
             sample: times of sampled rows, to cut equal counts in order of time; None = by row number.
+            equal: how many blocks of equal count, where the rows do not fill ``MINIMUM_BLOCKS`` by time.
         """
         full = self._full_blocks()
         if len(full) >= MINIMUM_BLOCKS:
@@ -72,8 +75,8 @@ class BlockCounter:
             )
         edges = None
         if sample is not None and sample.size:
-            edges = np.quantile(sample, np.arange(1, EQUAL_BLOCKS) / EQUAL_BLOCKS, method="lower")
-        return BlockPlan(EQUAL_BLOCKS, rows, None, 0.0, {}, edges)
+            edges = np.quantile(sample, np.arange(1, equal) / equal, method="lower")
+        return BlockPlan(equal, rows, None, 0.0, {}, edges)
 
     @property
     def _origin(self) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.baseline.artefact import Quality, ScoreBins
-from plumbline.baseline.blocks import BlockCounter
+from plumbline.baseline.blocks import MINIMUM_BLOCKS, BlockCounter
 from plumbline.baseline.cells import codes_of
 from plumbline.baseline.quality import Rows, measure_with_spread, score_bins, stable
 from plumbline.baseline.rows import ACTUAL, TIME, Progress, Source, no_rows
@@ -79,7 +79,7 @@ def measure_heldout(source: Source, model: Model, block_seconds: float, progress
     if kept_times is not None:
         counter.add(kept_times)
     total = int(usable.sum())
-    blocks = counter.plan(total, kept_times).of(0, total, kept_times)
+    blocks = counter.plan(total, kept_times, MINIMUM_BLOCKS).of(0, total, kept_times)
     rows = Rows(predicted[usable], actual[usable], score[usable] if score is not None else None, blocks)
     classes = list(model.classes or ())
     positive = classes.index(model.positive_class) if model.task == "binary" and model.positive_class else 0

@@ -85,7 +85,8 @@ def evaluate(
     Reads alerting rules (and, so that `check --evaluation` can tell whether they have changed since, the
     recording rules among RULES...), the history (TSDB blocks, or a Prometheus that serves it) and the
     incidents: a CSV with the columns start and end, and perhaps model, metric and sustained. Prints per
-    alert its precision, recall, delay, flaps and false alarms, beside those of the same alarms at random times.
+    alert its precision, recall, delay, flaps and false alarms, beside those of the same alarms at random
+    times.
     Exit code 1 if a budget is exceeded.
     """
     from plumbline.backfill.rules import read_recording
