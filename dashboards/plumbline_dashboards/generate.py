@@ -22,6 +22,7 @@ from plumbline_dashboards.pipelines import pipelines
 from plumbline_dashboards.provisioning import provisioning
 from plumbline_dashboards.quality import quality
 from plumbline_dashboards.slices import slices
+from plumbline_dashboards.store import batch, predictions, trace
 
 FOLDER = "dashboards/generated"
 # Apart from the dashboards: Grafana takes every JSON file in their folder for one.
@@ -34,6 +35,9 @@ PAGES: tuple[Callable[[Catalogue], Dashboard], ...] = (
     pipelines,
     infrastructure,
     exporter,
+    trace,
+    predictions,
+    batch,
 )
 
 
