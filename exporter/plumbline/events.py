@@ -314,7 +314,7 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
 def _log_line(line: bytes) -> bytes | None:
     try:
         return event_of_line(line)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

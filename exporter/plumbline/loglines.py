@@ -56,7 +56,7 @@ def event_of_line(line: bytes) -> bytes | None:
     """Return the event of a log line; None if the line is none.
 
     Raises:
-        msgspec.DecodeError: the line is no JSON.
+        msgspec.DecodeError: the line is no JSON; UnicodeDecodeError, RecursionError: no sound one.
     """
     try:
         record = _decode_record(line)

@@ -38,7 +38,7 @@ def is_event(line: bytes) -> bool:
     """Whether a line is for the exporter to judge; another line of a log file is none of its business."""
     try:
         shape = _decode_shape(line)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return shape.type is not msgspec.UNSET or shape.Body is not msgspec.UNSET
 
