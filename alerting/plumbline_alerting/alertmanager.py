@@ -25,6 +25,7 @@ EXPLAINED_BY_EXPORTER = (
     "OutcomesLate",
     "OutcomeCoverageLow",
     "BaselineMissing",
+    "ModelSilent",
     "PipelineRowsAnomalous",
     "PipelineStale",
     "ModelTrafficLost",

@@ -391,9 +391,7 @@ def _quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Base
             b.add(names.ACTUAL, [(*mv, *row, sign) for row in rows for sign in names.SIGNS]).offset
         )
         centre = 0.0 if baseline is None or baseline.actual_mean is None else baseline.actual_mean
-        return replace(
-            cells, regression=tuple(offsets), centre=centre, largest=largest_deviation(baseline)
-        )
+        return replace(cells, regression=tuple(offsets), centre=centre, largest=largest_deviation(baseline))
     multiclass = model.task == "multiclass"
     declared = tuple(model.classes or ())
     classes = tuple(dict.fromkeys((*declared, names.OTHER))) if multiclass else declared
