@@ -273,7 +273,7 @@ def early_view() -> list[timeseries.Panel]:
     value = graph(
         "Early $metric (flatters)",
         "Over the outcomes known within the model's early horizon only, as they arrive. What is known soon "
-        "is often the easy part: compare it with its own past, never with an objective. Dashed: mature quality.",
+        "is often the easy part: compare it with its own past, never with an objective. Dashed: mature.",
         "short",
     )
     value = value.repeat("metric").repeat_direction("h").max_per_row(3)
