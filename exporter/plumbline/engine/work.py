@@ -295,7 +295,7 @@ class Work:
             return {}
         given = {**prediction.features, **(prediction.slices or {})}
         found = {name: category_name(given.get(name)) for name in model.slices}
-        return {name: value for name, value in found.items() if value is not None}
+        return model.with_intersections({name: v for name, v in found.items() if v is not None})
 
     def _pending(self, prediction: int) -> Waiting | None:
         return self.pending.get(prediction) or self._waits.get(prediction)
