@@ -56,7 +56,7 @@ def quality(catalogue: Catalogue) -> Dashboard:
             Row("Regression models: direction of the error, shift of the outcome", panels, collapsed=True)
         )
     if any(model.kpis for model in catalogue.models.values()):
-        content.append(Row("Business", [kpis()]))
+        content.append(Row("Business", [kpi_means(), kpis()]))
     return page(
         "quality",
         "Model quality",
@@ -357,7 +357,27 @@ def outcome_shift() -> timeseries.Panel:
     return panel.no_value(REGRESSION_ONLY).with_target(query(q.outcome_shift(), "{{version}}"))
 
 
+def kpi_means() -> timeseries.Panel:
+    """Business figures of the model, whatever its version, with their uncertainty and their floor."""
+    mean, stderr = q.kpi(names.R_KPI_MEAN), q.kpi(names.R_KPI_STDERR)
+    panel = graph(
+        "KPIs of the model",
+        "Mean per KPI event, and per prediction (no event counts 0), of all versions together, with its 95 % "
+        "interval; dashed: declared floors.",
+        "short",
+    )
+    panel = (
+        panel.with_target(query(mean, "{{kpi}} per {{per}}", "A"))
+        .with_target(query(f"{mean} + 1.96 * {stderr}", "upper 95 %", "B"))
+        .with_target(query(f"{mean} - 1.96 * {stderr}", "lower 95 %", "C"))
+        .with_target(query(q.kpi_floor(), "floor of {{kpi}} per {{per}}", "D"))
+    )
+    return sized(line(band(panel, "B", "C", "lower 95 %", BLUE), "D", ORANGE), 16, 8)
+
+
 def kpis() -> timeseries.Panel:
-    """Business figures."""
-    panel = graph("KPIs", "Mean value per KPI event within the window.", "short")
-    return sized(panel.with_target(query(q.kpi_per_event(), "{{kpi}}")), 24, 8)
+    """Business figures of the version."""
+    panel = graph(
+        "KPIs of the version", "Mean value per KPI event of this version within the window.", "short"
+    )
+    return sized(panel.with_target(query(q.kpi_per_event(), "{{kpi}}")), 8, 8)

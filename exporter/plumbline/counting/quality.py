@@ -36,6 +36,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
         correction: whether it came as a correction.
         slices: values of the declared slices, by name.
         scores: probabilities by class (multiclass), if given.
+        predicted_ts: when the prediction was made.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
     correction: bool
     slices: dict[str, str] = {}
     scores: dict[str, float] | None = None
+    predicted_ts: float = 0.0
 
 
 def count_outcomes(layout: VersionLayout, cells: Floats, judged: Sequence[Judged]) -> int:

@@ -20,6 +20,8 @@ from plumbline.baseline.artefact import Baseline
 from plumbline.counting.pipelines import count_pipeline
 from plumbline.counting.quality import Judged, count_outcomes
 from plumbline.counting.serving import count_predictions, observe
+from plumbline.counting.trials import count_answers, count_losses
+from plumbline.engine.trials import Trial, trials_of
 from plumbline.engine.versions import (
     Entry,
     Key,
@@ -71,6 +73,7 @@ class Work:
         self.transaction = Transaction()
         self.versions: dict[Key, VersionState] = {}
         self.entries: dict[str, list[Entry]] = {}
+        self.trials: dict[str, tuple[Trial, ...]] = {}  # of models with a deployment in this transaction
         self.ledger = engine.ledger.copy()
         self.pipelines = None if engine.pipelines is None else engine.pipelines.copy()
         self.pipelines_changed = False
@@ -244,7 +247,7 @@ class Work:
             return  # an earlier outcome has already entered the counters; see docs/adr/0005
         judged = Judged(
             key[0], key[1], prediction.prediction, outcome.actual, prediction.score, outcome.outcome_ts,
-            outcome.correction, self._slices(prediction), prediction.scores,
+            outcome.correction, self._slices(prediction), prediction.scores, row.ts,
         )  # fmt: skip
         if due <= self.now:
             self._judged[key].append(judged)
@@ -293,6 +296,43 @@ class Work:
             self.versions[key] = VersionState(
                 layout, baseline, cells, dict(state.schedule), state.generation + 1
             )
+        self._begin_trials(event.model)
+
+    # --- trials ---
+
+    def _begin_trials(self, model: str) -> None:
+        """Let trials that a deployment has changed start from nothing; what ended stays to be read."""
+        before = self._trials(model)
+        self.trials[model] = trials_of(self.entries[model])
+        for trial in self.trials[model]:
+            key = (model, trial.candidate)
+            if trial not in before and (key in self.versions or key in self.engine.versions):
+                state = self._writable(key)
+                if state.layout.trial is not None:
+                    for span in state.layout.trial.spans():
+                        state.cells[span] = 0.0
+
+    def _trials(self, model: str) -> tuple[Trial, ...]:
+        return self.trials.get(model, self.engine.trials.get(model, ()))
+
+    def _count_trials(self, key: Key) -> None:
+        """Count the answers and mature outcomes of a version that is an arm of a trial."""
+        model, version = key
+        for trial in self._trials(model):
+            arm = trial.arm(version)
+            candidate = (model, trial.candidate)
+            if arm is None or not (candidate in self.versions or candidate in self.engine.versions):
+                continue
+            state = self._writable(candidate)
+            at = state.layout.trial
+            if at is None:
+                continue
+            answers = [e for e, ts in self._predictions.get(key, ()) if ts >= trial.start]
+            count_answers(at, state.cells, arm, sum(e.status == "error" for e in answers), len(answers))
+            judged = [j for j in self._judged.get(key, ()) if j.predicted_ts >= trial.start]
+            count_losses(at, state.layout.quality, state.cells, arm, judged)
+
+    # --- KPIs ---
 
     def _take_kpi(self, event: Kpi) -> None:
         key = self._version(event.model, event.version)
@@ -304,6 +344,7 @@ class Work:
             return
         state.cells[at + (event.value < 0)] += abs(event.value)
         state.cells[state.layout.kpi_events[event.kpi]] += 1
+        state.cells[state.layout.kpi_squares[event.kpi]] += event.value**2
 
     # --- alerts and the actions they set off ---
 
@@ -441,6 +482,8 @@ class Work:
         for key, judged in self._judged.items():
             state = self._writable(key)
             self._unknown("class", count_outcomes(state.layout, state.cells, judged))
+        for key in {**self._predictions, **self._judged}:
+            self._count_trials(key)
         t = self.transaction
         t.pending = [w for seq, w in self.pending.items() if seq not in self.pending_gone]
         t.state["ledger"] = self.ledger.tobytes()
