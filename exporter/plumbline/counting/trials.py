@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.counting.quality import Judged
-from plumbline.events import ClassOrNumber
 from plumbline.layout import QualityCells, TrialCells
 
 Floats = npt.NDArray[np.float64]
@@ -29,23 +28,15 @@ def count_answers(at: TrialCells, cells: Floats, arm: str, failed: int, answers:
 
 
 def count_losses(at: TrialCells, q: QualityCells, cells: Floats, arm: str, judged: Sequence[Judged]) -> None:
-    """Add mature outcomes of an arm; those that quality cannot count are left out here, too."""
+    """Add mature outcomes of an arm; those that quality leaves out are left out here, too."""
+    pairs = [(j.prediction, j.actual) for j in judged if q.why_excluded(j.prediction, j.actual) is None]
     if at.losses[_OUTCOME] == names.ABSOLUTE:
-        losses = np.array([_distance(j.prediction, j.actual) for j in judged])
-        losses = losses[~np.isnan(losses)]
+        losses = np.abs(np.array([float(p) - float(a) for p, a in pairs]))
     else:
         codes = q.codes or {}
-        unknown = len(q.classes) - 1 if q.open_ended else -1
-        pairs = [(codes.get(j.prediction, unknown), codes.get(j.actual, unknown)) for j in judged]
-        losses = np.array([float(p != a) for p, a in pairs if p >= 0 and a >= 0])
+        unknown = len(q.classes) - 1  # multiclass: "other"
+        losses = np.array([float(codes.get(p, unknown) != codes.get(a, unknown)) for p, a in pairs])
     _add(at, cells, arm, _OUTCOME, losses)
-
-
-def _distance(predicted: ClassOrNumber, actual: ClassOrNumber) -> float:
-    numbers = [
-        float(v) for v in (predicted, actual) if isinstance(v, int | float) and not isinstance(v, bool)
-    ]
-    return abs(numbers[0] - numbers[1]) if len(numbers) == 2 else float("nan")
 
 
 def _add(at: TrialCells, cells: Floats, arm: str, loss: int, losses: Floats) -> None:
