@@ -33,7 +33,6 @@ MAY_BE_EMPTY: dict[tuple[str, str], str] = {
         (names.DASHBOARD_UIDS["trials"], panel): "only while, or after, a canary runs beside production"
         for panel in ("Canary beside production", "Canary minus production", "Evidence that the two differ")
     },
-    (names.DASHBOARD_UIDS["quality"], "KPIs of the model"): "only floors that are declared",
     (
         names.DASHBOARD_UIDS["exporter"],
         "Notifications",

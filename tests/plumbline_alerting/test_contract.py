@@ -20,7 +20,7 @@ RULE_TESTS = ROOT / "alerting" / "tests"
 
 FOREIGN = re.compile(r"^(up|ALERTS|prometheus_\w+|alertmanager_\w+)$")
 WORDS = {
-    "by", "on", "group_left", "group_right", "and", "or", "unless", "bool", "sum", "max", "min", "count",
+    "by", "on", "group_left", "group_right", "and", "or", "unless", "bool", "offset", "topk", "sum", "max", "min", "count",
 }  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def alerts(catalogue: Catalogue) -> list[dict[str, Any]]:
 def series_in(expr: str) -> set[str]:
     """Names of the series a query reads: words that are no function, keyword, label or number."""
     bare = re.sub(r'"[^"]*"', '""', expr)
-    bare = re.sub(r"\b(by|on|group_left|group_right)\s*\([^)]*\)", " ", bare)
+    bare = re.sub(r"\b(by|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
     bare = re.sub(r"\{[^}]*\}", " ", bare)
     bare = re.sub(r"\[[^\]]*\]", " ", bare)
     found = re.findall(r"(?<![\w.:])([A-Za-z_][\w:]*)(?!\w*\s*\()", bare)

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from plumbline import names
-from plumbline.catalogue.model import Catalogue
+from plumbline.catalogue.model import Catalogue, KpiObjective
 from plumbline.generated import GeneratedFile
 from plumbline_dashboards.generate import generate
 
@@ -131,7 +131,7 @@ def test_every_query_returns_data_from_two_replicas(
 
 
 def test_business_panels_answer_where_a_model_declares_kpis(catalogue: Catalogue, tmp_path: Path) -> None:
-    model = catalogue.models["flight_late"].model_copy(update={"kpis": ("sales",)})
+    model = catalogue.models["flight_late"].model_copy(update={"kpis": ("sales",), "kpi_objectives": {"sales": KpiObjective(floor=1.0)}})
     declared = catalogue.model_copy(update={"models": {"flight_late": model}})
     [text] = [f.content for f in generate(declared) if f.path.endswith("queries.json")]
     queries = [q["expr"] for q in json.loads(text) if "ml_kpi" in q["expr"]]

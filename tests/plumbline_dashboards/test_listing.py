@@ -82,7 +82,7 @@ def test_every_series_asked_for_is_exposed_or_recorded(
     entries: list[dict[str, Any]], catalogue: Catalogue
 ) -> None:
     evaluation = catalogue.evaluation
-    recorded = {r.over(w) for r in names.RECORDED for w in {*evaluation.drift, *evaluation.quality}}
+    recorded = {r.over(w) for r in names.RECORDED for w in {*evaluation.drift, *evaluation.quality, "life"}}
     exposed = set(names.METRICS)
     histograms = {m.name for m in names.METRICS.values() if m.kind == "histogram"}
     exposed |= {f"{name}_{part}" for name in histograms for part in ("bucket", "sum", "count")}
