@@ -10,14 +10,14 @@ from __future__ import annotations
 from textwrap import indent
 
 from plumbline import names
+from plumbline.baseline.peaks import FEWEST_ROWS
 from plumbline.units import format_duration, parse_duration
 from plumbline_alerting.promql import FEATURE, MV, WHOLE, one_of, quoted
 from plumbline_alerting.scene import JOB_ALERTMANAGER, JOB_EXPORTER, JOB_PROMETHEUS, Scene
 
 SIGMAS = 3  # a loss counts from this many max(baseline's standard deviation, standard error)
 FAST_SAMPLES = 30  # in the fast window a normal approximation suffices: the slow one holds the proof
-BROKEN_JUMP = 0.2  # share of values that must have become missing or invalid
-BROKEN_SAMPLES = 30
+BROKEN_SAMPLES = FEWEST_ROWS
 ERRORS_MINIMUM = 5
 LATENCY_SAMPLES = 100  # below this a 99th percentile is one request
 CALIBRATION_FLOOR = 0.05
@@ -173,17 +173,23 @@ def model_traffic_lost(scene: Scene) -> str:
 
 
 def feature_broken(scene: Scene) -> str:
-    """The share of missing or invalid values jumped above the baseline's."""
+    """The share of missing or invalid values is above what the baseline, at its worst, explains.
+
+    Looked for over the tile, so that a page is prompt. A feature of which the baseline had whole tiles
+    without a value cannot be told from a broken one so soon; it is looked at over the ticket's window.
+    """
     by = f"{FEATURE}, problem"
-    ratio = f'max by ({by}) ({names.R_PROBLEMS.over(scene.tile)}{{problem=~"missing|unseen|wrong_type"}})'
-    n = f"max by ({FEATURE}) ({names.R_FEATURE_INCREASE.over(scene.tile)})"
-    share = f'max by ({FEATURE}) ({names.BASELINE_FEATURE_SHARE.name}{{bin="{names.MISSING}"}})'
-    known = f'(label_replace({share}, "problem", "missing", "", "") or {ratio} * 0)'
-    noise = f"4 * sqrt({known} * (1 - {known}) / on ({FEATURE}) group_left () ({n} > 0))"
-    return owned(
-        f"{ratio} > on ({by}) (\n  {known}\n  + clamp_min({noise}, {BROKEN_JUMP})\n)\n"
-        f"and on ({FEATURE}) {n} >= {BROKEN_SAMPLES}"
-    )
+    parts = []
+    for window in dict.fromkeys((scene.tile, scene.drift)):
+        problems = 'problem=~"missing|unseen|wrong_type"'
+        ratio = f"max by ({by}) ({names.R_PROBLEMS.over(window)}{{{problems}}})"
+        bound = f"max by ({by}) ({names.R_PROBLEMS_THRESHOLD.over(window)})"
+        n = f"max by ({FEATURE}) ({names.R_FEATURE_INCREASE.over(window)})"
+        parts.append(f"{ratio} > on ({by}) {bound}\nand on ({FEATURE}) {n} >= {BROKEN_SAMPLES}")
+    if len(parts) > 1:
+        blind = f"max by ({by}) ({names.R_PROBLEMS_THRESHOLD.over(scene.tile)}) >= 1"
+        parts[1] = f"{parts[1]}\nand on ({by}) {blind}"
+    return owned("\nor\n".join(parts))
 
 
 def drift(scene: Scene, pseudo: bool) -> str:

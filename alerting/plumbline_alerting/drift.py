@@ -11,12 +11,16 @@ own largest PSI between blocks of its baseline). Bins without a reference row ra
 
 from __future__ import annotations
 
+import math
+
 from plumbline import names
 from plumbline_alerting.model import Group, Rule
 from plumbline_alerting.promql import BIN, FEATURE, MV, largest
 from plumbline_alerting.windows import Window
 
 PSI_FLOOR = 0.1
+BROKEN_JUMP = 0.2  # share of values that must have become missing or invalid
+BROKEN_SIGMAS = 4  # every feature and problem is looked at all the time: 3 would be crossed by chance
 # 20 quantile bins, 19 of them with a heavy value of their own, below and above.
 _MOST_ORDERED_BINS = 41
 
@@ -110,6 +114,30 @@ def problem_ratio(window: Window) -> str:
     return f"{problems} / on ({FEATURE}) group_left () ({n} > 0)"
 
 
+def problem_threshold(window: Window) -> str:
+    """The share of values with a problem above which a feature counts as broken.
+
+    A jump above the baseline's share and what sampling can add to it; and more than the worst window of
+    this length that the baseline itself had, again with what sampling can add. A baseline that once had
+    no value at all in such a window gives 1, which no share exceeds.
+    """
+    by = f"{FEATURE}, problem"
+    n = f"({names.R_FEATURE_INCREASE.over(window.name)} > 0)"
+    missing = f'max by ({FEATURE}) ({names.BASELINE_FEATURE_SHARE.name}{{bin="{names.MISSING}"}})'
+    every = f"{names.R_PROBLEM_INCREASE.over(window.name)} * 0"
+    known = f'(label_replace({missing}, "problem", "{names.MISSING}", "", "") or {every})'
+    peak = f'max by ({by}) ({names.BASELINE_PROBLEM_PEAK.name}{{window="{window.name}"}})'
+
+    def sampling(share: str) -> str:
+        return f"{BROKEN_SIGMAS} * sqrt({share} * (1 - {share}) / on ({FEATURE}) group_left () {n})"
+
+    return largest(
+        by,
+        f"({known} + clamp_min({sampling(known)}, {BROKEN_JUMP}))",
+        f"({peak} + {sampling(peak)})",
+    )
+
+
 def group(window: Window) -> Group:
     """Return the rules of one window."""
     values, problems = names.FEATURE_VALUES, names.FEATURE_PROBLEMS
@@ -118,6 +146,7 @@ def group(window: Window) -> Group:
     def record(recorded: names.Recorded, expr: str) -> Rule:
         return Rule(record=recorded.over(window.name), expr=expr)
 
+    threshold = record(names.R_PROBLEMS_THRESHOLD, problem_threshold(window))
     return Group(
         f"plumbline-drift-{window.name}",
         window.interval,
@@ -137,5 +166,6 @@ def group(window: Window) -> Group:
                 window.increase(problems.name, names.R_PROBLEM_INCREASE.stem, problems.labels),
             ),
             record(names.R_PROBLEMS, problem_ratio(window)),
+            *(() if math.isinf(window.seconds) else (threshold,)),  # no part of a baseline is as long as life
         ),
     )

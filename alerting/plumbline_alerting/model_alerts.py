@@ -128,18 +128,20 @@ def drift(make: Maker) -> Iterable[Rule]:
     one = f"{MV_OF}, feature=%q"
     of = (*MODEL, "feature")
     known = f'max({names.BASELINE_FEATURE_SHARE.name}{{{one}, bin="{names.MISSING}"}})'
+    broken = f"max({names.R_PROBLEMS_THRESHOLD.over(tile)}{{{one}, problem=%q}})"
     n_tile = f"max({names.R_FEATURE_INCREASE.over(tile)}{{{one}}})"
+    later = "" if tile == window else f"; at 1 only {window} can tell"
     yield from make.alert(
         "FeatureBroken",
         queries.feature_broken(make.scene),
+        keep=tile,  # until the tile holds only newer values: one incident, one notification
         severity="critical",
         summary="A model's input is suddenly missing or invalid.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the values of {{{{ $labels.feature }}}} for "
-            f"{WHO} are {{{{ $labels.problem }}}} over {tile} (share missing in the baseline "
-            f"{ask(known, *of)}, "
-            f"threshold {queries.BROKEN_JUMP:g} above the baseline, "
-            f"n = {ask(n_tile, *of, unit='humanize')} values)."
+            f"{WHO} are {{{{ $labels.problem }}}} (threshold over {tile} "
+            f"{ask(broken, *of, 'problem')}{later}; share missing in the baseline "
+            f"{ask(known, *of)}, n = {ask(n_tile, *of, unit='humanize')} values over {tile})."
         ),
         dashboard="drift",
         variables=MODEL,

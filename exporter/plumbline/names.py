@@ -231,6 +231,13 @@ BASELINE_FEATURE_NOISE = Metric(
     "Largest leave-one-block-out PSI of the feature inside the baseline.",
     (*MV, "feature"), "Baseline and intent", "one per feature; capped by the series budget",
 )  # fmt: skip
+BASELINE_PROBLEM_PEAK = Metric(
+    "ml_baseline_feature_problem_peak", "gauge",
+    "Largest share of a feature's values with a problem in any window of this length of the baseline; "
+    "absent where there was none.",
+    (*MV, "feature", "problem", "window"), "Baseline and intent",
+    "drift windows per feature that was ever missing; capped by the series budget",
+)  # fmt: skip
 BASELINE_FEATURE_CHI2 = Metric(
     "ml_baseline_feature_chi2", "gauge",
     "Chi-squared quantile (bins - 1 degrees of freedom, 1 - 0.001 / features) of the PSI threshold.",
@@ -249,6 +256,11 @@ BASELINE_QUALITY_STDDEV = Metric(
 BASELINE_SCORE_POSITIVE_SHARE = Metric(
     "ml_baseline_score_positive_share", "gauge", "Share of positives per score bin in the baseline.",
     (*MV, "bin"), "Baseline and intent", "score bins (80) per model version",
+)  # fmt: skip
+BASELINE_CALIBRATION_SPREAD = Metric(
+    "ml_baseline_calibration_gap_stddev", "gauge",
+    "Root mean square, over the baseline's time blocks, of a block's calibration gap against the others.",
+    MV, "Baseline and intent",
 )  # fmt: skip
 OBJECTIVE = Metric(
     "ml_objective", "gauge",
@@ -518,6 +530,11 @@ R_KS = Recorded(
 )
 R_PROBLEMS = Recorded(
     "feature:ml_feature_problems:ratio", "share of values with a problem", (*_FEATURE, "problem")
+)
+R_PROBLEMS_THRESHOLD = Recorded(
+    "feature:ml_feature_problems_threshold:max",
+    "share above which a feature is broken: max(baseline + 0.2, the baseline's worst window, sampling)",
+    (*_FEATURE, "problem"),
 )
 R_QUALITY = Recorded("slice:ml_quality:value", "quality of mature outcomes by metric", _METRIC)
 R_QUALITY_SAMPLES = Recorded(

@@ -83,7 +83,7 @@ def measure_heldout(source: Source, model: Model, block_seconds: float, progress
     rows = Rows(predicted[usable], actual[usable], score[usable] if score is not None else None, blocks)
     classes = list(model.classes or ())
     positive = classes.index(model.positive_class) if model.task == "binary" and model.positive_class else 0
-    bins = score_bins(rows.score, rows.actual == positive) if rows.score is not None else None
+    bins = score_bins(rows.score, rows.actual == positive, blocks) if rows.score is not None else None
     mean = stable(float(np.mean(rows.actual))) if model.task == "regression" else None
     return HeldOut(total, measure_with_spread(rows, model.task, positive), bins, mean, tuple(remarks))
 

@@ -62,9 +62,11 @@ class ModelBudget:
 
 def estimate(catalogue: Catalogue) -> list[ModelBudget]:
     """Return the estimate of every model, in the catalogue's order."""
-    budget = catalogue.series_budget
+    budget, windows = catalogue.series_budget, len(catalogue.evaluation.drift)
     return [
-        ModelBudget(name, tuple(_parts(model)), budget.versions_per_model, _unknown(model), budget.per_model)
+        ModelBudget(
+            name, tuple(_parts(model, windows)), budget.versions_per_model, _unknown(model), budget.per_model
+        )
         for name, model in catalogue.models.items()
     ]
 
@@ -79,7 +81,7 @@ def feature_bins(feature: Feature) -> int:
     return known + _OTHER_AND_MISSING
 
 
-def _parts(model: Model) -> Iterable[Part]:
+def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     bins = [feature_bins(feature) for feature in model.features.values()]
     if model.task == "regression":
         bins.append(NUMERIC_BINS)
@@ -91,7 +93,9 @@ def _parts(model: Model) -> Iterable[Part]:
     yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS))
     yield Part("outcomes", _outcomes())
     yield Part("quality", _quality(model))
-    yield Part("baseline", sum(bins) + 2 * len(bins) + 2 + _baseline_quality(model))
+    # shares; noise and chi-squared; the largest share of missing values per window
+    per_feature = 2 + drift_windows
+    yield Part("baseline", sum(bins) + per_feature * len(bins) + 2 + _baseline_quality(model))
     yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3)
     yield Part("business", len(model.kpis) * (len(names.SIGNS) + 1))
 
@@ -134,7 +138,7 @@ def _baseline_quality(model: Model) -> int:
         return 2 * len(names.REGRESSION_METRICS)
     if model.task == "multiclass":
         return 2
-    return 2 * len(names.BINARY_METRICS) + SCORE_BINS
+    return 2 * len(names.BINARY_METRICS) + SCORE_BINS + 1
 
 
 def _serving_objectives(model: Model) -> int:
