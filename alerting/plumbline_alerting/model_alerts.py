@@ -207,12 +207,30 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "BaselineMissing",
-        queries.baseline_missing(),
+        queries.baseline_missing(make.scene),
         severity="warning",
         summary="A production model has no baseline: neither drift nor loss of quality can be seen.",
-        description=f"{WHO} is in production without a baseline (expected 1, found 0).",
+        description=(
+            f'{{{{ if eq $labels.version "{names.UNKNOWN}" }}}}{{{{ $value | humanize }}}} predictions '
+            f"of {{{{ $labels.model }}}} over {make.scene.slow} came from versions that neither "
+            "a deployment nor a baseline names{{ else }}"
+            f"{WHO} is in production without a baseline (expected 1, found 0)"
+            "{{ end }}."
+        ),
         dashboard="fleet",
         variables=MODEL,
+    )
+    yield from make.alert(
+        "ModelSilent",
+        queries.model_silent(make.scene),
+        severity="warning",
+        summary="A model of the catalogue has had no prediction for long, or never.",
+        description=(
+            "{{ $labels.model }} is silent for {{ $value | humanizeDuration }} (threshold "
+            f"{make.scene.longest}): since its last prediction, or since the exporter knows of it."
+        ),
+        dashboard="fleet",
+        variables=("model",),
     )
     yield from make.alert(
         "ModelRollout",

@@ -40,7 +40,7 @@ class _Sums:
 
 
 @dataclass(frozen=True, slots=True)
-class _Positive:
+class Positive:
     """Models that share a positive class, as matchers of the confusion counts."""
 
     models: tuple[str, ...]
@@ -55,13 +55,13 @@ class _Positive:
         return f"sum by ({SLICE}) ({series}{{{', '.join(matchers)}}})"
 
 
-def positive_classes(catalogue: Catalogue) -> list[_Positive]:
+def positive_classes(catalogue: Catalogue) -> list[Positive]:
     """Return the distinct positive classes of the binary models, each with its models."""
     groups: dict[str, list[str]] = {}
     for name, model in catalogue.models.items():
         if model.task == "binary" and model.positive_class is not None:
             groups.setdefault(model.positive_class, []).append(name)
-    return [_Positive(tuple(sorted(models)), cls) for cls, models in sorted(groups.items())]
+    return [Positive(tuple(sorted(models)), cls) for cls, models in sorted(groups.items())]
 
 
 def _value(window: Window, metric: str, expr: str, *, whole: bool = False) -> Rule:
@@ -114,7 +114,7 @@ def _proportion(value: str, n: str) -> str:
     return f"sqrt({p} * (1 - {p})\n/ on ({SLICE}) {n})"
 
 
-def positives(window: Window, groups: list[_Positive]) -> Iterable[Rule]:
+def positives(window: Window, groups: list[Positive]) -> Iterable[Rule]:
     """Precision, recall and F1 of the positive class; models with different positive classes are united."""
     sums = _Sums(window.name)
     values: dict[str, list[str]] = {"precision": [], "recall": [], "f1": []}
@@ -244,13 +244,13 @@ def calibration_error(window: Window) -> Rule:
     )
 
 
-def estimate(window: Window, groups: list[_Positive]) -> Iterable[Rule]:
+def estimate(window: Window, groups: list[Positive]) -> Iterable[Rule]:
     """Accuracy, precision, recall and F1 that the baseline lets expect, before any outcome is known."""
     counts = _Sums(window.name).of(names.ESTIMATED_CONFUSION)
     parts: dict[str, list[str]] = {"accuracy": [], "precision": [], "recall": [], "f1": []}
     for positive in groups:
 
-        def cell(actual: bool | None, predicted: bool | None, positive: _Positive = positive) -> str:
+        def cell(actual: bool | None, predicted: bool | None, positive: Positive = positive) -> str:
             inner = positive.cell(counts, actual=actual, predicted=predicted)
             return inner.replace(f"sum by ({SLICE})", f"sum by ({MV})")
 

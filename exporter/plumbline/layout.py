@@ -280,7 +280,7 @@ def _slot(
 def _quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Baseline | None) -> QualityCells:
     rows: list[tuple[str, str]] = [WHOLE]
     slices: dict[str, dict[str, int]] = {}
-    for slice_, listed in model.slices.items():
+    for slice_, listed in model.every_slice.items():
         slices[slice_] = {}
         for value in dict.fromkeys((*listed, names.OTHER)):
             slices[slice_][value] = len(rows)

@@ -275,6 +275,11 @@ MODEL_DEPLOYED = Metric(
     "ml_model_deployed_timestamp_seconds", "gauge", "When the version entered its present stage.",
     MV, "Baseline and intent",
 )  # fmt: skip
+MODEL_DECLARED = Metric(
+    "ml_model_declared_timestamp_seconds", "gauge",
+    "When the exporter first knew of a model of the catalogue: since then its silence counts.",
+    ("model", "owner"), "Baseline and intent",
+)  # fmt: skip
 ROLLBACK_INFO = Metric(
     "ml_model_rollback_info", "gauge",
     "The version that was in production before this one: where to roll back to; always 1.",
@@ -298,6 +303,11 @@ PIPELINE_DURATION = Metric(
 PIPELINE_LAST_SUCCESS = Metric(
     "ml_pipeline_last_success_timestamp_seconds", "gauge", "When the stage last succeeded.", PS, "Pipelines"
 )
+PIPELINE_DECLARED = Metric(
+    "ml_pipeline_declared_timestamp_seconds", "gauge",
+    "When the exporter first knew of a stage of the catalogue: since then its silence counts.",
+    PS, "Pipelines",
+)  # fmt: skip
 PIPELINE_DATA = Metric(
     "ml_pipeline_data_timestamp_seconds", "gauge", "Newest event time in the data of the last success.",
     PS, "Pipelines",
@@ -572,6 +582,38 @@ R_CALIBRATION_GAP = Recorded(
 )
 R_CALIBRATION_STDERR = Recorded("model:ml_calibration_gap:stderr", "standard error of the gap", MV)
 
+# Slices against the rest of the model (docs/adr/0029); part is one of FAIRNESS_PARTS.
+_PART = (*_METRIC, "part")
+_BY_SLICE = (*MV, "slice", "metric")
+R_FAIRNESS_COUNT = Recorded(
+    "slice:ml_fairness:count", "mature outcomes behind a slice value's figure, and of the rest", _PART
+)
+R_FAIRNESS_SUM = Recorded("slice:ml_fairness:sum", "numerator of a slice value's figure", _PART)
+R_FAIRNESS_SQUARES = Recorded(
+    "slice:ml_fairness:squares", "sum of squares behind a slice value's MAE and bias", _PART
+)
+R_FAIRNESS = Recorded(
+    "slice:ml_fairness:value",
+    "selection rate, TPR, FPR and accuracy, or MAE and bias, of a slice value and of the rest of the model",
+    _PART,
+)
+R_FAIRNESS_STDERR = Recorded("slice:ml_fairness:stderr", "standard error of the MAE and the bias", _PART)
+R_FAIRNESS_LOWER = Recorded(
+    "slice:ml_fairness:lower", "lower end of its interval, 95 % for all of a model together", _PART
+)
+R_FAIRNESS_UPPER = Recorded("slice:ml_fairness:upper", "upper end of the same interval", _PART)
+R_DISPARITY = Recorded("slice:ml_disparity:difference", "slice value minus the rest of the model", _METRIC)
+R_DISPARITY_LOWER = Recorded("slice:ml_disparity:lower", "lower end of the difference's interval", _METRIC)
+R_DISPARITY_UPPER = Recorded("slice:ml_disparity:upper", "upper end of the difference's interval", _METRIC)
+R_DISPARITY_SIGMAS = Recorded(
+    "slice:ml_disparity:sigmas", "the difference in standard deviations of pure chance", _METRIC
+)
+R_GAP = Recorded(
+    "slice:ml_fairness_gap:value", "largest minus smallest figure among a slice's values", _BY_SLICE
+)
+R_GAP_LOWER = Recorded("slice:ml_fairness_gap:lower", "lower end of the gap's interval", _BY_SLICE)
+R_GAP_UPPER = Recorded("slice:ml_fairness_gap:upper", "upper end of the gap's interval", _BY_SLICE)
+
 # Increases of counters per window, one family per counter: every ratio below is made from these, and
 # long windows are summed from short ones.
 R_INCREASES: dict[str, Recorded] = {
@@ -613,7 +655,20 @@ SIGNED_METRICS = ("bias",)  # 0 is best: shown, never an objective
 BINARY_METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "brier", "log_loss")
 REGRESSION_METRICS = ("mae", "rmse", "r2", "bias")
 
+# Figures compared between a slice value and the rest of the model. What is worse: 1 = more, -1 = less,
+# 0 = any difference (of which there is a ticket only where the catalogue declares a bound).
+FAIRNESS_METRICS: dict[str, dict[str, int]] = {
+    "binary": {"selection_rate": 0, "tpr": -1, "fpr": 1, "accuracy": -1},
+    "multiclass": {"accuracy": -1},
+    "regression": {"mae": 1, "bias": 0},
+}
+PROPORTIONS = ("selection_rate", "tpr", "fpr", "accuracy")  # the other figures are means
+FAIRNESS_PARTS = ("own", "rest")
+
 # Other values of ml_objective's metric label.
+OBJECTIVE_DISPARITY = "disparity_"  # and a figure: the largest acceptable difference from the rest
+OBJECTIVE_DISPARITY_SIGMAS = "disparity_sigmas"  # chance for all comparisons of the model together
+OBJECTIVE_INTERVAL_SIGMAS = "disparity_interval_sigmas"  # half width of the intervals shown
 OBJECTIVE_LATENCY = "latency_p99_seconds"
 OBJECTIVE_ERRORS = "error_ratio"
 OBJECTIVE_TRAFFIC = "predictions_per_second"
@@ -641,6 +696,7 @@ WARNING_ALERTS = (
     "KpiDrop",
     "CanaryWorse",
     "BaselineMissing",
+    "ModelSilent",
     "SeriesBudgetNear",
     "DiskFillsSoon",
 )
@@ -660,6 +716,7 @@ CONTENT_TYPE_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset
 DASHBOARD_UIDS: dict[str, str] = {
     "fleet": "plumbline-fleet",
     "quality": "plumbline-quality",
+    "slices": "plumbline-slices",
     "drift": "plumbline-drift",
     "pipelines": "plumbline-pipelines",
     "infrastructure": "plumbline-infrastructure",

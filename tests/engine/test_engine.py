@@ -488,3 +488,18 @@ def test_what_is_durable_is_counted_even_when_the_store_fails_right_after(
     assert v["plumbline_events_total", "outcome"] == 2
     assert engine.pending == 2
     assert v["ml_predictions_total", *CLF] == 2
+
+
+def test_the_exporter_remembers_since_when_it_knows_what_is_declared(opened: Callable[..., Engine]) -> None:
+    """Silence is measured from there: a restart must not begin it anew, a first start must not look old."""
+    engine = opened()
+    declared = ("ml_pipeline_declared_timestamp_seconds", "feed", "load")
+    model = ("ml_model_declared_timestamp_seconds", "clf", "team")
+    assert declared not in counted(engine)
+    assert model not in counted(engine)
+    engine.tick(5000.0)
+    engine.close()
+    again = opened()
+    again.tick(9000.0)
+    found = counted(again)
+    assert found[declared] == found[model] == 5000.0

@@ -37,6 +37,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "bin": ("00", "01"),
     "problem": names.PROBLEMS,
     "state": ("total", "available"),
+    "part": names.FAIRNESS_PARTS,
     "slice": (names.ALL,),
     "value": (names.ALL,),
     "actual": ("0", "1"),
@@ -118,7 +119,7 @@ def test_every_query_returns_data_from_two_replicas(
     listing: list[dict[str, Any]], catalogue: Catalogue, tmp_path: Path
 ) -> None:
     evaluation = catalogue.evaluation
-    windows = {evaluation.fast, evaluation.slow, evaluation.drift_alert}
+    windows = {evaluation.fast, evaluation.slow, evaluation.drift_alert, *evaluation.quality}
     assert evaluate([entry["expr"] for entry in listing], sorted(windows), tmp_path) == ""
 
 

@@ -119,7 +119,7 @@ def _histogram(metric: Metric) -> int:
 
 
 def _slice_values(model: Model) -> int:
-    return 1 + sum(len(values) + 1 for values in model.slices.values())  # all rows; values and other
+    return 1 + sum(len(values) + 1 for values in model.every_slice.values())  # all rows; values and other
 
 
 def _quality(model: Model) -> int:
@@ -144,4 +144,5 @@ def _baseline_quality(model: Model) -> int:
 def _serving_objectives(model: Model) -> int:
     serving = model.serving
     declared = (serving.latency_p99, serving.error_ratio, serving.predictions_per_second)
-    return sum(bound is not None for bound in declared) + 2  # coverage, samples
+    slices = len(names.FAIRNESS_METRICS[model.task]) + 2 if model.slices else 0
+    return sum(bound is not None for bound in declared) + 2 + slices  # coverage, samples

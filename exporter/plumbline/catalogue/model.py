@@ -6,6 +6,7 @@ fields (an owner that does not exist, a window that is no multiple of another).
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -32,6 +33,7 @@ Name = Annotated[
     Field(description="letters, digits and _ . : - ; starts with a letter or digit"),
 ]
 Severity = Literal["critical", "warning"]
+INTERSECTION = " & "  # between the names, and the values, of an intersection; no name can hold a space
 
 
 class _Strict(BaseModel):
@@ -133,6 +135,14 @@ class Model(_Strict):
     positive_class: str | None = None
     threshold: float = Field(0.5, ge=0, le=1)
     slices: dict[Name, tuple[str, ...]] = Field(default_factory=dict)
+    intersections: tuple[tuple[Name, ...], ...] = Field(
+        (), description="slices to look at together, such as [[sex, age]]: every combination of their values"
+    )
+    disparities: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        None,
+        description="largest acceptable difference of a slice value from the rest of the model, by figure; "
+        "absent = the defaults (docs/slices.md), {} = no tickets",
+    )
     outcome: Outcome = Outcome()
     objectives: tuple[Objective, ...] = ()
     serving: Serving = Serving()
@@ -140,6 +150,23 @@ class Model(_Strict):
     retention: Name = "standard"
     hooks: Hooks = Hooks()
     runbook_url: str | None = Field(None, description="base URL; the alert's name is appended")
+
+    @property
+    def every_slice(self) -> dict[str, tuple[str, ...]]:
+        """Declared slices and intersections with their closed value lists, "other" left out."""
+        found: dict[str, tuple[str, ...]] = dict(self.slices)
+        for members in self.intersections:
+            values = itertools.product(*(self.slices.get(member, ()) for member in members))
+            found[INTERSECTION.join(members)] = tuple(INTERSECTION.join(one) for one in values)
+        return found
+
+    def with_intersections(self, given: dict[str, str]) -> dict[str, str]:
+        """Add the intersections of which every slice is given."""
+        found = dict(given)
+        for members in self.intersections:
+            if all(member in given for member in members):
+                found[INTERSECTION.join(members)] = INTERSECTION.join(given[member] for member in members)
+        return found
 
 
 class Rows(_Strict):

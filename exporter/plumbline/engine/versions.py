@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from plumbline import names
+from plumbline import fairness, names
 from plumbline.baseline.artefact import Baseline
 from plumbline.catalogue.model import Model
 from plumbline.expose.block import Exemplar
@@ -161,4 +161,4 @@ def objectives(model: Model, baseline: Baseline | None) -> list[tuple[str, str, 
         found.append((names.OBJECTIVE_TRAFFIC, "critical", serving.predictions_per_second))
     found.append((names.OBJECTIVE_COVERAGE, "warning", model.outcome.minimum_coverage))
     found.append((names.OBJECTIVE_SAMPLES, "warning", float(model.outcome.minimum_samples)))
-    return found
+    return [*found, *fairness.objectives(model, baseline)]

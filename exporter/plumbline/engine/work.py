@@ -87,6 +87,20 @@ class Work:
         self._judged: dict[Key, list[Judged]] = defaultdict(list)
         self._delays: dict[Key, list[float]] = defaultdict(list)
 
+    def declare(self) -> bool:
+        """Note since when each model and stage of the catalogue is known; return whether one is new."""
+        models = self.engine.ledger_layout.declared
+        known = self.ledger[models.offset : models.end]
+        new = bool((known == 0).any())
+        known[known == 0] = self.now
+        if self.pipelines is not None:
+            stages = [cells.declared for cells in self.engine.pipeline_layout.stages.values()]
+            fresh = [at for at in stages if self.pipelines[at] == 0]
+            self.pipelines[fresh] = self.now
+            self.pipelines_changed |= bool(fresh)
+            new = new or bool(fresh)
+        return new
+
     # --- events in ---
 
     def add(self, batches: Sequence[Parsed]) -> list[int]:
@@ -245,7 +259,7 @@ class Work:
             return {}
         given = {**prediction.features, **(prediction.slices or {})}
         found = {name: category_name(given.get(name)) for name in model.slices}
-        return {name: value for name, value in found.items() if value is not None}
+        return model.with_intersections({name: v for name, v in found.items() if v is not None})
 
     def _pending(self, prediction: int) -> Waiting | None:
         if prediction in self.pending:
