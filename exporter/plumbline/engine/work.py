@@ -20,6 +20,7 @@ from plumbline.baseline.artefact import Baseline
 from plumbline.counting.pipelines import count_pipeline
 from plumbline.counting.quality import Judged, count_outcomes
 from plumbline.counting.serving import count_predictions, observe
+from plumbline.counting.skew import count_skew
 from plumbline.engine.versions import (
     Entry,
     Key,
@@ -41,6 +42,8 @@ from plumbline.events import (
     Parsed,
     PipelineEvent,
     Prediction,
+    Recomputed,
+    Value,
 )
 from plumbline.expose.block import Exemplar
 from plumbline.hooks.book import encode_book
@@ -57,6 +60,7 @@ log = structlog.get_logger(__name__)
 
 _decode_outcome = msgspec.json.Decoder(Outcome).decode
 _decode_prediction = msgspec.json.Decoder(Prediction).decode
+_decode_recomputed = msgspec.json.Decoder(Recomputed).decode
 _encode_judged = msgspec.msgpack.encode
 _decode_judged = msgspec.msgpack.Decoder(Judged).decode
 _STATES = {state: at for at, state in enumerate(names.OUTCOME_STATES)}
@@ -86,6 +90,7 @@ class Work:
         self._predictions: dict[Key, list[tuple[Prediction, float]]] = defaultdict(list)
         self._judged: dict[Key, list[Judged]] = defaultdict(list)
         self._delays: dict[Key, list[float]] = defaultdict(list)
+        self._skew: dict[Key, list[tuple[dict[str, Value], dict[str, Value]]]] = defaultdict(list)
 
     def declare(self) -> bool:
         """Note since when each model and stage of the catalogue is known; return whether one is new."""
@@ -148,6 +153,10 @@ class Work:
             self._take_prediction(row, event)
         elif type(event) is Outcome:
             self._take_outcome(item, event, row.seq)
+        elif type(event) is Recomputed:
+            for other in self._related(item.key):
+                if other.kind == "prediction":
+                    self._compare(_decode_prediction(other.raw), event)
         elif type(event) is PipelineEvent:
             declared = self.pipelines is not None and count_pipeline(
                 self.engine.pipeline_layout, self.pipelines, event, item.ts, self.now
@@ -173,6 +182,9 @@ class Work:
         self._predictions[key].append((event, row.ts))
         if row.key not in self._stored and row.key not in self._local:
             return  # nothing else of this request has come yet, which is the rule
+        for other in self._related(row.key):
+            if other.kind == "recomputed":
+                self._compare(event, _decode_recomputed(other.raw))
         outcomes = [
             (decoded.correction, e.ts, decoded.actual)
             for e in self._related(row.key)
@@ -190,6 +202,12 @@ class Work:
         for waiting in [*self.engine.orphans.get(row.key, ()), *self.orphans.get(row.key, ())]:
             if waiting.prediction not in self.orphans_gone:
                 self._drop_orphan(waiting)
+
+    def _compare(self, served: Prediction, recomputed: Recomputed) -> None:
+        """Count how the features that were served differ from those that training code recomputed."""
+        if recomputed.model in (None, served.model) and recomputed.version in (None, served.version):
+            key = self._version(served.model, served.version)
+            self._skew[key].append((served.features, recomputed.features))
 
     def _related(self, key: int) -> list[StoredEvent]:
         return [*self._stored.get(key, ()), *self._local.get(key, ())]
@@ -441,6 +459,9 @@ class Work:
         for key, judged in self._judged.items():
             state = self._writable(key)
             self._unknown("class", count_outcomes(state.layout, state.cells, judged))
+        for key, pairs in self._skew.items():
+            state = self._writable(key)
+            count_skew(state.layout, state.cells, pairs)
         t = self.transaction
         t.pending = [w for seq, w in self.pending.items() if seq not in self.pending_gone]
         t.state["ledger"] = self.ledger.tobytes()

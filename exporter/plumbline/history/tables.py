@@ -87,6 +87,20 @@ class TableColumns:
         return wanted | {_SLICE + name: Request(column, "text") for name, column in self.slices.items()}
 
 
+def model_of_rows(models: Mapping[str, Model], given: str | None) -> str:
+    """Return the model that the rows of a table belong to.
+
+    Raises:
+        UsageError: it is not in the catalogue, or the catalogue has several and none was named.
+    """
+    if given is None and len(models) != 1:
+        raise UsageError(f"--model: say to which of the models the rows belong: {', '.join(models)}")
+    model = next(iter(models)) if given is None else given
+    if model not in models:
+        raise UsageError(f"--model {model!r} is not in the catalogue; it has {', '.join(models)}")
+    return model
+
+
 def choose_columns(
     path: Path, models: Mapping[str, Model], given: Mapping[str, str], model: str | None, version: str | None
 ) -> TableColumns:
@@ -103,12 +117,7 @@ def choose_columns(
         TableError: a column is missing; with the nearest name.
         UsageError: the model or version is unknown, or a FIELD is none.
     """
-    if model is None:
-        if len(models) != 1:
-            raise UsageError(f"--model: say to which of the models the rows belong: {', '.join(models)}")
-        (model,) = models
-    if model not in models:
-        raise UsageError(f"--model {model!r} is not in the catalogue; it has {', '.join(models)}")
+    model = model_of_rows(models, model)
     declared = models[model]
     present = column_names(path)
     for name in given:
@@ -222,10 +231,10 @@ class _Row:
         event: dict[str, Any] = {
             "type": "prediction",
             "ts": cells["ts"](at),
-            "request_id": self._request_id(at),
+            "request_id": self.request_id(at),
             "model": columns.model_name,
             "version": columns.version if columns.version is not None else self._needed("version", at),
-            "features": {name: read(at) for name, read in self._features.items()},
+            "features": self.features(at),
             "prediction": cells["prediction"](at),
         }
         for field in ("score", "latency", "status", "data_batch_id", "trace_id"):
@@ -234,6 +243,10 @@ class _Row:
         if self._slices:
             event["slices"] = {name: read(at) for name, read in self._slices.items()}
         return event
+
+    def features(self, at: int) -> dict[str, Any]:
+        """Return the row's features."""
+        return {name: read(at) for name, read in self._features.items()}
 
     def outcome(self, at: int) -> dict[str, Any] | None:
         """Return the row's outcome event, None where the actual is not known."""
@@ -248,9 +261,10 @@ class _Row:
                 f"{self._batch.first_row + at}: is empty, but the row has an actual: say when it became "
                 "known, or leave the column out by --map actual_ts="
             )
-        return {"type": "outcome", "ts": ts, "request_id": self._request_id(at), "actual": actual}
+        return {"type": "outcome", "ts": ts, "request_id": self.request_id(at), "actual": actual}
 
-    def _request_id(self, at: int) -> str:
+    def request_id(self, at: int) -> str:
+        """Return the row's request id."""
         if self._ids:
             return f"{self._ids}-{self._batch.first_row + at}"
         return str(self._needed("request_id", at))
@@ -273,3 +287,45 @@ def _boolean(cell: str) -> bool | float | str:
         return float(cell)
     except ValueError:
         return cell
+
+
+def recomputed_rows(
+    paths: Sequence[Path],
+    models: Mapping[str, Model],
+    given: Mapping[str, str],
+    model: str | None,
+    version: str | None,
+) -> Iterator[tuple[str, bytes]]:
+    """Yield (place, NDJSON line) of an event ``recomputed`` per row: its request id and the features it has.
+
+    Args:
+        paths: tables with the same columns.
+        models: the catalogue's models.
+        given: request_id or feature -> column.
+        model: the model of all rows; needed where the catalogue has several.
+        version: compare with this version's predictions only.
+
+    Raises:
+        TableError: a column is missing, or a cell cannot be read.
+        UsageError: the model is unknown, or the table has none of its features.
+    """
+    name = model_of_rows(models, model)
+    declared = models[name].features
+    present = column_names(paths[0])
+    features = {
+        feature: given.get(feature, feature)
+        for feature in declared
+        if given.get(feature, feature if feature in present else "")
+    }
+    if not features:
+        raise UsageError(f"{paths[0]} has none of the features of {name!r}: {', '.join(declared)}")
+    fields = {"request_id": given.get("request_id", "request_id")}
+    columns = TableColumns(name, models[name], version, fields, features, {}, ())
+    constant = {"type": "recomputed", "model": name} | ({} if version is None else {"version": version})
+    encode = msgspec.json.Encoder().encode
+    for path in paths:
+        for batch in read_batches(path, columns.requests()):
+            row = _Row(columns, batch, "")
+            for at in range(batch.rows):
+                event = constant | {"request_id": row.request_id(at), "features": row.features(at)}
+                yield f"{path}: row {batch.first_row + at}", encode(event) + b"\n"
