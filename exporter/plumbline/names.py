@@ -25,6 +25,9 @@ PREDICTION_FEATURE = "_prediction"
 
 PROBLEMS = ("missing", "wrong_type", "unseen", "out_of_range")
 OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
+# States that an event yet to come can take back: an earlier report of the same outcome, the prediction.
+RETRACTABLE_STATES = ("late", "orphan")
+EXCLUDE_REASONS = ("unknown_class", "not_a_number", "extreme")
 # The embedded store keeps a kind by its place here: new ones go to the end. alert and action are made by the
 # exporter itself, of what Alertmanager sends and of what its hooks did.
 EVENT_KINDS = (
@@ -229,6 +232,51 @@ ACTUAL_SQUARED = Metric(
     "Sum of (actual - c)^2 of mature outcomes; c is the baseline's mean outcome.",
     (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
 )  # fmt: skip
+EXCLUDED = Metric(
+    "ml_outcomes_excluded_total", "counter",
+    "Outcomes that cannot be compared with their prediction and stay out of quality: unknown_class (a class "
+    "that is not declared), not_a_number, extreme (so far out that float64 sums would swallow the others).",
+    (*MV, "reason"), "Quality", "1 or 2 per model version",
+)  # fmt: skip
+
+# --- the early view: outcomes known soon, which flatter; never alerted on (docs/adr/0021) ---
+EARLY_OUTCOMES = Metric(
+    "ml_early_outcomes_total", "counter",
+    "Outcomes known within the model's early horizon, counted on arrival. Early outcomes flatter.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_CORRECT = Metric(
+    "ml_early_correct_total", "counter", "Early outcomes whose class had been predicted.", MV, "Early view"
+)
+EARLY_ABSOLUTE_ERROR = Metric(
+    "ml_early_absolute_error_total", "counter", "Sum of |prediction - actual| of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_SQUARED_ERROR = Metric(
+    "ml_early_squared_error_total", "counter", "Sum of (prediction - actual)^2 of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_OVERPREDICTION = Metric(
+    "ml_early_overprediction_total", "counter", "Sum of max(prediction - actual, 0) of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_UNDERPREDICTION = Metric(
+    "ml_early_underprediction_total", "counter", "Sum of max(actual - prediction, 0) of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+
+# --- corrections: a counter must not fall, so what is taken back is counted beside it; the recorded
+# increases are net of it (docs/adr/0020) ---
+RETRACTED: dict[str, Metric] = {
+    m.name: Metric(
+        m.name.replace("_total", "_retracted_total"), "counter",
+        f"What later outcomes took back of {m.name}: subtract it.", m.labels, "Corrections", m.above_100,
+    )
+    for m in (
+        OUTCOMES, CONFUSION, SCORE_BINS, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS, ABSOLUTE_ERROR,
+        SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
+    )
+}  # fmt: skip
 
 # --- baseline and intent ---
 BASELINE_INFO = Metric(
@@ -513,7 +561,9 @@ CLIENT_SPOOL_BYTES = Metric(
     "plumbline_client_spool_bytes", "gauge", "Size of the client's spool on disk.", (), "Client"
 )
 
-METRICS: dict[str, Metric] = {m.name: m for m in list(globals().values()) if isinstance(m, Metric)}
+METRICS: dict[str, Metric] = {
+    m.name: m for m in (*list(globals().values()), *RETRACTED.values()) if isinstance(m, Metric)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -587,6 +637,14 @@ R_QUALITY_ESTIMATE = Recorded(
     "quality expected without outcomes (CBPE from score bins): an estimate",
     (*MV, "metric"),
 )
+R_EARLY_QUALITY = Recorded(
+    "model:ml_early_quality:value",
+    "quality over the outcomes known within the early horizon: it flatters, and is only shown",
+    (*MV, "metric"),
+)
+R_EARLY_SHARE = Recorded(
+    "model:ml_early_outcomes:ratio", "early outcomes / predictions: how little the early view rests on", MV
+)
 R_COVERAGE = Recorded("model:ml_outcome_coverage:ratio", "mature outcomes / mature predictions", MV)
 R_TRAFFIC = Recorded("model:ml_predictions:rate", "predictions per second", MV)
 R_ERRORS = Recorded("model:ml_prediction_errors:ratio", "share of predictions in error", MV)
@@ -649,6 +707,8 @@ R_INCREASES: dict[str, Recorded] = {
         CONFUSION, SCORE_BINS, SCORE_BIN_SUM, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS,
         REGRESSION, ABSOLUTE_ERROR, SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
         ESTIMATED_CONFUSION, PREDICTIONS_MATURED, OUTCOMES_MATURED, OUTCOMES, PREDICTIONS, PREDICTION_ERRORS,
+        EARLY_OUTCOMES, EARLY_CORRECT, EARLY_ABSOLUTE_ERROR, EARLY_SQUARED_ERROR, EARLY_OVERPREDICTION,
+        EARLY_UNDERPREDICTION,
     )
 }  # fmt: skip
 R_LATENCY_INCREASE = Recorded(

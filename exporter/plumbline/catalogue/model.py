@@ -75,6 +75,14 @@ class Outcome(_Strict):
     """When outcomes count, and how many must be known before quality may alert."""
 
     maturity: Duration = "0"
+    early: Duration | None = Field(
+        None, description="outcomes known this soon make the early view; default: a twelfth of the maturity"
+    )
+    corrections: bool = Field(
+        True,
+        description="whether a correction after maturity changes quality; false saves the series that take "
+        "back what it replaces",
+    )
     minimum_coverage: float = Field(0.8, gt=0, le=1)
     minimum_samples: int = Field(100, ge=1)
 
@@ -82,6 +90,11 @@ class Outcome(_Strict):
     def maturity_seconds(self) -> float:
         """Maturity in seconds."""
         return parse_duration(self.maturity)
+
+    @property
+    def early_seconds(self) -> float:
+        """Horizon of the early view in seconds."""
+        return self.maturity_seconds / 12 if self.early is None else parse_duration(self.early)
 
 
 class Objective(_Strict):
