@@ -14,11 +14,11 @@ from __future__ import annotations
 import math
 
 from plumbline import names
+from plumbline.baseline.noise import PSI_FLOOR
 from plumbline_alerting.model import Group, Rule
 from plumbline_alerting.promql import BIN, FEATURE, MV, largest
 from plumbline_alerting.windows import Window
 
-PSI_FLOOR = 0.1
 BROKEN_JUMP = 0.2  # share of values that must have become missing or invalid
 BROKEN_SIGMAS = 4  # every feature and problem is looked at all the time: 3 would be crossed by chance
 # 20 quantile bins, 19 of them with a heavy value of their own, below and above.
