@@ -52,6 +52,7 @@ CLIENT_DROP_REASONS = (
     "too_large",
     "closed",
 )
+FOLLOW_RESULTS = ("accepted", "rejected", "unparsable")
 REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error", "bad_webhook")
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
 STAGES = ("production", "canary", "shadow", "retired")
@@ -560,6 +561,26 @@ CLIENT_SPOOLED = Metric(
 CLIENT_SPOOL_BYTES = Metric(
     "plumbline_client_spool_bytes", "gauge", "Size of the client's spool on disk.", (), "Client"
 )
+
+# --- a follower, in the /metrics of `plumbline ingest --follow` ---
+FOLLOW_LINES = Metric(
+    "plumbline_follow_lines_total", "counter",
+    "Lines of followed files: accepted or rejected by the exporter; unparsable: no event, no JSON log line.",
+    ("result",), "Follower",
+)  # fmt: skip
+FOLLOW_GAPS = Metric(
+    "plumbline_follow_gaps_total", "counter",
+    "Times at which a followed file was cut or rotated out of reach before it was read to its end.", (),
+    "Follower",
+)  # fmt: skip
+FOLLOW_BEHIND = Metric(
+    "plumbline_follow_behind_bytes", "gauge", "Bytes of the followed files that were not read yet.", (),
+    "Follower",
+)  # fmt: skip
+FOLLOW_LAST = Metric(
+    "plumbline_follow_acknowledged_timestamp_seconds", "gauge",
+    "When the exporter last acknowledged lines; 0 before the first.", (), "Follower",
+)  # fmt: skip
 
 METRICS: dict[str, Metric] = {
     m.name: m for m in (*list(globals().values()), *RETRACTED.values()) if isinstance(m, Metric)
