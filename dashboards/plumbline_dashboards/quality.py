@@ -43,8 +43,20 @@ def quality(catalogue: Catalogue) -> Dashboard:
         ),
         Row("Quality with baseline and objectives", [metric_over_time()]),
         Row("Every version of the model", [versions_compared()]),
-        Row("Outcomes", [outcome_states(), coverage_over_time(), outcome_delay(), outcomes_over_time()]),
+        Row(
+            "Outcomes",
+            [
+                outcome_states(),
+                coverage_over_time(),
+                outcome_delay(),
+                outcomes_over_time(),
+                outcomes_left_out(),
+            ],
+        ),
     ]
+    if any(model.outcome.early_seconds > 0 for model in catalogue.models.values()):
+        # Closed and named so that nobody takes it for the quality.
+        content.append(Row("Early view: flatters, no alert reads it", early_view(), collapsed=True))
     content.append(Row("Serving", [traffic(), errors(), latency()]))
     # Closed, because they are empty for a model of the other task.
     if "binary" in tasks:
@@ -56,7 +68,7 @@ def quality(catalogue: Catalogue) -> Dashboard:
             Row("Regression models: direction of the error, shift of the outcome", panels, collapsed=True)
         )
     if any(model.kpis for model in catalogue.models.values()):
-        content.append(Row("Business", [kpis()]))
+        content.append(Row("Business", [kpi_means(catalogue), kpis()]))
     return page(
         "quality",
         "Model quality",
@@ -256,6 +268,38 @@ def outcomes_over_time() -> timeseries.Panel:
     return line(panel, "B", ORANGE)
 
 
+def early_view() -> list[timeseries.Panel]:
+    """Quality over the outcomes known soon, beside the mature one, and how few these are."""
+    value = graph(
+        "Early $metric (flatters)",
+        "Over the outcomes known within the model's early horizon only, as they arrive. What is known soon "
+        "is often the easy part: compare it with its own past, never with an objective. Dashed: mature.",
+        "short",
+    )
+    value = value.repeat("metric").repeat_direction("h").max_per_row(3)
+    value = value.no_value("No early view of this metric: accuracy, MAE, RMSE and bias only")
+    value = value.with_target(query(q.early_quality("$metric"), "early {{version}}", "A"))
+    value = value.with_target(query(q.quality(metric="$metric"), "mature {{version}}", "B"))
+    share = graph(
+        "Early outcomes / predictions",
+        "How little the early view rests on: the share of predictions whose outcome was known this soon.",
+        "percentunit",
+    )
+    share = share.min(0).with_target(query(q.pick(names.R_EARLY_SHARE, q.VERSION), "{{version}}"))
+    return [sized(line(value, "B", GREY), 24, 8), sized(share, 12, 8)]
+
+
+def outcomes_left_out() -> timeseries.Panel:
+    """Outcomes that are known but cannot be compared."""
+    panel = graph(
+        "Outcomes left out",
+        "Known outcomes that quality leaves out, within the window: a class that is not declared, no number, "
+        "or a number so extreme that it would swallow the others' errors.",
+        "short",
+    )
+    return panel.min(0).with_target(query(q.increase(names.EXCLUDED, ("reason",), q.VERSION), "{{reason}}"))
+
+
 def traffic() -> timeseries.Panel:
     """Predictions per second."""
     panel = graph("Traffic", "Predictions per second within the window.", "reqps").min(0)
@@ -357,7 +401,30 @@ def outcome_shift() -> timeseries.Panel:
     return panel.no_value(REGRESSION_ONLY).with_target(query(q.outcome_shift(), "{{version}}"))
 
 
+def kpi_means(catalogue: Catalogue) -> timeseries.Panel:
+    """Business figures of the model, whatever its version, with their uncertainty and their floor."""
+    mean, stderr = q.kpi(names.R_KPI_MEAN), q.kpi(names.R_KPI_STDERR)
+    panel = graph(
+        "KPIs of the model",
+        "Mean per KPI event, and per prediction (no event counts 0), of all versions together, with its 95 % "
+        "interval; dashed: declared floors.",
+        "short",
+    )
+    panel = (
+        panel.with_target(query(mean, "{{kpi}} per {{per}}", "A"))
+        .with_target(query(f"{mean} + 1.96 * {stderr}", "upper 95 %", "B"))
+        .with_target(query(f"{mean} - 1.96 * {stderr}", "lower 95 %", "C"))
+    )
+    panel = sized(band(panel, "B", "C", "lower 95 %", BLUE), 16, 8)
+    declared = (o.floor for model in catalogue.models.values() for o in model.kpi_objectives.values())
+    if all(floor is None for floor in declared):
+        return panel
+    return line(panel.with_target(query(q.kpi_floor(), "floor of {{kpi}} per {{per}}", "D")), "D", ORANGE)
+
+
 def kpis() -> timeseries.Panel:
-    """Business figures."""
-    panel = graph("KPIs", "Mean value per KPI event within the window.", "short")
-    return sized(panel.with_target(query(q.kpi_per_event(), "{{kpi}}")), 24, 8)
+    """Business figures of the version."""
+    panel = graph(
+        "KPIs", "Mean value per KPI event of this version within the window.", "short"
+    )
+    return sized(panel.with_target(query(q.kpi_per_event(), "{{kpi}}")), 8, 8)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from plumbline import names
 from plumbline.names import Metric, Recorded
+from plumbline.retraction import net
 
 MODELS = 'model=~"$model"'
 STAGED = f'{MODELS}, stage=~"$stage"'
@@ -51,8 +52,10 @@ def rate(metric: Metric, labels: Sequence[str], selector: str = "", over: str = 
 
 
 def increase(metric: Metric, labels: Sequence[str], selector: str = "", over: str = WINDOW) -> str:
-    """Events within a window, summed by labels."""
-    return by("sum", labels, f"increase({pick(metric, selector)}[{over}])")
+    """Events within a window, summed by labels, what corrections took back subtracted."""
+    retracted = names.RETRACTED.get(metric.name)
+    back = "" if retracted is None else f"increase({pick(retracted, selector)}[{over}])"
+    return by("sum", labels, net(f"increase({pick(metric, selector)}[{over}])", back))
 
 
 def quantile(q: float, metric: Metric, labels: Sequence[str], selector: str = "", over: str = RATE) -> str:
@@ -145,6 +148,11 @@ def quality(window: str = WINDOW, selector: str = VERSION, metric: str = "") -> 
     return by("max", (*MV, "metric"), pick(names.R_QUALITY, f"{chosen}, {ALL_ROWS}", window))
 
 
+def early_quality(metric: str) -> str:
+    """Quality over the outcomes known early, which flatters."""
+    return by("max", (*MV, "metric"), pick(names.R_EARLY_QUALITY, f'{VERSION}, metric="{metric}"'))
+
+
 def quality_stderr(window: str = WINDOW, selector: str = VERSION, metric: str = "") -> str:
     """Standard error of the quality at this number of outcomes."""
     chosen = f'{selector}, metric="{metric}"' if metric else selector
@@ -206,6 +214,16 @@ def kpi_per_event() -> str:
     plus = increase(names.KPI, labels, f'{VERSION}, sign="positive"')
     minus = increase(names.KPI, labels, f'{VERSION}, sign="negative"')
     return f"({plus} - {minus}) / ({increase(names.KPI_EVENTS, labels, VERSION)} > 0)"
+
+
+def kpi(recorded: Recorded) -> str:
+    """A recorded figure of the model's KPIs, all versions together."""
+    return by("max", ("kpi", "per"), pick(recorded, 'model="$model"'))
+
+
+def kpi_floor() -> str:
+    """Declared floors of the model's KPIs."""
+    return by("max", ("kpi", "per"), pick(names.KPI_OBJECTIVE, 'model="$model", bound="floor"'))
 
 
 # --- drift ---

@@ -25,9 +25,14 @@ PREDICTION_FEATURE = "_prediction"
 
 PROBLEMS = ("missing", "wrong_type", "unseen", "out_of_range")
 OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
-# The embedded store keeps a kind by its place here: new ones go to the end. The last two are made by the
+# States that an event yet to come can take back: an earlier report of the same outcome, the prediction.
+RETRACTABLE_STATES = ("late", "orphan")
+EXCLUDE_REASONS = ("unknown_class", "not_a_number", "extreme")
+# The embedded store keeps a kind by its place here: new ones go to the end. alert and action are made by the
 # exporter itself, of what Alertmanager sends and of what its hooks did.
-EVENT_KINDS = ("prediction", "outcome", "pipeline", "deployment", "kpi", "log", "alert", "action")
+EVENT_KINDS = (
+    "prediction", "outcome", "pipeline", "deployment", "kpi", "log", "alert", "action", "recomputed",
+)  # fmt: skip
 REJECT_REASONS = (
     "bad_json",
     "unknown_type",
@@ -47,6 +52,7 @@ CLIENT_DROP_REASONS = (
     "too_large",
     "closed",
 )
+FOLLOW_RESULTS = ("accepted", "rejected", "unparsable")
 REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error", "bad_webhook")
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
 STAGES = ("production", "canary", "shadow", "retired")
@@ -138,6 +144,17 @@ FEATURE_PROBLEMS = Metric(
     (*MV, "feature", "problem"), "Drift", "4 per feature; capped by the catalogue's series budget",
 )  # fmt: skip
 
+FEATURE_SKEW_ROWS = Metric(
+    "ml_feature_skew_rows_total", "counter",
+    "Predictions whose served value of the feature was compared with the one that training code recomputed.",
+    (*MV, "feature"), "Drift", "one per feature; capped by the catalogue's series budget",
+)  # fmt: skip
+FEATURE_SKEW_MISMATCHES = Metric(
+    "ml_feature_skew_mismatches_total", "counter",
+    "Of these, the ones where the two differ (numbers by more than 1e-6 of the larger; missing on one side).",
+    (*MV, "feature"), "Drift", "one per feature; capped by the catalogue's series budget",
+)  # fmt: skip
+
 # --- quality ---
 OUTCOMES = Metric(
     "ml_outcomes_total", "counter",
@@ -216,6 +233,51 @@ ACTUAL_SQUARED = Metric(
     "Sum of (actual - c)^2 of mature outcomes; c is the baseline's mean outcome.",
     (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
 )  # fmt: skip
+EXCLUDED = Metric(
+    "ml_outcomes_excluded_total", "counter",
+    "Outcomes that cannot be compared with their prediction and stay out of quality: unknown_class (a class "
+    "that is not declared), not_a_number, extreme (so far out that float64 sums would swallow the others).",
+    (*MV, "reason"), "Quality", "1 or 2 per model version",
+)  # fmt: skip
+
+# --- the early view: outcomes known soon, which flatter; never alerted on (docs/adr/0021) ---
+EARLY_OUTCOMES = Metric(
+    "ml_early_outcomes_total", "counter",
+    "Outcomes known within the model's early horizon, counted on arrival. Early outcomes flatter.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_CORRECT = Metric(
+    "ml_early_correct_total", "counter", "Early outcomes whose class had been predicted.", MV, "Early view"
+)
+EARLY_ABSOLUTE_ERROR = Metric(
+    "ml_early_absolute_error_total", "counter", "Sum of |prediction - actual| of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_SQUARED_ERROR = Metric(
+    "ml_early_squared_error_total", "counter", "Sum of (prediction - actual)^2 of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_OVERPREDICTION = Metric(
+    "ml_early_overprediction_total", "counter", "Sum of max(prediction - actual, 0) of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_UNDERPREDICTION = Metric(
+    "ml_early_underprediction_total", "counter", "Sum of max(actual - prediction, 0) of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+
+# --- corrections: a counter must not fall, so what is taken back is counted beside it; the recorded
+# increases are net of it (docs/adr/0020) ---
+RETRACTED: dict[str, Metric] = {
+    m.name: Metric(
+        m.name.replace("_total", "_retracted_total"), "counter",
+        f"What later outcomes took back of {m.name}: subtract it.", m.labels, "Corrections", m.above_100,
+    )
+    for m in (
+        OUTCOMES, CONFUSION, SCORE_BINS, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS, ABSOLUTE_ERROR,
+        SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
+    )
+}  # fmt: skip
 
 # --- baseline and intent ---
 BASELINE_INFO = Metric(
@@ -342,6 +404,34 @@ KPI = Metric(
 KPI_EVENTS = Metric(
     "ml_kpi_events_total", "counter", "KPI events.", (*MV, "kpi"), "Business",
     "one per declared KPI and model version",
+)  # fmt: skip
+
+KPI_SQUARED = Metric(
+    "ml_kpi_squared_total", "counter", "Sum of value^2 of a KPI: what its mean's standard error needs.",
+    (*MV, "kpi"), "Business", "one per declared KPI and model version",
+)  # fmt: skip
+KPI_OBJECTIVE = Metric(
+    "ml_kpi_objective", "gauge",
+    "Declared bound of a KPI's mean per event or per prediction: floor, or max_drop as a share.",
+    ("model", "kpi", "per", "bound"), "Business", "2 per declared KPI objective",
+)  # fmt: skip
+
+# --- trials: a canary beside the production version, from the moment both were deployed ---
+_PER_ARM = "2 arms x 2 losses per model version"
+TRIAL_SAMPLES = Metric(
+    "ml_trial_samples_total", "counter",
+    "Predictions (loss = failed) or mature outcomes since the canary's trial began, of the canary itself and "
+    "of the production version beside it. Starts again with every trial.",
+    (*MV, "arm", "loss"), "Trials", _PER_ARM,
+)  # fmt: skip
+TRIAL_LOSS = Metric(
+    "ml_trial_loss_total", "counter",
+    "Sum of the loss: 1 for a failed answer or a wrong class, the absolute error of a regression.",
+    (*MV, "arm", "loss"), "Trials", _PER_ARM,
+)  # fmt: skip
+TRIAL_SQUARED_LOSS = Metric(
+    "ml_trial_squared_loss_total", "counter", "Sum of the squared loss.", (*MV, "arm", "loss"), "Trials",
+    _PER_ARM,
 )  # fmt: skip
 
 # --- infrastructure ---
@@ -500,7 +590,29 @@ CLIENT_SPOOL_BYTES = Metric(
     "plumbline_client_spool_bytes", "gauge", "Size of the client's spool on disk.", (), "Client"
 )
 
-METRICS: dict[str, Metric] = {m.name: m for m in list(globals().values()) if isinstance(m, Metric)}
+# --- a follower, in the /metrics of `plumbline ingest --follow` ---
+FOLLOW_LINES = Metric(
+    "plumbline_follow_lines_total", "counter",
+    "Lines of followed files: accepted or rejected by the exporter; unparsable: no event, no JSON log line.",
+    ("result",), "Follower",
+)  # fmt: skip
+FOLLOW_GAPS = Metric(
+    "plumbline_follow_gaps_total", "counter",
+    "Times at which a followed file was cut or rotated out of reach before it was read to its end.", (),
+    "Follower",
+)  # fmt: skip
+FOLLOW_BEHIND = Metric(
+    "plumbline_follow_behind_bytes", "gauge", "Bytes of the followed files that were not read yet.", (),
+    "Follower",
+)  # fmt: skip
+FOLLOW_LAST = Metric(
+    "plumbline_follow_acknowledged_timestamp_seconds", "gauge",
+    "When the exporter last acknowledged lines; 0 before the first.", (), "Follower",
+)  # fmt: skip
+
+METRICS: dict[str, Metric] = {
+    m.name: m for m in (*list(globals().values()), *RETRACTED.values()) if isinstance(m, Metric)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -546,6 +658,15 @@ R_PROBLEMS_THRESHOLD = Recorded(
     "share above which a feature is broken: max(baseline + 0.2, the baseline's worst window, sampling)",
     (*_FEATURE, "problem"),
 )
+R_SKEW_ROWS = Recorded(
+    "feature:ml_feature_skew_rows:increase", "served values compared with recomputed ones (n)", _FEATURE
+)
+R_SKEW_MISMATCHES = Recorded(
+    "feature:ml_feature_skew_mismatches:increase", "served values that differ from recomputed ones", _FEATURE
+)
+R_SKEW = Recorded(
+    "feature:ml_feature_skew:ratio", "share of served values that differ from recomputed ones", _FEATURE
+)
 R_QUALITY = Recorded("slice:ml_quality:value", "quality of mature outcomes by metric", _METRIC)
 R_QUALITY_SAMPLES = Recorded(
     "slice:ml_quality:count", "mature outcomes behind the quality", (*MV, "slice", "value")
@@ -567,6 +688,14 @@ R_QUALITY_ESTIMATE = Recorded(
     "model:ml_quality_estimate:value",
     "quality expected without outcomes (CBPE from score bins): an estimate",
     (*MV, "metric"),
+)
+R_EARLY_QUALITY = Recorded(
+    "model:ml_early_quality:value",
+    "quality over the outcomes known within the early horizon: it flatters, and is only shown",
+    (*MV, "metric"),
+)
+R_EARLY_SHARE = Recorded(
+    "model:ml_early_outcomes:ratio", "early outcomes / predictions: how little the early view rests on", MV
 )
 R_COVERAGE = Recorded("model:ml_outcome_coverage:ratio", "mature outcomes / mature predictions", MV)
 R_TRAFFIC = Recorded("model:ml_predictions:rate", "predictions per second", MV)
@@ -617,6 +746,31 @@ R_GAP = Recorded(
 R_GAP_LOWER = Recorded("slice:ml_fairness_gap:lower", "lower end of the gap's interval", _BY_SLICE)
 R_GAP_UPPER = Recorded("slice:ml_fairness_gap:upper", "upper end of the gap's interval", _BY_SLICE)
 
+# KPIs of a model, all its versions together (docs/adr/0031); per is one of KPI_PER.
+_KPI = ("model", "kpi", "per")
+R_KPI_COUNT = Recorded("kpi:ml_kpi:count", "KPI events or predictions behind a KPI's mean", _KPI)
+R_KPI_MEAN = Recorded("kpi:ml_kpi:mean", "mean of a KPI per event and per prediction", _KPI)
+R_KPI_STDERR = Recorded("kpi:ml_kpi:stderr", "standard error of that mean", _KPI)
+
+# A canary against production (docs/adr/0030), since the trial began: recorded as ``life`` only.
+_LOSS = (*MV, "loss")
+R_TRIAL_COUNT = Recorded("model:ml_trial:count", "predictions or mature outcomes of an arm", (*_LOSS, "arm"))
+R_TRIAL_MEAN = Recorded("model:ml_trial_loss:mean", "mean loss of an arm", (*_LOSS, "arm"))
+R_TRIAL_DIFFERENCE = Recorded(
+    "model:ml_trial_difference:value", "mean loss of the canary minus production's", _LOSS
+)
+R_TRIAL_STDERR = Recorded("model:ml_trial_difference:stderr", "standard error of the difference", _LOSS)
+R_TRIAL_ROWS = Recorded("model:ml_trial:effective_rows", "1 / (1 / canary's n + 1 / production's n)", _LOSS)
+R_TRIAL_LOWER = Recorded(
+    "model:ml_trial_difference:lower", "lower end of the difference's 95 % confidence sequence", _LOSS
+)
+R_TRIAL_UPPER = Recorded("model:ml_trial_difference:upper", "upper end of the same sequence", _LOSS)
+R_TRIAL_EVIDENCE = Recorded(
+    "model:ml_trial:log_likelihood_ratio",
+    "natural log of the mSPRT's likelihood ratio: the arms differ at error rate a once it exceeds ln(1 / a)",
+    _LOSS,
+)
+
 # Increases of counters per window, one family per counter: every ratio below is made from these, and
 # long windows are summed from short ones.
 R_INCREASES: dict[str, Recorded] = {
@@ -630,6 +784,9 @@ R_INCREASES: dict[str, Recorded] = {
         CONFUSION, SCORE_BINS, SCORE_BIN_SUM, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS,
         REGRESSION, ABSOLUTE_ERROR, SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
         ESTIMATED_CONFUSION, PREDICTIONS_MATURED, OUTCOMES_MATURED, OUTCOMES, PREDICTIONS, PREDICTION_ERRORS,
+        KPI, KPI_EVENTS, KPI_SQUARED,
+        EARLY_OUTCOMES, EARLY_CORRECT, EARLY_ABSOLUTE_ERROR, EARLY_SQUARED_ERROR, EARLY_OVERPREDICTION,
+        EARLY_UNDERPREDICTION,
     )
 }  # fmt: skip
 R_LATENCY_INCREASE = Recorded(
@@ -667,6 +824,11 @@ FAIRNESS_METRICS: dict[str, dict[str, int]] = {
 }
 PROPORTIONS = ("selection_rate", "tpr", "fpr", "accuracy")  # the other figures are means
 FAIRNESS_PARTS = ("own", "rest")
+KPI_PER = ("event", "prediction")
+KPI_BOUNDS = ("floor", "max_drop")
+TRIAL_ARMS = ("candidate", "production")
+FAILED, WRONG, ABSOLUTE = "failed", "wrong", "absolute_error"
+TRIAL_LOSSES = {"binary": (FAILED, WRONG), "multiclass": (FAILED, WRONG), "regression": (FAILED, ABSOLUTE)}
 
 # Other values of ml_objective's metric label.
 OBJECTIVE_DISPARITY = "disparity_"  # and a figure: the largest acceptable difference from the rest
@@ -720,8 +882,14 @@ DASHBOARD_UIDS: dict[str, str] = {
     "fleet": "plumbline-fleet",
     "quality": "plumbline-quality",
     "slices": "plumbline-slices",
+    "trials": "plumbline-trials",
     "drift": "plumbline-drift",
     "pipelines": "plumbline-pipelines",
     "infrastructure": "plumbline-infrastructure",
     "exporter": "plumbline-exporter",
+    "trace": "plumbline-trace",
+    "predictions": "plumbline-predictions",
+    "batch": "plumbline-batch",
 }
+# Those over the PostgreSQL store; the others ask Prometheus.
+STORE_DASHBOARDS = ("trace", "predictions", "batch")

@@ -75,6 +75,14 @@ class Outcome(_Strict):
     """When outcomes count, and how many must be known before quality may alert."""
 
     maturity: Duration = "0"
+    early: Duration | None = Field(
+        None, description="outcomes known this soon make the early view; default: a twelfth of the maturity"
+    )
+    corrections: bool = Field(
+        True,
+        description="whether a correction after maturity changes quality; false saves the series that take "
+        "back what it replaces",
+    )
     minimum_coverage: float = Field(0.8, gt=0, le=1)
     minimum_samples: int = Field(100, ge=1)
 
@@ -82,6 +90,11 @@ class Outcome(_Strict):
     def maturity_seconds(self) -> float:
         """Maturity in seconds."""
         return parse_duration(self.maturity)
+
+    @property
+    def early_seconds(self) -> float:
+        """Horizon of the early view in seconds."""
+        return self.maturity_seconds / 12 if self.early is None else parse_duration(self.early)
 
 
 class Objective(_Strict):
@@ -124,6 +137,18 @@ class Hooks(_Strict):
     )
 
 
+class KpiObjective(_Strict):
+    """When a KPI of a model has dropped: below a floor, or against its own past."""
+
+    floor: float | None = Field(None, description="smallest acceptable mean")
+    max_drop: float | None = Field(
+        None, gt=0, lt=1, description="largest acceptable drop against the period before, as a share: 0.1"
+    )
+    per: Literal["event", "prediction"] = Field(
+        "event", description="mean over KPI events, or over all predictions (no event counts 0)"
+    )
+
+
 class Model(_Strict):
     """A deployed model."""
 
@@ -147,6 +172,9 @@ class Model(_Strict):
     objectives: tuple[Objective, ...] = ()
     serving: Serving = Serving()
     kpis: tuple[Name, ...] = ()
+    kpi_objectives: dict[Name, KpiObjective] = Field(
+        default_factory=dict, description="bounds of declared KPIs; their drop opens a ticket"
+    )
     retention: Name = "standard"
     hooks: Hooks = Hooks()
     runbook_url: str | None = Field(None, description="base URL; the alert's name is appended")

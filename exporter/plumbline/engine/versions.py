@@ -72,7 +72,8 @@ class VersionState:
             fixed += sum(len(f.labels) + 2 for f in self.baseline.features.values())
             fixed += 2 * len(self.baseline.quality)
             if self.baseline.score_bins is not None:
-                fixed += 2 * len(self.baseline.score_bins.labels)
+                # the baseline's share, the positives above; and what is retracted of these
+                fixed += (3 if self.layout.retractions else 2) * len(self.baseline.score_bins.labels)
         return self.layout.series + fixed
 
 

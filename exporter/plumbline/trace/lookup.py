@@ -6,14 +6,14 @@ only their hashes. Bounded: a request with a million log lines gets the first on
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.folder import BaselineFolder
-from plumbline.events import Deployment, Outcome
+from plumbline.events import ClassOrNumber, Deployment, Outcome
 from plumbline.keys import (
     batch_key,
     batch_log_key,
@@ -27,6 +27,7 @@ from plumbline.keys import (
     run_log_key,
     trace_log_key,
 )
+from plumbline.standing import Said
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.decode import (
     decode_outcome,
@@ -276,7 +277,7 @@ class Lookup:
     def _outcomes(
         self, outcomes: list[tuple[StoredEvent, Outcome]], predictions: list[StoredEvent]
     ) -> list[OutcomeRecord]:
-        standing = standing_outcome(outcomes, predictions[0].seq if predictions else math.inf)
+        standing = standing_outcome(outcomes)
         waits = self.reader.waiting([event.seq for event in predictions])
         due = format_time(min(waits.values())) if waits else None
         start = predictions[0].ts if predictions else None
@@ -378,20 +379,14 @@ _decode_ids = msgspec.json.Decoder(_Ids).decode
 _decode_use = msgspec.json.Decoder(_Use).decode
 
 
-def standing_outcome(outcomes: list[tuple[StoredEvent, Outcome]], prediction: float) -> int | None:
-    """Return the sequence number of the outcome that is the truth by now.
-
-    The newest correction; or else the first plain outcome, where those that came before the prediction
-    (its sequence number) are ordered by their time, as the engine joins them.
-    """
-    corrections = [event for event, outcome in outcomes if outcome.correction]
-    if corrections:
-        return max(corrections, key=lambda event: (event.ts, event.seq)).seq
-    if not outcomes:
-        return None
-    early = [event for event, _ in outcomes if event.seq < prediction]
-    return (
-        min(early, key=lambda event: (event.ts, event.seq)).seq
-        if early
-        else min(event.seq for event, _ in outcomes)
+def standing_outcome(
+    outcomes: list[tuple[StoredEvent, Outcome]],
+    comparable: Callable[[ClassOrNumber], bool] = lambda actual: True,
+) -> int | None:
+    """Return the sequence number of the outcome that is the truth by now (``plumbline.standing``)."""
+    ranked = (
+        (Said(outcome.correction, event.ts, outcome.actual).rank(comparable(outcome.actual)), -event.seq)
+        for event, outcome in outcomes
     )
+    best = max(ranked, default=None)
+    return None if best is None else -best[1]
