@@ -8,8 +8,8 @@ r"""Many replays of one model at once: how often alerts cry wolf, and how surely
 Each replay is a model of its own in one catalogue, fed through the real engine, the generated recording
 rules and the generated alerts, in one TSDB:
 
-- from a reference table by the moving block bootstrap: blocks of ``--block`` days, drawn with
-  replacement, one after another, so that nothing drifts and days stay as alike as they are;
+- from a reference table by the seasonal block bootstrap: blocks of ``--block`` days, drawn with replacement
+  among those that begin on the right weekday, so that nothing drifts and weeks stay weeks;
 - or ``--synthetic``: fresh rows of one stationary process (hours of the day, good and bad days, gaps), never
   those that the baseline was built from.
 
@@ -35,11 +35,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import yaml
 
 from plumbline import names
-from plumbline.backfill.history import load
-from plumbline.backfill.rules import RecordingRule, evaluate, read_rules
-from plumbline.backfill.run import EngineAtEventTime
+from plumbline.backfill.rules import RecordingRule, read_rules
+from plumbline.backfill.run import backfill
 from plumbline.baseline.artefact import Baseline, save_baseline
 from plumbline.baseline.build import BuildSettings, build_baseline
 from plumbline.baseline.rows import Columns, Filter
@@ -125,9 +125,11 @@ def resampled(rows: Sequence[Row], plan: Plan, random: np.random.Generator) -> I
         by_day.setdefault(row.day, []).append(row)
     usual = float(np.median([len(found) for found in by_day.values()]))
     days = [day for day in sorted(by_day) if len(by_day[day]) >= usual / 2]  # not those cut at an end
-    made = 0
+    made, starts = 0, max(len(days) - plan.block, 0) + 1
     while made < plan.days:
-        first = int(random.integers(0, max(len(days) - plan.block, 0) + 1))
+        # On the weekday that comes next, or a week would hold two Mondays where blocks meet.
+        alike = [i for i in range(starts) if (days[i] - days[0] - made) % 7 == 0]
+        first = int(random.choice(alike or range(starts)))
         for day in days[first : first + min(plan.block, plan.days - made)]:
             for row in by_day[day]:
                 yield replace(row, day=made)
@@ -243,16 +245,24 @@ def needed(alerts: Sequence[AlertRule], recording: Sequence[RecordingRule]) -> l
         wanted |= more
 
 
-class Needed(EngineAtEventTime):
-    """The engine, of whose series only those are sampled that the rules read."""
+class Needed:
+    """An engine of whose series only those are sampled that the rules read."""
 
     def __init__(self, engine: Engine, wanted: frozenset[str]) -> None:
-        super().__init__(engine)
-        self._wanted = wanted
+        self._engine, self._wanted = engine, wanted
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
 
     def blocks(self) -> Iterable[Block]:
         """Return the series as they are now."""
-        return [block for block in super().blocks() if block.metric.name in self._wanted]
+        return [block for block in self._engine.blocks() if block.metric.name in self._wanted]
+
+
+def write_rules(path: Path, rules: Sequence[RecordingRule]) -> None:
+    """Write recording rules as a rule file."""
+    made = [{"record": rule.record, "expr": rule.expr, "labels": dict(rule.labels)} for rule in rules]
+    path.write_text(yaml.safe_dump({"groups": [{"name": "needed", "rules": made}]}))
 
 
 def many_models(catalogue: Catalogue, replays: int) -> Catalogue:
@@ -283,17 +293,19 @@ def replay(
     raw = raw.union(*(r.names for r in recording), *(RecordingRule("", a.expr).names for a in alerts))
     written = write_events(work / "events.ndjson", rows, model.outcome.maturity_seconds)
     print(f"{written:,} events of {plan.replays} replays", file=sys.stderr, flush=True)
+    write_rules(work / "needed.yml", recording)
     engine = open_engine(every, work / "baselines", work / "data")
     try:
-        report = load(
-            work / "events.ndjson", Needed(engine, raw), work / "tsdb", work / "pieces",
-            step=plan.step, labels={},
-        )  # fmt: skip
+        sampled: Any = Needed(engine, raw)
+        report = backfill(
+            work / "events.ndjson", sampled, work / "tsdb", step=plan.step, rules=[work / "needed.yml"]
+        )
     finally:
         engine.close()
-    print(f"{report.samples:,} samples", file=sys.stderr, flush=True)
-    recorded = evaluate(recording, work / "tsdb", work / "pieces", report.first, report.last, plan.step)
-    print(f"{recorded:,} recorded samples of {len(recording)} rules", file=sys.stderr, flush=True)
+    print(
+        f"{report.samples:,} samples and {report.recorded_samples:,} of {len(recording)} recording rules "
+        f"in {report.seconds:.0f} s", file=sys.stderr, flush=True,
+    )  # fmt: skip
     over = grid(*history_range(work / "tsdb"), plan.step)
     incidents = []
     if plan.plant is not None:

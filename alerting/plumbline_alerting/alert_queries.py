@@ -68,14 +68,17 @@ def _covered(role: str) -> str:
 
 
 def settled(window: str) -> str:
-    """The version has been observed for most of the window, so that it holds what such windows hold.
+    """The version was there before the window began, and was observed for most of it.
 
-    The baseline's spread is that of whole blocks. The first day of a new version, or the day after a long
-    outage, strays as days do: further than weeks. Tickets wait; pages about quality do not.
+    The baseline's spread is that of whole blocks. A window that a new version, or an outage, leaves half
+    empty strays further: five days know no weekend. Tickets wait; pages about quality do not.
     """
-    step = format_duration(max(1.0, parse_duration(window) // SETTLED_PARTS))
-    seen = f"count_over_time((max by ({MV}) ({_INFO}))[{window}:{step}])"
-    return f"and on ({MV}) {seen} >= {SETTLED_RATIO * SETTLED_PARTS:g}"
+    step = max(1.0, parse_duration(window) // SETTLED_PARTS)
+    present = f"(max by ({MV}) ({_INFO}))"
+    seen = f"count_over_time({present}[{window}:{format_duration(step)}])"
+    part = f"{format_duration(step)}:{format_duration(max(1.0, step // 4))}"
+    before = f"count_over_time({present}[{part}] offset {window})"
+    return f"and on ({MV}) {seen} >= {SETTLED_RATIO * SETTLED_PARTS:g}\nand on ({MV}) {before} > 0"
 
 
 _BY_METRIC = f"{MV}, metric"
