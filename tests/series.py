@@ -8,14 +8,14 @@ from plumbline import names
 
 WORDS = {
     "by", "on", "group_left", "group_right", "and", "or", "unless", "bool", "sum", "max", "min", "count",
-    "offset",
+    "offset", "topk",
 }  # fmt: skip
 
 
 def series_in(expr: str) -> set[str]:
     """Names of the series a query reads: words that are no function, keyword, label or number."""
     bare = re.sub(r'"[^"]*"', '""', expr)
-    bare = re.sub(r"\b(by|on|group_left|group_right)\s*\([^)]*\)", " ", bare)
+    bare = re.sub(r"\b(by|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
     bare = re.sub(r"\{[^}]*\}", " ", bare)
     bare = re.sub(r"\[[^\]]*\]", " ", bare)
     found = re.findall(r"(?<![\w.:])([A-Za-z_][\w:]*)(?!\w*\s*\()", bare)
