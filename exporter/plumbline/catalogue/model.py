@@ -98,6 +98,11 @@ class Serving(_Strict):
     latency_p99: Duration | None = None
     error_ratio: float | None = Field(None, gt=0, lt=1)
     predictions_per_second: float | None = Field(None, gt=0, description="expected traffic at its quietest")
+    predictions_per_day: float | None = Field(
+        None,
+        gt=0,
+        description="expected traffic of a usual day; check refuses alerts that it could never set off",
+    )
 
 
 class Hooks(_Strict):
