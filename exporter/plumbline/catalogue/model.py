@@ -226,6 +226,7 @@ class Smtp(_Strict):
     sender: str
     username: str | None = None
     password_file: str | None = None
+    require_tls: bool = Field(True, description="false only where the mail server is on the same machine")
 
 
 class Processes(_Strict):
