@@ -2,7 +2,8 @@
 
 Reads the recorded increases of one window (``names.R_INCREASES``); writes ``names.R_QUALITY`` with the
 label ``metric``, ``R_QUALITY_SAMPLES``, ``R_QUALITY_STDERR``, ``R_QUALITY_LOSS``, ``R_AUC_BOUND`` and the
-calibration gap. A value whose denominator is 0 is absent, never NaN.
+calibration gap. A value whose denominator is 0 is absent, never NaN; so is one of a window in which
+corrections took back more than it had counted (``_sound``).
 
 Standard errors: accuracy, precision and recall as proportions; F1 by the delta method through
 t = TP / (TP + FP + FN), of which F1 = 2t / (1 + t); ROC-AUC after Hanley and McNeil (1982); MAE and bias
@@ -12,6 +13,7 @@ log-loss would need fourth moments or squares that are not counted, so they have
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -40,7 +42,7 @@ class _Sums:
 
 
 @dataclass(frozen=True, slots=True)
-class _Positive:
+class Positive:
     """Models that share a positive class, as matchers of the confusion counts."""
 
     models: tuple[str, ...]
@@ -55,16 +57,31 @@ class _Positive:
         return f"sum by ({SLICE}) ({series}{{{', '.join(matchers)}}})"
 
 
-def positive_classes(catalogue: Catalogue) -> list[_Positive]:
+def positive_classes(catalogue: Catalogue) -> list[Positive]:
     """Return the distinct positive classes of the binary models, each with its models."""
     groups: dict[str, list[str]] = {}
     for name, model in catalogue.models.items():
         if model.task == "binary" and model.positive_class is not None:
             groups.setdefault(model.positive_class, []).append(name)
-    return [_Positive(tuple(sorted(models)), cls) for cls, models in sorted(groups.items())]
+    return [Positive(tuple(sorted(models)), cls) for cls, models in sorted(groups.items())]
+
+
+def _sound(window: Window, expr: str, *, whole: bool = False) -> str:
+    """Leave out what corrections of older outcomes made meaningless: a count or a sum below 0.
+
+    A correction lands in the window in which it is counted, and what it takes back may have entered long
+    before. Since deployment, both are always in.
+    """
+    if math.isinf(window.seconds):
+        return expr
+    sums, only, by = _Sums(window.name), f"{{{WHOLE}}}" if whole else "", MV if whole else SLICE
+    cells, errors = sums.of(names.CONFUSION), sums.of(names.ABSOLUTE_ERROR)
+    below = f"({cells}{only} < -0.5 or {errors}{only} < 0)"  # an increase of 1 may be extrapolated to less
+    return f"(\n{expr}\n)\nunless on ({by}) {below}"
 
 
 def _value(window: Window, metric: str, expr: str, *, whole: bool = False) -> Rule:
+    expr = _sound(window, expr, whole=whole)
     labels = {"slice": names.ALL, "value": names.ALL} if whole else {}
     return Rule(record=names.R_QUALITY.over(window.name), expr=expr, labels={**labels, "metric": metric})
 
@@ -81,9 +98,10 @@ def samples(window: Window) -> Iterable[Rule]:
     sums = _Sums(window.name)
     yield Rule(
         record=sums.samples,
-        expr=(
+        expr=_sound(
+            window,
             f"sum by ({SLICE}) ({sums.of(names.CONFUSION)})\n"
-            f"or\nsum by ({SLICE}) ({sums.of(names.REGRESSION)})"
+            f"or\nsum by ({SLICE}) ({sums.of(names.REGRESSION)})",
         ),
     )
 
@@ -114,7 +132,7 @@ def _proportion(value: str, n: str) -> str:
     return f"sqrt({p} * (1 - {p})\n/ on ({SLICE}) {n})"
 
 
-def positives(window: Window, groups: list[_Positive]) -> Iterable[Rule]:
+def positives(window: Window, groups: list[Positive]) -> Iterable[Rule]:
     """Precision, recall and F1 of the positive class; models with different positive classes are united."""
     sums = _Sums(window.name)
     values: dict[str, list[str]] = {"precision": [], "recall": [], "f1": []}
@@ -169,9 +187,9 @@ def scores(window: Window) -> Iterable[Rule]:
     yield Rule(
         record=names.R_AUC_BOUND.over(window.name),
         expr=f"""
-        0.5 * sum by ({MV}) (
+        0.5 * sum by ({MV}) (abs(
           sum by ({MV}, bin) ({bins}{{actual="1"}}) * on ({MV}, bin) sum by ({MV}, bin) ({bins}{{actual="0"}})
-        )
+        ))
         / {pairs}
         """,
     )
@@ -244,13 +262,13 @@ def calibration_error(window: Window) -> Rule:
     )
 
 
-def estimate(window: Window, groups: list[_Positive]) -> Iterable[Rule]:
+def estimate(window: Window, groups: list[Positive]) -> Iterable[Rule]:
     """Accuracy, precision, recall and F1 that the baseline lets expect, before any outcome is known."""
     counts = _Sums(window.name).of(names.ESTIMATED_CONFUSION)
     parts: dict[str, list[str]] = {"accuracy": [], "precision": [], "recall": [], "f1": []}
     for positive in groups:
 
-        def cell(actual: bool | None, predicted: bool | None, positive: _Positive = positive) -> str:
+        def cell(actual: bool | None, predicted: bool | None, positive: Positive = positive) -> str:
             inner = positive.cell(counts, actual=actual, predicted=predicted)
             return inner.replace(f"sum by ({SLICE})", f"sum by ({MV})")
 

@@ -44,7 +44,7 @@ class Scene:
 
     @property
     def longest(self) -> str:
-        """Longest quality window: whoever is silent for longer is not seen in any."""
+        """Longest quality window: for what is slow; whoever is silent for longer is not seen in any."""
         return max(self.evaluation.quality, key=parse_duration)
 
     @property

@@ -25,6 +25,9 @@ PREDICTION_FEATURE = "_prediction"
 
 PROBLEMS = ("missing", "wrong_type", "unseen", "out_of_range")
 OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
+# States that an event yet to come can take back: an earlier report of the same outcome, the prediction.
+RETRACTABLE_STATES = ("late", "orphan")
+EXCLUDE_REASONS = ("unknown_class", "not_a_number", "extreme")
 # The embedded store keeps a kind by its place here: new ones go to the end. The last two are made by the
 # exporter itself, of what Alertmanager sends and of what its hooks did.
 EVENT_KINDS = ("prediction", "outcome", "pipeline", "deployment", "kpi", "log", "alert", "action")
@@ -47,6 +50,7 @@ CLIENT_DROP_REASONS = (
     "too_large",
     "closed",
 )
+FOLLOW_RESULTS = ("accepted", "rejected", "unparsable")
 REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error", "bad_webhook")
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
 STAGES = ("production", "canary", "shadow", "retired")
@@ -216,6 +220,51 @@ ACTUAL_SQUARED = Metric(
     "Sum of (actual - c)^2 of mature outcomes; c is the baseline's mean outcome.",
     (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
 )  # fmt: skip
+EXCLUDED = Metric(
+    "ml_outcomes_excluded_total", "counter",
+    "Outcomes that cannot be compared with their prediction and stay out of quality: unknown_class (a class "
+    "that is not declared), not_a_number, extreme (so far out that float64 sums would swallow the others).",
+    (*MV, "reason"), "Quality", "1 or 2 per model version",
+)  # fmt: skip
+
+# --- the early view: outcomes known soon, which flatter; never alerted on (docs/adr/0021) ---
+EARLY_OUTCOMES = Metric(
+    "ml_early_outcomes_total", "counter",
+    "Outcomes known within the model's early horizon, counted on arrival. Early outcomes flatter.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_CORRECT = Metric(
+    "ml_early_correct_total", "counter", "Early outcomes whose class had been predicted.", MV, "Early view"
+)
+EARLY_ABSOLUTE_ERROR = Metric(
+    "ml_early_absolute_error_total", "counter", "Sum of |prediction - actual| of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_SQUARED_ERROR = Metric(
+    "ml_early_squared_error_total", "counter", "Sum of (prediction - actual)^2 of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_OVERPREDICTION = Metric(
+    "ml_early_overprediction_total", "counter", "Sum of max(prediction - actual, 0) of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_UNDERPREDICTION = Metric(
+    "ml_early_underprediction_total", "counter", "Sum of max(actual - prediction, 0) of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+
+# --- corrections: a counter must not fall, so what is taken back is counted beside it; the recorded
+# increases are net of it (docs/adr/0020) ---
+RETRACTED: dict[str, Metric] = {
+    m.name: Metric(
+        m.name.replace("_total", "_retracted_total"), "counter",
+        f"What later outcomes took back of {m.name}: subtract it.", m.labels, "Corrections", m.above_100,
+    )
+    for m in (
+        OUTCOMES, CONFUSION, SCORE_BINS, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS, ABSOLUTE_ERROR,
+        SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
+    )
+}  # fmt: skip
 
 # --- baseline and intent ---
 BASELINE_INFO = Metric(
@@ -500,7 +549,29 @@ CLIENT_SPOOL_BYTES = Metric(
     "plumbline_client_spool_bytes", "gauge", "Size of the client's spool on disk.", (), "Client"
 )
 
-METRICS: dict[str, Metric] = {m.name: m for m in list(globals().values()) if isinstance(m, Metric)}
+# --- a follower, in the /metrics of `plumbline ingest --follow` ---
+FOLLOW_LINES = Metric(
+    "plumbline_follow_lines_total", "counter",
+    "Lines of followed files: accepted or rejected by the exporter; unparsable: no event, no JSON log line.",
+    ("result",), "Follower",
+)  # fmt: skip
+FOLLOW_GAPS = Metric(
+    "plumbline_follow_gaps_total", "counter",
+    "Times at which a followed file was cut or rotated out of reach before it was read to its end.", (),
+    "Follower",
+)  # fmt: skip
+FOLLOW_BEHIND = Metric(
+    "plumbline_follow_behind_bytes", "gauge", "Bytes of the followed files that were not read yet.", (),
+    "Follower",
+)  # fmt: skip
+FOLLOW_LAST = Metric(
+    "plumbline_follow_acknowledged_timestamp_seconds", "gauge",
+    "When the exporter last acknowledged lines; 0 before the first.", (), "Follower",
+)  # fmt: skip
+
+METRICS: dict[str, Metric] = {
+    m.name: m for m in (*list(globals().values()), *RETRACTED.values()) if isinstance(m, Metric)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -565,6 +636,14 @@ R_QUALITY_ESTIMATE = Recorded(
     "quality expected without outcomes (CBPE from score bins): an estimate",
     (*MV, "metric"),
 )
+R_EARLY_QUALITY = Recorded(
+    "model:ml_early_quality:value",
+    "quality over the outcomes known within the early horizon: it flatters, and is only shown",
+    (*MV, "metric"),
+)
+R_EARLY_SHARE = Recorded(
+    "model:ml_early_outcomes:ratio", "early outcomes / predictions: how little the early view rests on", MV
+)
 R_COVERAGE = Recorded("model:ml_outcome_coverage:ratio", "mature outcomes / mature predictions", MV)
 R_TRAFFIC = Recorded("model:ml_predictions:rate", "predictions per second", MV)
 R_ERRORS = Recorded("model:ml_prediction_errors:ratio", "share of predictions in error", MV)
@@ -582,6 +661,38 @@ R_CALIBRATION_GAP = Recorded(
 )
 R_CALIBRATION_STDERR = Recorded("model:ml_calibration_gap:stderr", "standard error of the gap", MV)
 
+# Slices against the rest of the model (docs/adr/0029); part is one of FAIRNESS_PARTS.
+_PART = (*_METRIC, "part")
+_BY_SLICE = (*MV, "slice", "metric")
+R_FAIRNESS_COUNT = Recorded(
+    "slice:ml_fairness:count", "mature outcomes behind a slice value's figure, and of the rest", _PART
+)
+R_FAIRNESS_SUM = Recorded("slice:ml_fairness:sum", "numerator of a slice value's figure", _PART)
+R_FAIRNESS_SQUARES = Recorded(
+    "slice:ml_fairness:squares", "sum of squares behind a slice value's MAE and bias", _PART
+)
+R_FAIRNESS = Recorded(
+    "slice:ml_fairness:value",
+    "selection rate, TPR, FPR and accuracy, or MAE and bias, of a slice value and of the rest of the model",
+    _PART,
+)
+R_FAIRNESS_STDERR = Recorded("slice:ml_fairness:stderr", "standard error of the MAE and the bias", _PART)
+R_FAIRNESS_LOWER = Recorded(
+    "slice:ml_fairness:lower", "lower end of its interval, 95 % for all of a model together", _PART
+)
+R_FAIRNESS_UPPER = Recorded("slice:ml_fairness:upper", "upper end of the same interval", _PART)
+R_DISPARITY = Recorded("slice:ml_disparity:difference", "slice value minus the rest of the model", _METRIC)
+R_DISPARITY_LOWER = Recorded("slice:ml_disparity:lower", "lower end of the difference's interval", _METRIC)
+R_DISPARITY_UPPER = Recorded("slice:ml_disparity:upper", "upper end of the difference's interval", _METRIC)
+R_DISPARITY_SIGMAS = Recorded(
+    "slice:ml_disparity:sigmas", "the difference in standard deviations of pure chance", _METRIC
+)
+R_GAP = Recorded(
+    "slice:ml_fairness_gap:value", "largest minus smallest figure among a slice's values", _BY_SLICE
+)
+R_GAP_LOWER = Recorded("slice:ml_fairness_gap:lower", "lower end of the gap's interval", _BY_SLICE)
+R_GAP_UPPER = Recorded("slice:ml_fairness_gap:upper", "upper end of the gap's interval", _BY_SLICE)
+
 # Increases of counters per window, one family per counter: every ratio below is made from these, and
 # long windows are summed from short ones.
 R_INCREASES: dict[str, Recorded] = {
@@ -595,6 +706,8 @@ R_INCREASES: dict[str, Recorded] = {
         CONFUSION, SCORE_BINS, SCORE_BIN_SUM, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS,
         REGRESSION, ABSOLUTE_ERROR, SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
         ESTIMATED_CONFUSION, PREDICTIONS_MATURED, OUTCOMES_MATURED, OUTCOMES, PREDICTIONS, PREDICTION_ERRORS,
+        EARLY_OUTCOMES, EARLY_CORRECT, EARLY_ABSOLUTE_ERROR, EARLY_SQUARED_ERROR, EARLY_OVERPREDICTION,
+        EARLY_UNDERPREDICTION,
     )
 }  # fmt: skip
 R_LATENCY_INCREASE = Recorded(
@@ -623,7 +736,20 @@ SIGNED_METRICS = ("bias",)  # 0 is best: shown, never an objective
 BINARY_METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "brier", "log_loss")
 REGRESSION_METRICS = ("mae", "rmse", "r2", "bias")
 
+# Figures compared between a slice value and the rest of the model. What is worse: 1 = more, -1 = less,
+# 0 = any difference (of which there is a ticket only where the catalogue declares a bound).
+FAIRNESS_METRICS: dict[str, dict[str, int]] = {
+    "binary": {"selection_rate": 0, "tpr": -1, "fpr": 1, "accuracy": -1},
+    "multiclass": {"accuracy": -1},
+    "regression": {"mae": 1, "bias": 0},
+}
+PROPORTIONS = ("selection_rate", "tpr", "fpr", "accuracy")  # the other figures are means
+FAIRNESS_PARTS = ("own", "rest")
+
 # Other values of ml_objective's metric label.
+OBJECTIVE_DISPARITY = "disparity_"  # and a figure: the largest acceptable difference from the rest
+OBJECTIVE_DISPARITY_SIGMAS = "disparity_sigmas"  # chance for all comparisons of the model together
+OBJECTIVE_INTERVAL_SIGMAS = "disparity_interval_sigmas"  # half width of the intervals shown
 OBJECTIVE_LATENCY = "latency_p99_seconds"
 OBJECTIVE_ERRORS = "error_ratio"
 OBJECTIVE_TRAFFIC = "predictions_per_second"
@@ -677,6 +803,7 @@ CONTENT_TYPE_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset
 DASHBOARD_UIDS: dict[str, str] = {
     "fleet": "plumbline-fleet",
     "quality": "plumbline-quality",
+    "slices": "plumbline-slices",
     "drift": "plumbline-drift",
     "pipelines": "plumbline-pipelines",
     "infrastructure": "plumbline-infrastructure",

@@ -40,3 +40,15 @@ def test_drift_counts_each_bin_and_four_problems_per_distribution():
     # 10 numeric, 2 open categorical, origin's 3 categories, the prediction's 2 classes, the score
     bins = 10 * 23 + 2 * 22 + 5 + 4 + 23
     assert drift == bins + 15 * 4
+
+
+def test_an_intersection_counts_every_combination_and_other():
+    catalogue = load_catalogue(ROOT / "plumbline.yaml")
+    late = catalogue.models["flight_late"]
+    slices = {"origin": ("EWR", "JFK"), "rush": ("yes", "no")}
+
+    def quality(**changes):
+        changed = catalogue.model_copy(update={"models": {"m": late.model_copy(update={"slices": slices, **changes})}})
+        return next(part.series for part in estimate(changed)[0].parts if part.group == "quality")
+
+    assert quality(intersections=(("origin", "rush"),)) - quality() == 4 * (2 * 2 + 1)

@@ -93,6 +93,8 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS))
     yield Part("outcomes", _outcomes())
     yield Part("quality", _quality(model))
+    yield Part("corrections", _corrections(model))
+    yield Part("early view", _early(model))
     # shares; noise and chi-squared; the largest share of missing values per window
     per_feature = 2 + drift_windows
     yield Part("baseline", sum(bins) + per_feature * len(bins) + 2 + _baseline_quality(model))
@@ -103,7 +105,8 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
 def _unknown(model: Model) -> int:
     problems = len(model.features) * len(names.PROBLEMS)
     quality = _quality(model) - (SCORE_BINS * 4 + 4 if model.task == "binary" else 0)
-    return _serving() + problems + _outcomes() + quality
+    binned = SCORE_BINS * 3 if model.task == "binary" and model.outcome.corrections else 0
+    return _serving() + problems + _outcomes() + quality + _corrections(model) - binned + _early(model)
 
 
 def _serving() -> int:
@@ -111,7 +114,7 @@ def _serving() -> int:
 
 
 def _outcomes() -> int:
-    return len(names.OUTCOME_STATES) + 2 + _histogram(names.OUTCOME_DELAY)
+    return len(names.OUTCOME_STATES) + len(names.RETRACTABLE_STATES) + 2 + _histogram(names.OUTCOME_DELAY)
 
 
 def _histogram(metric: Metric) -> int:
@@ -119,18 +122,39 @@ def _histogram(metric: Metric) -> int:
 
 
 def _slice_values(model: Model) -> int:
-    return 1 + sum(len(values) + 1 for values in model.slices.values())  # all rows; values and other
+    return 1 + sum(len(values) + 1 for values in model.every_slice.values())  # all rows; values and other
+
+
+def _confusion(model: Model) -> int:
+    classes = len(model.classes or ())
+    if model.task == "multiclass" and names.OTHER not in (model.classes or ()):
+        classes += 1
+    return classes**2 * _slice_values(model)
 
 
 def _quality(model: Model) -> int:
     if model.task == "regression":
-        # n, |e|, e^2, over, under, actual on either side, actual^2
-        return 8 * _slice_values(model)
-    confusion = len(model.classes or ()) ** 2 * _slice_values(model)
+        # n, |e|, e^2, over, under, actual on either side, actual^2; two reasons to exclude
+        return 8 * _slice_values(model) + 2
     if model.task == "multiclass":
-        return confusion
-    # bins by actual, sums, positives above; expected confusion; Brier, log-loss
-    return confusion + SCORE_BINS * 4 + 4 + 2
+        return _confusion(model) + 2  # Brier, log-loss
+    # bins by actual, sums, positives above; expected confusion; Brier, log-loss; a reason to exclude
+    return _confusion(model) + SCORE_BINS * 4 + 4 + 2 + 1
+
+
+def _corrections(model: Model) -> int:
+    """All of quality that hangs on the actual; what counts outcomes or sums scores is never taken back."""
+    if not model.outcome.corrections:
+        return 0
+    if model.task == "regression":
+        return 7 * _slice_values(model)
+    return _confusion(model) + 2 + (SCORE_BINS * 3 if model.task == "binary" else 0)
+
+
+def _early(model: Model) -> int:
+    if model.outcome.early_seconds <= 0:
+        return 0
+    return 5 if model.task == "regression" else 2
 
 
 def _baseline_quality(model: Model) -> int:
@@ -144,4 +168,5 @@ def _baseline_quality(model: Model) -> int:
 def _serving_objectives(model: Model) -> int:
     serving = model.serving
     declared = (serving.latency_p99, serving.error_ratio, serving.predictions_per_second)
-    return sum(bound is not None for bound in declared) + 2  # coverage, samples
+    slices = len(names.FAIRNESS_METRICS[model.task]) + 2 if model.slices else 0
+    return sum(bound is not None for bound in declared) + 2 + slices  # coverage, samples

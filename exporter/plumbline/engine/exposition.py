@@ -107,6 +107,11 @@ class Exposition:
             above = positives_above(state.cells[q.score_bins : q.score_bins + 2 * len(bins)])
             labels = tuple((*key, bin_) for bin_ in bins)
             found.append(self._block(names.SCORE_POSITIVES_ABOVE, f"{prefix}/above", labels, above))
+            for section, taken in layout.retractions:
+                if section.metric is names.SCORE_BINS:
+                    metric = names.RETRACTED[names.SCORE_POSITIVES_ABOVE.name]
+                    above = positives_above(state.cells[taken.offset : taken.end])
+                    found.append(self._block(metric, f"{prefix}/above retracted", labels, above))
         return found
 
     def _intent(self) -> list[Block]:
