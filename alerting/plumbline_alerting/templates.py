@@ -112,6 +112,12 @@ def dashboard_url(catalogue: Catalogue, dashboard: str, *variables: str) -> str:
     return f"{base}?{query}" if query else base
 
 
+def requests_url(catalogue: Catalogue) -> str:
+    """Return a link to sample requests of the alert's model version, each a link to its trace."""
+    asked = "&".join(f"{label}={{{{ $labels.{label} | urlquery }}}}" for label in MODEL)
+    return f"{catalogue.links.exporter.rstrip('/')}/requests?{asked}"
+
+
 def runbook_url(catalogue: Catalogue, alert: str, *, by_model: bool) -> str:
     """Return the link to the alert's runbook; a model may have runbooks of its own."""
     text = f"{catalogue.links.runbooks.rstrip('/')}/{alert}.md"
