@@ -1,7 +1,7 @@
 """``/requests?model=M&version=V``: sample requests for a page, the worst of the newest.
 
-Reads the newest events of the store backwards, in bounded steps: an alert asks for what happened just now, and
-an index by model would cost every event for that. Failed requests come first, then the wrongest answers,
+Reads the newest events of the store backwards, in bounded steps: an alert asks for what happened just now,
+and an index by model would cost every event for that. Failed requests come first, then the wrongest answers,
 then those whose outcome is not known yet.
 """
 
