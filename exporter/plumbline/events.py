@@ -25,11 +25,10 @@ from plumbline.keys import (
     run_log_key,
     trace_log_key,
 )
+from plumbline.loglines import MAX_ID_CHARS, MAX_NAME_CHARS, event_of_line
 from plumbline.units import parse_time
 
 MAX_LINE_BYTES = 1_048_576
-MAX_ID_CHARS = 256
-MAX_NAME_CHARS = 128
 # Clocks differ by seconds and time zones by hours; beyond a day a time in the future is a mistake.
 MAX_AHEAD_SECONDS = 86_400.0
 MAX_INPUTS = 1000
@@ -131,6 +130,21 @@ class Log(_Event, tag="log", kw_only=True, gc=False):
     fields: dict[str, Any] | None = None
 
 
+class Recomputed(_Event, tag="recomputed", kw_only=True, gc=False):
+    """The features of a request as training code makes them, to compare with those that were served.
+
+    Attributes:
+        features: the recomputed ones; a feature that is not named is not compared.
+        model: compare only predictions of this model; absent = of any.
+        version: and only of this version.
+    """
+
+    request_id: str
+    features: dict[str, Value]
+    model: str | None = None
+    version: str | None = None
+
+
 class Alert(_Event, tag="alert", kw_only=True, gc=False):
     """Alertmanager said that an alert fires or has resolved; made of its webhook (``plumbline.alerts``).
 
@@ -180,7 +194,7 @@ class Action(_Event, tag="action", kw_only=True, gc=False):
     payload: dict[str, Any] | None = None
 
 
-Event = Prediction | Outcome | PipelineEvent | Deployment | Kpi | Log
+Event = Prediction | Outcome | PipelineEvent | Deployment | Kpi | Log | Recomputed
 # Made by the exporter, never taken from a sender: POST /v1/events answers unknown_type.
 OwnEvent = Alert | Action
 KIND_OF: dict[type, str] = {
@@ -190,6 +204,7 @@ KIND_OF: dict[type, str] = {
     Deployment: "deployment",
     Kpi: "kpi",
     Log: "log",
+    Recomputed: "recomputed",
     Alert: "alert",
     Action: "action",
 }
@@ -275,7 +290,10 @@ def parse(body: bytes, now: float) -> Parsed:
 
 
 def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
-    """Decode one stripped, non-empty line; return the item, or (reason, detail)."""
+    """Decode one stripped, non-empty line; return the item, or (reason, detail).
+
+    A log line in OpenTelemetry's field names, which has no ``type``, becomes a ``log`` event.
+    """
     if len(line) > MAX_LINE_BYTES:
         return "line_too_long", f"{len(line)} bytes; at most {MAX_LINE_BYTES} are taken"
     try:
@@ -283,7 +301,8 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
         if not line.isascii():
             line.decode()  # unknown fields are stored unread: they must be UTF-8 all the same
     except msgspec.ValidationError as error:
-        return _reason(str(error)), clip(str(error))
+        made = _log_line(line) if "required field `type`" in str(error) else None
+        return (_reason(str(error)), clip(str(error))) if made is None else parse_line(made, now)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return "bad_json", clip(str(error))
     try:
@@ -308,6 +327,13 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
     return Item(event, ts, key, identity, explicit, links, line)
 
 
+def _log_line(line: bytes) -> bytes | None:
+    try:
+        return event_of_line(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def _identify(event: Event, line: bytes) -> tuple[int, int]:
     """Return (key, identity). A prediction is the same one if request, model and version are."""
     request_id: str | None = None if type(event) is Log else getattr(event, "request_id", None)
@@ -320,6 +346,10 @@ def _identify(event: Event, line: bytes) -> tuple[int, int]:
         # The actual belongs to the identity: another answer for the same request is a conflict to be
         # counted, not a resend to be dropped.
         identity = hash64(b"o", event.request_id.encode(), repr(_plain(event.actual)).encode())
+    elif type(event) is Recomputed:
+        # Once per request and version: recomputing again is a resend, whatever it finds this time.
+        of = ((event.model or "").encode(), (event.version or "").encode())
+        identity = hash64(b"s", event.request_id.encode(), *of)
     else:
         identity = hash64(b"x", line)
     return (identity if key is None else key), identity
@@ -458,6 +488,12 @@ def _wrong_log(e: Log) -> tuple[str, str] | None:
     )
 
 
+def _wrong_recomputed(e: Recomputed) -> tuple[str, str] | None:
+    return (
+        _bad_id("request_id", e.request_id) or _bad_name("model", e.model) or _bad_name("version", e.version)
+    )
+
+
 _CHECKS: dict[type, Any] = {
     Prediction: _wrong_prediction,
     Outcome: _wrong_outcome,
@@ -465,6 +501,7 @@ _CHECKS: dict[type, Any] = {
     Deployment: _wrong_deployment,
     Kpi: _wrong_kpi,
     Log: _wrong_log,
+    Recomputed: _wrong_recomputed,
 }
 
 

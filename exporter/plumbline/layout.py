@@ -194,6 +194,8 @@ class VersionLayout:
     features: tuple[FeatureSlot, ...]
     prediction_slot: FeatureSlot | None
     score_slot: FeatureSlot | None
+    skew_rows: int
+    skew_mismatches: int
     outcomes: int
     outcomes_retracted: int
     delay: Section
@@ -288,6 +290,10 @@ def build_layout(
             prediction_slot = _slot(b, mv, names.PREDICTION_FEATURE, numeric, baseline, None)
         if baseline is not None and names.SCORE_FEATURE in baseline.features:
             score_slot = _slot(b, mv, names.SCORE_FEATURE, True, baseline, None)
+    skew_rows, skew_mismatches = (
+        b.add(metric, [(*mv, slot.name) for slot in slots]).offset
+        for metric in (names.FEATURE_SKEW_ROWS, names.FEATURE_SKEW_MISMATCHES)
+    )
     outcomes = b.add(names.OUTCOMES, [(*mv, state) for state in names.OUTCOME_STATES]).offset
     retracted = b.add(
         names.RETRACTED[names.OUTCOMES.name], [(*mv, state) for state in names.RETRACTABLE_STATES]
@@ -311,7 +317,8 @@ def build_layout(
     return VersionLayout(
         model=model_name, version=version, sections=tuple(b.sections), size=b.size, predictions=predictions,
         errors=errors, latency=latency, last=last, features=tuple(slots), prediction_slot=prediction_slot,
-        score_slot=score_slot, outcomes=outcomes, outcomes_retracted=retracted, delay=delay,
+        score_slot=score_slot, skew_rows=skew_rows, skew_mismatches=skew_mismatches, outcomes=outcomes,
+        outcomes_retracted=retracted, delay=delay,
         predictions_matured=matured, outcomes_matured=outcomes_matured, quality=quality, early=early,
         retractions=retractions, kpis=kpis, kpi_events=kpi_events,
         baseline=None if baseline is None else baseline.digest,

@@ -28,9 +28,11 @@ OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
 # States that an event yet to come can take back: an earlier report of the same outcome, the prediction.
 RETRACTABLE_STATES = ("late", "orphan")
 EXCLUDE_REASONS = ("unknown_class", "not_a_number", "extreme")
-# The embedded store keeps a kind by its place here: new ones go to the end. The last two are made by the
+# The embedded store keeps a kind by its place here: new ones go to the end. alert and action are made by the
 # exporter itself, of what Alertmanager sends and of what its hooks did.
-EVENT_KINDS = ("prediction", "outcome", "pipeline", "deployment", "kpi", "log", "alert", "action")
+EVENT_KINDS = (
+    "prediction", "outcome", "pipeline", "deployment", "kpi", "log", "alert", "action", "recomputed",
+)  # fmt: skip
 REJECT_REASONS = (
     "bad_json",
     "unknown_type",
@@ -50,6 +52,7 @@ CLIENT_DROP_REASONS = (
     "too_large",
     "closed",
 )
+FOLLOW_RESULTS = ("accepted", "rejected", "unparsable")
 REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error", "bad_webhook")
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
 STAGES = ("production", "canary", "shadow", "retired")
@@ -139,6 +142,17 @@ FEATURE_PROBLEMS = Metric(
     "ml_feature_problems_total", "counter",
     "Feature values that were missing, of the wrong type, an unseen category, or outside the baseline.",
     (*MV, "feature", "problem"), "Drift", "4 per feature; capped by the catalogue's series budget",
+)  # fmt: skip
+
+FEATURE_SKEW_ROWS = Metric(
+    "ml_feature_skew_rows_total", "counter",
+    "Predictions whose served value of the feature was compared with the one that training code recomputed.",
+    (*MV, "feature"), "Drift", "one per feature; capped by the catalogue's series budget",
+)  # fmt: skip
+FEATURE_SKEW_MISMATCHES = Metric(
+    "ml_feature_skew_mismatches_total", "counter",
+    "Of these, the ones where the two differ (numbers by more than 1e-6 of the larger; missing on one side).",
+    (*MV, "feature"), "Drift", "one per feature; capped by the catalogue's series budget",
 )  # fmt: skip
 
 # --- quality ---
@@ -548,6 +562,26 @@ CLIENT_SPOOL_BYTES = Metric(
     "plumbline_client_spool_bytes", "gauge", "Size of the client's spool on disk.", (), "Client"
 )
 
+# --- a follower, in the /metrics of `plumbline ingest --follow` ---
+FOLLOW_LINES = Metric(
+    "plumbline_follow_lines_total", "counter",
+    "Lines of followed files: accepted or rejected by the exporter; unparsable: no event, no JSON log line.",
+    ("result",), "Follower",
+)  # fmt: skip
+FOLLOW_GAPS = Metric(
+    "plumbline_follow_gaps_total", "counter",
+    "Times at which a followed file was cut or rotated out of reach before it was read to its end.", (),
+    "Follower",
+)  # fmt: skip
+FOLLOW_BEHIND = Metric(
+    "plumbline_follow_behind_bytes", "gauge", "Bytes of the followed files that were not read yet.", (),
+    "Follower",
+)  # fmt: skip
+FOLLOW_LAST = Metric(
+    "plumbline_follow_acknowledged_timestamp_seconds", "gauge",
+    "When the exporter last acknowledged lines; 0 before the first.", (), "Follower",
+)  # fmt: skip
+
 METRICS: dict[str, Metric] = {
     m.name: m for m in (*list(globals().values()), *RETRACTED.values()) if isinstance(m, Metric)
 }
@@ -595,6 +629,15 @@ R_PROBLEMS_THRESHOLD = Recorded(
     "feature:ml_feature_problems_threshold:max",
     "share above which a feature is broken: max(baseline + 0.2, the baseline's worst window, sampling)",
     (*_FEATURE, "problem"),
+)
+R_SKEW_ROWS = Recorded(
+    "feature:ml_feature_skew_rows:increase", "served values compared with recomputed ones (n)", _FEATURE
+)
+R_SKEW_MISMATCHES = Recorded(
+    "feature:ml_feature_skew_mismatches:increase", "served values that differ from recomputed ones", _FEATURE
+)
+R_SKEW = Recorded(
+    "feature:ml_feature_skew:ratio", "share of served values that differ from recomputed ones", _FEATURE
 )
 R_QUALITY = Recorded("slice:ml_quality:value", "quality of mature outcomes by metric", _METRIC)
 R_QUALITY_SAMPLES = Recorded(

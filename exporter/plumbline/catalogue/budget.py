@@ -90,7 +90,7 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     if model.task == "binary":
         bins.append(NUMERIC_BINS)
     yield Part("serving", _serving())
-    yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS))
+    yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS) + _skew(model))
     yield Part("outcomes", _outcomes())
     yield Part("quality", _quality(model))
     yield Part("corrections", _corrections(model))
@@ -106,7 +106,12 @@ def _unknown(model: Model) -> int:
     problems = len(model.features) * len(names.PROBLEMS)
     quality = _quality(model) - (SCORE_BINS * 4 + 4 if model.task == "binary" else 0)
     binned = SCORE_BINS * 3 if model.task == "binary" and model.outcome.corrections else 0
-    return _serving() + problems + _outcomes() + quality + _corrections(model) - binned + _early(model)
+    most = _serving() + problems + _skew(model) + _outcomes() + quality
+    return most + _corrections(model) - binned + _early(model)
+
+
+def _skew(model: Model) -> int:
+    return 2 * len(model.features)  # rows compared, mismatches
 
 
 def _serving() -> int:

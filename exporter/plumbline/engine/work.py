@@ -20,6 +20,7 @@ from plumbline.baseline.artefact import Baseline
 from plumbline.counting.pipelines import count_pipeline
 from plumbline.counting.quality import Judged, count_early, count_outcomes, revise_outcomes
 from plumbline.counting.serving import count_predictions, observe
+from plumbline.counting.skew import count_skew
 from plumbline.engine.joins import join
 from plumbline.engine.versions import (
     Entry,
@@ -43,6 +44,8 @@ from plumbline.events import (
     Parsed,
     PipelineEvent,
     Prediction,
+    Recomputed,
+    Value,
 )
 from plumbline.expose.block import Exemplar
 from plumbline.hooks.book import encode_book
@@ -60,6 +63,7 @@ log = structlog.get_logger(__name__)
 
 _decode_outcome = msgspec.json.Decoder(Outcome).decode
 _decode_prediction = msgspec.json.Decoder(Prediction).decode
+_decode_recomputed = msgspec.json.Decoder(Recomputed).decode
 _encode_judged = msgspec.msgpack.encode
 _decode_judged = msgspec.msgpack.Decoder(Judged).decode
 _STATES = {state: at for at, state in enumerate(names.OUTCOME_STATES)}
@@ -93,6 +97,7 @@ class Work:
         self._stored: dict[int, list[StoredEvent]] = {}
         self._waits: dict[int, Waiting] = {}  # of predictions that have outcomes already
         self._delays: dict[Key, list[float]] = defaultdict(list)
+        self._skew: dict[Key, list[tuple[dict[str, Value], dict[str, Value]]]] = defaultdict(list)
 
     def declare(self) -> bool:
         """Note since when each model and stage of the catalogue is known; return whether one is new."""
@@ -169,6 +174,10 @@ class Work:
             self._take_prediction(row, event)
         elif type(event) is Outcome:
             self._take_outcome(item, event, row.seq)
+        elif type(event) is Recomputed:
+            for other in self._related(item.key):
+                if other.kind == "prediction":
+                    self._compare(_decode_prediction(other.raw), event)
         elif type(event) is PipelineEvent:
             declared = self.pipelines is not None and count_pipeline(
                 self.engine.pipeline_layout, self.pipelines, event, item.ts, self.now
@@ -195,6 +204,9 @@ class Work:
         self._predictions[key].append((event, row.ts))
         if row.key not in self._stored and row.key not in self._local:
             return  # nothing else of this request has come yet, which is the rule
+        for other in self._related(row.key):
+            if other.kind == "recomputed":
+                self._compare(event, _decode_recomputed(other.raw))
         said = [_said(e) for e in self._related(row.key) if e.kind == "outcome"]
         waiting = [*self.engine.orphans.get(row.key, ()), *self.orphans.get(row.key, ())]
         waiting = [w for w in waiting if w.prediction not in self.orphans_gone]
@@ -212,6 +224,12 @@ class Work:
         if given_up:
             state = self._writable((names.UNKNOWN, names.UNKNOWN))
             state.cells[state.layout.outcomes_retracted + _RETRACTABLE["orphan"]] += given_up
+
+    def _compare(self, served: Prediction, recomputed: Recomputed) -> None:
+        """Count how the features that were served differ from those that training code recomputed."""
+        if recomputed.model in (None, served.model) and recomputed.version in (None, served.version):
+            key = self._version(served.model, served.version)
+            self._skew[key].append((served.features, recomputed.features))
 
     def _related(self, key: int) -> list[StoredEvent]:
         return [*self._stored.get(key, ()), *self._local.get(key, ())]
@@ -479,6 +497,9 @@ class Work:
         for key, revised in self._revised.items():
             state = self._writable(key)
             revise_outcomes(state.layout, state.cells, revised)
+        for key, pairs in self._skew.items():
+            state = self._writable(key)
+            count_skew(state.layout, state.cells, pairs)
         t = self.transaction
         t.pending = list(self.pending.values())
         t.state["ledger"] = self.ledger.tobytes()
