@@ -99,7 +99,9 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     per_feature = 2 + drift_windows
     yield Part("baseline", sum(bins) + per_feature * len(bins) + 2 + _baseline_quality(model))
     yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3)
-    yield Part("business", len(model.kpis) * (len(names.SIGNS) + 1))
+    bounds = sum((o.floor is not None) + (o.max_drop is not None) for o in model.kpi_objectives.values())
+    yield Part("business", len(model.kpis) * (len(names.SIGNS) + 2) + bounds)
+    yield Part("trials", 3 * len(names.TRIAL_ARMS) * len(names.TRIAL_LOSSES[model.task]))
 
 
 def _unknown(model: Model) -> int:

@@ -21,7 +21,9 @@ from plumbline.counting.pipelines import count_pipeline
 from plumbline.counting.quality import Judged, count_early, count_outcomes, revise_outcomes
 from plumbline.counting.serving import count_predictions, observe
 from plumbline.counting.skew import count_skew
+from plumbline.counting.trials import count_answers, count_losses
 from plumbline.engine.joins import join
+from plumbline.engine.trials import Trial, trials_of
 from plumbline.engine.versions import (
     Entry,
     Key,
@@ -79,6 +81,7 @@ class Work:
         self.transaction = Transaction()
         self.versions: dict[Key, VersionState] = {}
         self.entries: dict[str, list[Entry]] = {}
+        self.trials: dict[str, tuple[Trial, ...]] = {}  # of models with a deployment in this transaction
         self.ledger = engine.ledger.copy()
         self.pipelines = None if engine.pipelines is None else engine.pipelines.copy()
         self.pipelines_changed = False
@@ -283,7 +286,7 @@ class Work:
         slices = self._slices(prediction)
 
         def judged(said: Said) -> Judged:
-            return Judged(*key, answer, said.actual, prediction.score, slices, prediction.scores)
+            return Judged(*key, answer, said.actual, prediction.score, slices, prediction.scores, row.ts)
 
         if layout.early is not None:
             horizon = row.ts + layout.early.seconds
@@ -344,6 +347,43 @@ class Work:
             self.versions[key] = VersionState(
                 layout, baseline, cells, dict(state.schedule), state.generation + 1
             )
+        self._begin_trials(event.model)
+
+    # --- trials ---
+
+    def _begin_trials(self, model: str) -> None:
+        """Let trials that a deployment has changed start from nothing; what ended stays to be read."""
+        before = self._trials(model)
+        self.trials[model] = trials_of(self.entries[model])
+        for trial in self.trials[model]:
+            key = (model, trial.candidate)
+            if trial not in before and (key in self.versions or key in self.engine.versions):
+                state = self._writable(key)
+                if state.layout.trial is not None:
+                    for span in state.layout.trial.spans():
+                        state.cells[span] = 0.0
+
+    def _trials(self, model: str) -> tuple[Trial, ...]:
+        return self.trials.get(model, self.engine.trials.get(model, ()))
+
+    def _count_trials(self, key: Key) -> None:
+        """Count the answers and mature outcomes of a version that is an arm of a trial."""
+        model, version = key
+        for trial in self._trials(model):
+            arm = trial.arm(version)
+            candidate = (model, trial.candidate)
+            if arm is None or not (candidate in self.versions or candidate in self.engine.versions):
+                continue
+            state = self._writable(candidate)
+            at = state.layout.trial
+            if at is None:
+                continue
+            answers = [e for e, ts in self._predictions.get(key, ()) if ts >= trial.start]
+            count_answers(at, state.cells, arm, sum(e.status == "error" for e in answers), len(answers))
+            judged = [j for j in self._judged.get(key, ()) if j.predicted_ts >= trial.start]
+            count_losses(at, state.layout.quality, state.cells, arm, judged)
+
+    # --- KPIs ---
 
     def _take_kpi(self, event: Kpi) -> None:
         key = self._version(event.model, event.version)
@@ -355,6 +395,7 @@ class Work:
             return
         state.cells[at + (event.value < 0)] += abs(event.value)
         state.cells[state.layout.kpi_events[event.kpi]] += 1
+        state.cells[state.layout.kpi_squares[event.kpi]] += event.value**2
 
     # --- alerts and the actions they set off ---
 
@@ -500,6 +541,8 @@ class Work:
         for key, pairs in self._skew.items():
             state = self._writable(key)
             count_skew(state.layout, state.cells, pairs)
+        for key in {**self._predictions, **self._judged}:
+            self._count_trials(key)
         t = self.transaction
         t.pending = list(self.pending.values())
         t.state["ledger"] = self.ledger.tobytes()
