@@ -890,4 +890,9 @@ DASHBOARD_UIDS: dict[str, str] = {
     "pipelines": "plumbline-pipelines",
     "infrastructure": "plumbline-infrastructure",
     "exporter": "plumbline-exporter",
+    "trace": "plumbline-trace",
+    "predictions": "plumbline-predictions",
+    "batch": "plumbline-batch",
 }
+# Those over the PostgreSQL store; the others ask Prometheus.
+STORE_DASHBOARDS = ("trace", "predictions", "batch")
