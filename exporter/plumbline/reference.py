@@ -28,6 +28,8 @@ _PAGES: dict[str, tuple[str, ...]] = {
     ),
     "Early view": ("outcomes-and-maturity",),
     "Corrections": ("outcomes-and-maturity",),
+    "Baseline and intent": ("baseline",),
+    "Trials": ("trials",),
     "Pipelines": ("pipelines",),
     "Business": ("kpi",),
 }  # fmt: skip
