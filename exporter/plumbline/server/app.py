@@ -134,7 +134,7 @@ class App:
                 client=request.client.host if request.client else None,
             )  # fmt: skip
             headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
-            if status == 413:
+            if status in (408, 413):
                 headers["Connection"] = "close"  # the rest of the body may still be on its way
             body = {"error": refusal.reason, "detail": refusal.remedy}
             answer = JSONResponse(body, status, headers=headers)
