@@ -49,6 +49,7 @@ from plumbline.hooks.book import encode_book
 from plumbline.hooks.policy import Standing, decide
 from plumbline.keys import hash64, incident_key, model_alert_key
 from plumbline.layout import build_layout, remap
+from plumbline.sampling import line_to_store
 from plumbline.standing import Said
 from plumbline.store.base import StoredEvent, Transaction, Waiting
 from plumbline.values import category_name
@@ -161,7 +162,10 @@ class Work:
 
     def _take(self, item: Item, kind: str) -> None:
         event = item.event
-        row = StoredEvent(self._next, kind, item.ts, item.key, item.identity, item.links, item.raw)
+        raw = item.raw
+        if type(event) is Prediction:
+            raw = line_to_store(item, self.engine.catalogue.models.get(event.model))
+        row = StoredEvent(self._next, kind, item.ts, item.key, item.identity, item.links, raw)
         self._next += 1
         self._identities.add(item.identity)
         self.transaction.events.append(row)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Sequence
 
 from starlette.requests import Request
 
@@ -74,24 +75,28 @@ class BodyReader:
         self.in_flight = 0
 
     async def read(
-        self, request: Request, held: Held, media_type: str = CONTENT_TYPE_NDJSON
+        self,
+        request: Request,
+        held: Held,
+        media_types: Sequence[str] = (CONTENT_TYPE_NDJSON,),
+        what: str = "newline-delimited JSON",
     ) -> tuple[bytes, bool]:
         """Return the body as sent, and whether it is gzip.
 
         Args:
             request: to read.
             held: where its memory is accounted.
-            media_type: the only one that is taken.
+            media_types: that are taken.
+            what: they are, for who sent another.
 
         Raises:
             Refusal: 415 wrong type or encoding, 413 too large, 429 too much at once, 408 too slow.
         """
         media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media != media_type:
-            what = "newline-delimited JSON" if media_type == CONTENT_TYPE_NDJSON else "Alertmanager's webhook"
+        if media not in media_types:
             raise Refusal(
                 415, "wrong_type",
-                f"send {what} with the header Content-Type: {media_type} "
+                f"send {what} with the header Content-Type: {' or '.join(media_types)} "
                 f"(this request has {media or 'none'!r})",
             )  # fmt: skip
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
