@@ -24,10 +24,14 @@ EXPLAINED_BY_INPUT = (
     "ModelQualityDecay",
     "CalibrationDrift",
     "SliceDisparity",
+    "KpiDrop",
 )
+# What a new production version explains: for a while there is nothing to compare it with.
+EXPLAINED_BY_ROLLOUT = ("ModelTrafficLost", "CanaryWorse", "KpiDrop")
 # What a lost exporter explains. Pages on quality stay: with several exporters the others still count.
 EXPLAINED_BY_EXPORTER = (
     *EXPLAINED_BY_INPUT,
+    "CanaryWorse",
     "OutcomesLate",
     "OutcomeCoverageLow",
     "BaselineMissing",
@@ -176,7 +180,7 @@ def inhibit_rules() -> list[dict[str, Any]]:
         },
         {
             "source_matchers": ['alertname="ModelRollout"', 'model=~".+"'],
-            "target_matchers": ['alertname="ModelTrafficLost"', 'model=~".+"'],
+            "target_matchers": [f'alertname=~"{"|".join(EXPLAINED_BY_ROLLOUT)}"', 'model=~".+"'],
             "equal": ["model"],
         },
     ]

@@ -57,6 +57,8 @@ evaluation:
 
 # (what stands there, what we write instead, rule, part of the message)
 CASES = [
+    ("    kpis: [sales]", "    kpis: [sales]\n    kpi_objectives: {sale: {floor: 1}}", "kpi-objectives", "'sale' is no KPI of the model (did you mean 'sales'?)"),
+    ("    kpis: [sales]", "    kpis: [sales]\n    kpi_objectives: {sales: {per: prediction}}", "kpi-objectives", "has no bound"),
     ("    kpis: [sales]", "    kpis: [sales]\n    intersections: [[c, regin]]", "intersections", "'regin' is no slice of the model (did you mean 'region'?)"),
     ("    kpis: [sales]", "    kpis: [sales]\n    intersections: [[c, c]]", "intersections", "needs two or more different slices"),
     ("    kpis: [sales]", "    kpis: [sales]\n    intersections: [[c, region], [region, c]]", "intersections", "intersected twice"),

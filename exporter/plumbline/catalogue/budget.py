@@ -90,7 +90,7 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     if model.task == "binary":
         bins.append(NUMERIC_BINS)
     yield Part("serving", _serving())
-    yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS))
+    yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS) + _skew(model))
     yield Part("outcomes", _outcomes())
     yield Part("quality", _quality(model))
     yield Part("corrections", _corrections(model))
@@ -99,14 +99,21 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     per_feature = 2 + drift_windows
     yield Part("baseline", sum(bins) + per_feature * len(bins) + 2 + _baseline_quality(model))
     yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3)
-    yield Part("business", len(model.kpis) * (len(names.SIGNS) + 1))
+    bounds = sum((o.floor is not None) + (o.max_drop is not None) for o in model.kpi_objectives.values())
+    yield Part("business", len(model.kpis) * (len(names.SIGNS) + 2) + bounds)
+    yield Part("trials", 3 * len(names.TRIAL_ARMS) * len(names.TRIAL_LOSSES[model.task]))
 
 
 def _unknown(model: Model) -> int:
     problems = len(model.features) * len(names.PROBLEMS)
     quality = _quality(model) - (SCORE_BINS * 4 + 4 if model.task == "binary" else 0)
     binned = SCORE_BINS * 3 if model.task == "binary" and model.outcome.corrections else 0
-    return _serving() + problems + _outcomes() + quality + _corrections(model) - binned + _early(model)
+    most = _serving() + problems + _skew(model) + _outcomes() + quality
+    return most + _corrections(model) - binned + _early(model)
+
+
+def _skew(model: Model) -> int:
+    return 2 * len(model.features)  # rows compared, mismatches
 
 
 def _serving() -> int:

@@ -146,6 +146,18 @@ class Hooks(_Strict):
     )
 
 
+class KpiObjective(_Strict):
+    """When a KPI of a model has dropped: below a floor, or against its own past."""
+
+    floor: float | None = Field(None, description="smallest acceptable mean")
+    max_drop: float | None = Field(
+        None, gt=0, lt=1, description="largest acceptable drop against the period before, as a share: 0.1"
+    )
+    per: Literal["event", "prediction"] = Field(
+        "event", description="mean over KPI events, or over all predictions (no event counts 0)"
+    )
+
+
 class Model(_Strict):
     """A deployed model."""
 
@@ -169,6 +181,9 @@ class Model(_Strict):
     objectives: tuple[Objective, ...] = ()
     serving: Serving = Serving()
     kpis: tuple[Name, ...] = ()
+    kpi_objectives: dict[Name, KpiObjective] = Field(
+        default_factory=dict, description="bounds of declared KPIs; their drop opens a ticket"
+    )
     retention: Name = "standard"
     store: Storage = Storage()
     hooks: Hooks = Hooks()

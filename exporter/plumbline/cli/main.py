@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("plumbline.cli.generate:generate", "Write rules, alerts, dashboards and configuration."),
     "baseline": ("plumbline.cli.baseline:baseline", "Build and show a model version's frozen reference."),
     "ingest": ("plumbline.cli.ingest:ingest", "Send event files to a running exporter."),
+    "skew": ("plumbline.cli.skew:skew", "Compare served features with recomputed ones, by request."),
     "trace": ("plumbline.cli.trace:trace", "Show all that is known of a request, back to the training data."),
     "batch": ("plumbline.cli.trace:batch", "Show where a data batch came from and what used it."),
     "export": ("plumbline.cli.export:export", "Write predictions with outcomes as Parquet, to retrain."),

@@ -30,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     models.intersections_of_slices,
     models.disparities_of_task,
     models.duplicate_kpi,
+    models.kpi_objectives,
     objectives.metric_of_task,
     objectives.one_bound,
     objectives.bound_direction,
