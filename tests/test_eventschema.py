@@ -41,6 +41,7 @@ WHOLE: list[dict[str, Any]] = [
         "type": "log", "level": "INFO", "message": "m", "logger": "l", "request_id": "r", "model": "m", "version": "1",
         "data_batch_id": "b", "run_id": "run", "fields": {"a": {"b": []}},
     },
+    {"type": "recomputed", "request_id": "r", "features": {"x": 1.5, "s": None}, "model": "m", "version": "1"},
     {
         "Timestamp": "2026-11-25T10:00:00Z", "SeverityText": "INFO", "SeverityNumber": 9, "Body": {"a": 1}, "TraceId": "a" * 32,
         "SpanId": "b" * 16, "Attributes": {"request_id": "r"}, "Resource": {"service.name": "s"},

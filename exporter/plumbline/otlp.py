@@ -13,31 +13,16 @@ import base64
 import binascii
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
-from plumbline.events import (
-    KIND_OF,
-    Deployment,
-    Item,
-    Kpi,
-    Log,
-    Outcome,
-    Parsed,
-    PipelineEvent,
-    Prediction,
-    parse_line,
-)
-from plumbline.events import Rejected as RejectedLine
+from plumbline.events import KIND_OF, Event, Item, Parsed, Rejected, parse_line
 from plumbline.loglines import log_event
 
 CONTENT_TYPE_PROTOBUF = "application/x-protobuf"
 _PREFIX = "plumbline."
-_FIELDS = {
-    KIND_OF[kind]: frozenset(kind.__struct_fields__)
-    for kind in (Prediction, Outcome, PipelineEvent, Deployment, Kpi, Log)
-}
+_FIELDS = {KIND_OF[kind]: frozenset(kind.__struct_fields__) for kind in get_args(Event)}
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 _MAX_DEPTH = 20
@@ -105,20 +90,20 @@ def answer(parsed: Parsed, protobuf: bool) -> bytes:
 
 def _parse(request: Mapping[str, Any], now: float, as_id: Callable[[str], str]) -> Parsed:
     events: list[Item] = []
-    rejected: list[RejectedLine] = []
+    rejected: list[Rejected] = []
     number = 0
     for record, resource, scope in _records(request):
         number += 1
         try:
             line = _line(record, resource, scope, as_id)
         except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
-            rejected.append(RejectedLine(number, "bad_field", f"no log record of OTLP's: {error}"[:300]))
+            rejected.append(Rejected(number, "bad_field", f"no log record of OTLP's: {error}"[:300]))
             continue
         item = parse_line(line, now)
         if isinstance(item, Item):
             events.append(item)
         else:
-            rejected.append(RejectedLine(number, *item))
+            rejected.append(Rejected(number, *item))
     return Parsed(events, rejected, number)
 
 

@@ -89,6 +89,21 @@ def test_counters_are_those_of_an_exporter_that_stores_all_over_restarts_and_res
     assert sum(value for key, value in found.items() if key[0] == "ml_confusion_total") > 100
 
 
+@pytest.mark.parametrize("recomputed_first", [False, True])
+def test_skew_counts_the_requests_of_the_sample_in_any_order_of_arrival(opened: Open, recomputed_first: bool) -> None:
+    """Features that are not stored must not look as if they had differed."""
+    engine = opened(models=models(0.3))
+    served = [prediction(f"r{n}", features={"x": 1.0, "c": "a"}) for n in range(200)]
+    recomputed = [{"type": "recomputed", "request_id": f"r{n}", "features": {"x": 1.0, "c": "b"}} for n in range(200)]
+    for part in (recomputed, served) if recomputed_first else (served, recomputed):
+        send(engine, part, 2600.0)
+    sample = sum(in_sample(f"r{n}", 0.3) for n in range(200))
+    found = values(engine.blocks())
+    for feature, mismatches in (("x", 0), ("c", sample)):
+        assert found["ml_feature_skew_rows_total", "clf", "1", feature] == sample
+        assert found["ml_feature_skew_mismatches_total", "clf", "1", feature] == mismatches
+
+
 def test_features_of_the_sample_are_stored_and_the_rest_keeps_what_it_is_found_by(opened: Open) -> None:
     engine = opened(models=models(0.3))
     events = [e for e in stream(5) if e["type"] == "prediction"]
