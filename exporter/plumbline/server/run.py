@@ -146,7 +146,8 @@ class Exporter:
         bodies = BodyReader(body_bytes, self._patience)
         self.app = App(catalogue, self.writer, Registry(sources), metrics, bodies)
         if lookup is not None:
-            self.app.more = TraceRoutes(lookup).routes()
+            regressions = frozenset(n for n, m in catalogue.models.items() if m.task == "regression")
+            self.app.more = TraceRoutes(lookup, regressions).routes()
 
     @property
     def url(self) -> str:
