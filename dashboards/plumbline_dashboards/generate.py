@@ -22,6 +22,7 @@ from plumbline_dashboards.pipelines import pipelines
 from plumbline_dashboards.provisioning import provisioning
 from plumbline_dashboards.quality import quality
 from plumbline_dashboards.slices import slices
+from plumbline_dashboards.store import batch, predictions, trace
 from plumbline_dashboards.trials import trials
 
 FOLDER = "dashboards/generated"
@@ -36,6 +37,9 @@ PAGES: tuple[Callable[[Catalogue], Dashboard], ...] = (
     pipelines,
     infrastructure,
     exporter,
+    trace,
+    predictions,
+    batch,
 )
 
 

@@ -55,11 +55,12 @@ _LEFTOVER = re.compile(r"\$\{?\w+")
 
 
 def panel_queries(dashboard: Mapping[str, Any]) -> list[PanelQuery]:
-    """Return every query of a dashboard, those of closed rows included, in the order of the panels."""
+    """Return every PromQL query of a dashboard, those of closed rows included, in the order of the panels."""
     return [
         PanelQuery(dashboard["uid"], panel["title"], target["refId"], target["expr"])
         for panel in all_panels(dashboard)
         for target in panel.get("targets", ())
+        if "expr" in target
     ]
 
 
