@@ -2,7 +2,8 @@
 
 Reads the recorded increases of the KPI counters, all versions of a model together: the business does not see
 versions, and a rollout does not break the comparison with the days before. Writes ``names.R_KPI_*``. A
-prediction without an event counts 0; a shadow's answers, which nobody gets, do not count. Independent events are assumed, as for any mean.
+prediction without an event counts 0; a shadow's answers, which nobody gets, do not count. Independent
+events are assumed, as for any mean.
 """
 
 from __future__ import annotations
