@@ -837,6 +837,12 @@ OBJECTIVE_TRAFFIC = "predictions_per_second"
 OBJECTIVE_COVERAGE = "outcome_coverage"
 OBJECTIVE_SAMPLES = "outcome_samples"
 
+# Least samples that the alerts want; the catalogue's check holds the declared traffic against them.
+SIGMAS = 3  # a loss counts from this many max(baseline's standard deviation, standard error)
+ALERT_FAST_SAMPLES = 30  # in the fast window a normal approximation suffices: the slow one holds the proof
+ALERT_LATENCY_SAMPLES = 100  # below this a 99th percentile is one request
+ALERT_TRAFFIC_EVENTS = 5  # expected per window; below it chance alone makes pauses
+
 CRITICAL_ALERTS = (
     "ModelQualityCritical",
     "ModelErrorRateCritical",

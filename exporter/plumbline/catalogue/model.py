@@ -113,6 +113,11 @@ class Serving(_Strict):
     latency_p99: Duration | None = None
     error_ratio: float | None = Field(None, gt=0, lt=1)
     predictions_per_second: float | None = Field(None, gt=0, description="expected traffic at its quietest")
+    predictions_per_day: float | None = Field(
+        None,
+        gt=0,
+        description="expected traffic of a usual day; check refuses alerts that it could never set off",
+    )
 
 
 class Hooks(_Strict):
@@ -276,6 +281,7 @@ class Smtp(_Strict):
     sender: str
     username: str | None = None
     password_file: str | None = None
+    require_tls: bool = Field(True, description="false only where the mail server is on the same machine")
 
 
 class Processes(_Strict):
