@@ -79,8 +79,8 @@ def early_before_maturity(facts: Facts) -> Found:
         outcome = model.outcome
         if outcome.early is not None and outcome.early_seconds >= max(outcome.maturity_seconds, 1e-9):
             message = (
-                f"early {outcome.early} is not shorter than maturity {outcome.maturity}: outcomes are mature by "
-                "then; shorten it, or leave it out"
+                f"early {outcome.early} is not shorter than maturity {outcome.maturity}: outcomes are mature "
+                "by then; shorten it, or leave it out"
             )
             yield ("models", name, "outcome", "early"), message
 
