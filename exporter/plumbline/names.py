@@ -27,6 +27,7 @@ PROBLEMS = ("missing", "wrong_type", "unseen", "out_of_range")
 OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
 # States that an event yet to come can take back: an earlier report of the same outcome, the prediction.
 RETRACTABLE_STATES = ("late", "orphan")
+YOUNG_AGES = {"1d": 86_400.0, "7d": 604_800.0}
 EXCLUDE_REASONS = ("unknown_class", "not_a_number", "extreme")
 # The embedded store keeps a kind by its place here: new ones go to the end. alert and action are made by the
 # exporter itself, of what Alertmanager sends and of what its hooks did.
@@ -274,6 +275,21 @@ EARLY_UNDERPREDICTION = Metric(
     MV, "Early view",
 )  # fmt: skip
 
+# --- versions at equal age: the predictions of a version's first day and week (docs/adr/0021) ---
+YOUNG_OUTCOMES = Metric(
+    "ml_young_outcomes_total", "counter",
+    "Mature outcomes of predictions made within `age` of the version's first deployment.",
+    (*MV, "age"), "Equal age",
+)  # fmt: skip
+YOUNG_CORRECT = Metric(
+    "ml_young_correct_total", "counter", "Young outcomes whose class had been predicted.",
+    (*MV, "age"), "Equal age",
+)  # fmt: skip
+YOUNG_ABSOLUTE_ERROR = Metric(
+    "ml_young_absolute_error_total", "counter", "Sum of |prediction - actual| of young outcomes.",
+    (*MV, "age"), "Equal age",
+)  # fmt: skip
+
 # --- corrections: a counter must not fall, so what is taken back is counted beside it; the recorded
 # increases are net of it (docs/adr/0020) ---
 RETRACTED: dict[str, Metric] = {
@@ -283,7 +299,8 @@ RETRACTED: dict[str, Metric] = {
     )
     for m in (
         OUTCOMES, CONFUSION, SCORE_BINS, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS, ABSOLUTE_ERROR,
-        SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
+        SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED, YOUNG_CORRECT,
+        YOUNG_ABSOLUTE_ERROR,
     )
 }  # fmt: skip
 
@@ -711,6 +728,14 @@ R_EARLY_QUALITY = Recorded(
     "model:ml_early_quality:value",
     "quality over the outcomes known within the early horizon: it flatters, and is only shown",
     (*MV, "metric"),
+)
+R_YOUNG_QUALITY = Recorded(
+    "model:ml_young_quality:value",
+    "quality over the predictions of the version's first `age`: compares versions at equal age",
+    (*MV, "age", "metric"),
+)
+R_YOUNG_SAMPLES = Recorded(
+    "model:ml_young_quality:count", "mature outcomes behind the quality at that age", (*MV, "age")
 )
 R_EARLY_SHARE = Recorded(
     "model:ml_early_outcomes:ratio", "early outcomes / predictions: how little the early view rests on", MV

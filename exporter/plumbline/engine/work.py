@@ -376,6 +376,10 @@ class Work:
             )
         self._begin_trials(event.model)
 
+    def _born(self, key: Key) -> float | None:
+        entries = self.entries.get(key[0]) or self.engine.entries.get(key[0], [])
+        return min((e.ts for e in entries if e.version == key[1]), default=None)
+
     # --- trials ---
 
     def _begin_trials(self, model: str) -> None:
@@ -600,13 +604,13 @@ class Work:
             observe(state.cells, state.layout.delay, delays)
         for key, judged in self._judged.items():
             state = self._writable(key)
-            count_outcomes(state.layout, state.cells, judged)
+            count_outcomes(state.layout, state.cells, judged, self._born(key))
         for key, judged in self._early.items():
             state = self._writable(key)
             count_early(state.layout, state.cells, judged)
         for key, revised in self._revised.items():
             state = self._writable(key)
-            revise_outcomes(state.layout, state.cells, revised)
+            revise_outcomes(state.layout, state.cells, revised, self._born(key))
         for key, pairs in self._skew.items():
             state = self._writable(key)
             count_skew(state.layout, state.cells, pairs)
