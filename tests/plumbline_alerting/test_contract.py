@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,13 @@ import yaml
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.generate import generate
+from series import exposed, series_in
 
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = ROOT / "alerting" / "runbooks"
 RULE_TESTS = ROOT / "alerting" / "tests"
 
 FOREIGN = re.compile(r"^(up|ALERTS|prometheus_\w+|alertmanager_\w+)$")
-WORDS = {
-    "by", "on", "group_left", "group_right", "and", "or", "unless", "bool", "offset", "topk", "sum", "max", "min", "count",
-}  # fmt: skip
 
 
 def rules(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
@@ -33,25 +32,6 @@ def rules(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
 
 def alerts(catalogue: Catalogue) -> list[dict[str, Any]]:
     return [r for r in rules(catalogue) if "alert" in r]
-
-
-def series_in(expr: str) -> set[str]:
-    """Names of the series a query reads: words that are no function, keyword, label or number."""
-    bare = re.sub(r'"[^"]*"', '""', expr)
-    bare = re.sub(r"\b(by|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
-    bare = re.sub(r"\{[^}]*\}", " ", bare)
-    bare = re.sub(r"\[[^\]]*\]", " ", bare)
-    found = re.findall(r"(?<![\w.:])([A-Za-z_][\w:]*)(?!\w*\s*\()", bare)
-    return {name for name in found if name not in WORDS and not re.fullmatch(r"e\d+", name)}
-
-
-def exposed() -> set[str]:
-    found = set()
-    for metric in names.METRICS.values():
-        found.add(metric.name)
-        if metric.kind == "histogram":
-            found |= {f"{metric.name}_{end}" for end in ("bucket", "sum", "count")}
-    return found
 
 
 def test_series_in_reads_names_and_nothing_else() -> None:
@@ -105,6 +85,22 @@ def test_series_named_in_runbooks_exist(root_catalogue: Catalogue) -> None:
         for block in re.findall(r"```promql\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
             for name in series_in(block):
                 assert name in known or FOREIGN.match(name), f"{path.name}: {name}"
+
+
+def test_every_query_of_a_runbook_is_promql_and_every_diagnosis_has_one(tmp_path: Path) -> None:
+    """Who is woken copies them; promtool reads them as rules, because it parses no bare query."""
+    rules = []
+    for path in sorted(RUNBOOKS.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        diagnosis = text.partition("\n## Diagnosis\n")[2].partition("\n## ")[0]
+        assert "```promql\n" in diagnosis, path.name
+        blocks = re.findall(r"```promql\n(.*?)```", text, re.DOTALL)
+        rules += [{"record": f"runbook:{path.stem}:{n}", "expr": block} for n, block in enumerate(blocks)]
+    file = tmp_path / "runbooks.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "runbooks", "rules": rules}]}), encoding="utf-8")
+    done = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(rules)} rules found" in done.stdout
 
 
 def test_every_query_reads_only_what_is_exposed_or_recorded(any_catalogue: Catalogue) -> None:

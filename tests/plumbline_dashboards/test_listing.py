@@ -156,3 +156,9 @@ def test_queries_of_closed_rows_are_found() -> None:
         PanelQuery("d", "inner", "A", "up"),
         PanelQuery("d", "outer", "A", "up"),
     ]
+
+
+def test_a_panel_that_shows_the_early_view_says_so_in_its_title(entries: list[dict[str, Any]]) -> None:
+    early = [e["panel"] for e in entries if "early" in e["expr"]]
+    assert len(early) == 2
+    assert all("Early" in title for title in early)

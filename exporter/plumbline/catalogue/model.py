@@ -113,6 +113,20 @@ class Serving(_Strict):
     latency_p99: Duration | None = None
     error_ratio: float | None = Field(None, gt=0, lt=1)
     predictions_per_second: float | None = Field(None, gt=0, description="expected traffic at its quietest")
+    predictions_per_day: float | None = Field(
+        None,
+        gt=0,
+        description="expected traffic of a usual day; check refuses alerts that it could never set off",
+    )
+
+
+class Storage(_Strict):
+    """How much of a model's predictions is stored; all of them are counted."""
+
+    sample: float = Field(
+        1.0, gt=0, le=1,
+        description="share of the requests whose features are stored; the rest keep all but the features",
+    )  # fmt: skip
 
 
 class Hooks(_Strict):
@@ -176,6 +190,7 @@ class Model(_Strict):
         default_factory=dict, description="bounds of declared KPIs; their drop opens a ticket"
     )
     retention: Name = "standard"
+    store: Storage = Storage()
     hooks: Hooks = Hooks()
     runbook_url: str | None = Field(None, description="base URL; the alert's name is appended")
 
@@ -284,6 +299,7 @@ class Smtp(_Strict):
     sender: str
     username: str | None = None
     password_file: str | None = None
+    require_tls: bool = Field(True, description="false only where the mail server is on the same machine")
 
 
 class Processes(_Strict):

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from plumbline.catalogue.checks import capacity, hooks, models, objectives, people, pipelines, timing
+from plumbline.catalogue.checks import (
+    capacity,
+    hooks,
+    models,
+    objectives,
+    people,
+    pipelines,
+    reach,
+    timing,
+)
 from plumbline.catalogue.checks.base import Check, Facts, Finding
 from plumbline.catalogue.model import Catalogue
 
@@ -38,6 +47,11 @@ CHECKS: tuple[Check, ...] = (
     objectives.severity_order,
     objectives.never_fires,
     objectives.latency_beyond_buckets,
+    reach.above_chance,
+    reach.samples_reachable,
+    reach.traffic_above_noise,
+    reach.coverage_below_one,
+    reach.maturity_within_retention,
     hooks.hook_alerts,
     hooks.hook_timeout,
     pipelines.unknown_model,
@@ -48,6 +62,7 @@ CHECKS: tuple[Check, ...] = (
     timing.drift_chain,
     timing.known_windows,
     timing.fast_before_slow,
+    timing.early_before_maturity,
     timing.scrapes_per_window,
     capacity.model_budget,
     capacity.total_budget,
