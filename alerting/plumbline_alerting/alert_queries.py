@@ -18,13 +18,9 @@ from plumbline_alerting.significance import sigmas
 from plumbline_alerting.sized import FAST, SLOW
 from plumbline_alerting.windows import drift_windows, quality_windows
 
-<<<<<<< HEAD
-SIGMAS = 3  # a loss counts from this many max(baseline's standard deviation, standard error)
+SIGMAS = names.SIGMAS
 SETTLED_PARTS, SETTLED_RATIO = 12, 0.75  # of a window, to have been observed before a ticket
 RECOVERED_SIGMAS = 2  # by which the fast window must beat the objective to end a page
-=======
-SIGMAS = names.SIGMAS
->>>>>>> integ
 BROKEN_SAMPLES = FEWEST_ROWS
 ERRORS_MINIMUM = 5
 CALIBRATION_FLOOR = 0.05
@@ -135,19 +131,10 @@ def _recovered(severity: str) -> str:
 
 
 def model_quality_critical(scene: Scene) -> str:
-<<<<<<< HEAD
     """Proven over the slow window, and the fast one does not prove that it is over."""
     slow = quality_worse("critical", SIGMAS)
     recovered = indent(_recovered("critical"), "  ")
     return owned(f"{slow}\n{_covered(FAST)}\nunless on ({_BY_METRIC}) (\n{recovered}\n)")
-=======
-    """Proven over the slow window and still so in the fast one."""
-    samples = objective(names.OBJECTIVE_SAMPLES)
-    slow = quality_worse(scene.slow, "critical", samples, _unnatural(scene.slow))
-    few = f"clamp_max({samples}, {names.ALERT_FAST_SAMPLES})"
-    fast = quality_worse(scene.fast, "critical", few, _unnatural(scene.fast))
-    return owned(f"{slow}\nand on ({MV}, metric) (\n{indent(fast, '  ')}\n)")
->>>>>>> integ
 
 
 def model_quality_decay(scene: Scene) -> str:

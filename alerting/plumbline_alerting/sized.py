@@ -21,7 +21,7 @@ from plumbline_alerting.model import Group, Rule
 from plumbline_alerting.promql import MV, WHOLE
 
 FAST, SLOW = "fast", "slow"
-FAST_SAMPLES = 30  # for a normal approximation; the slow window holds the proof
+FAST_SAMPLES = names.ALERT_FAST_SAMPLES
 
 
 def samples_needed(role: str) -> str:

@@ -8,12 +8,8 @@ import shutil
 import pytest
 import yaml
 
-<<<<<<< HEAD
 from plumbline.backfill.rules import read_recording
-from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage, save_baseline
-=======
 from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage, Quality, save_baseline
->>>>>>> integ
 from plumbline.cli.main import run
 from plumbline.evaluate.alerts import choose, read_alerts
 from plumbline.evaluate.required import digests
