@@ -13,7 +13,6 @@ from plumbline.catalogue.checks.base import Facts, Found, check
 from plumbline.catalogue.model import Catalogue, Model, Objective
 from plumbline.catalogue.source import Location
 from plumbline.names import (
-    ALERT_FAST_SAMPLES,
     ALERT_LATENCY_SAMPLES,
     ALERT_TRAFFIC_EVENTS,
     QUALITY_METRICS,
@@ -94,25 +93,18 @@ def samples_reachable(facts: Facts) -> Found:
         def within(window: str, per_day: float = per_day) -> float:
             return per_day * parse_duration(window) / _DAY
 
-        slow, fast = within(evaluation.slow), within(evaluation.fast)
+        longest = max(evaluation.quality, key=parse_duration)
+        most, fast = within(longest), within(evaluation.fast)
         remedy = "lengthen the window, or correct predictions_per_day"
         wanted = model.outcome.minimum_samples
         traffic = f"at {per_day:g} predictions a day"
-        if model.objectives and slow < wanted:
+        # Too few in the fast or the slow window is no loss: a longer one takes its place.
+        if model.objectives and most < wanted:
             yield (
                 (*location, "outcome", "minimum_samples"),
-                f"{traffic} the slow window {evaluation.slow} holds {slow:.3g} outcomes, not {wanted}: "
+                f"{traffic} the longest quality window {longest} holds {most:.3g} outcomes, not {wanted}: "
                 f"no quality alert can fire; lower minimum_samples, or {remedy}",
             )
-        few = min(wanted, ALERT_FAST_SAMPLES)
-        if fast < few:
-            for i, objective in enumerate(model.objectives):
-                if objective.severity == "critical":
-                    yield (
-                        (*location, "objectives", i, "severity"),
-                        f"{traffic} the fast window {evaluation.fast} holds {fast:.3g} outcomes, not {few}: "
-                        f"this objective can never page; make it a warning, {remedy}",
-                    )
         if model.serving.latency_p99 is not None and fast < ALERT_LATENCY_SAMPLES:
             yield (
                 (*location, "serving", "latency_p99"),
