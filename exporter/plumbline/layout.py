@@ -197,12 +197,16 @@ class TrialCells:
         samples: offset of the counts.
         sums: offset of the sums of the loss.
         squares: offset of the sums of its square.
+        agreements: offset of a shadow's pairs, in the order of ``names.AGREEMENTS``.
+        better: offset of its pairs with an outcome, in the order of ``names.BETTER``.
     """
 
     losses: tuple[str, str]
     samples: int
     sums: int
     squares: int
+    agreements: int
+    better: int
 
     def cell(self, arm: str, loss: int) -> int:
         """Return the place of an arm and a loss within each of the three sections."""
@@ -211,7 +215,9 @@ class TrialCells:
     def spans(self) -> tuple[slice, ...]:
         """Return all cells of a trial, as slices of the version's array."""
         size = len(names.TRIAL_ARMS) * len(self.losses)
-        return tuple(slice(at, at + size) for at in (self.samples, self.sums, self.squares))
+        sizes = {self.samples: size, self.sums: size, self.squares: size}
+        sizes |= {self.agreements: len(names.AGREEMENTS), self.better: len(names.BETTER)}
+        return tuple(slice(at, at + length) for at, length in sizes.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +370,13 @@ def build_layout(
         rows = [(*mv, arm, loss) for arm in names.TRIAL_ARMS for loss in losses]
         offsets = [
             b.add(m, rows).offset for m in (names.TRIAL_SAMPLES, names.TRIAL_LOSS, names.TRIAL_SQUARED_LOSS)
+        ]
+        offsets += [
+            b.add(metric, [(*mv, value) for value in values]).offset
+            for metric, values in (
+                (names.SHADOW_PAIRS, names.AGREEMENTS),
+                (names.SHADOW_OUTCOMES, names.BETTER),
+            )
         ]
         trial = TrialCells(losses, *offsets)
     return VersionLayout(

@@ -459,6 +459,19 @@ TRIAL_SQUARED_LOSS = Metric(
     _PER_ARM,
 )  # fmt: skip
 
+SHADOW_PAIRS = Metric(
+    "ml_shadow_pairs_total", "counter",
+    "Requests that a shadow and the production version beside it both answered, by whether alike. Starts "
+    "again with every trial.",
+    (*MV, "agreement"), "Trials", "2 per model version",
+)  # fmt: skip
+SHADOW_OUTCOMES = Metric(
+    "ml_shadow_outcomes_total", "counter",
+    "Such requests with a mature outcome, by whose answer was better: right where the other was wrong, or "
+    "closer.",
+    (*MV, "better"), "Trials", "3 per model version",
+)  # fmt: skip
+
 # --- infrastructure ---
 HOST_CPU = Metric(
     "plumbline_host_cpu_seconds_total",
@@ -795,6 +808,19 @@ R_TRIAL_LOWER = Recorded(
     "model:ml_trial_difference:lower", "lower end of the difference's 95 % confidence sequence", _LOSS
 )
 R_TRIAL_UPPER = Recorded("model:ml_trial_difference:upper", "upper end of the same sequence", _LOSS)
+R_SHADOW_AGREEMENT = Recorded(
+    "model:ml_shadow_agreement:ratio", "share of requests that a shadow answered as production did", MV
+)
+R_SHADOW_COUNT = Recorded("model:ml_shadow:count", "pairs of answers whose outcome is mature", MV)
+R_SHADOW_LEAD = Recorded(
+    "model:ml_shadow_lead:ratio", "share of pairs in which the shadow was better minus that of production", MV
+)
+R_SHADOW_EVIDENCE = Recorded(
+    "model:ml_shadow:log_likelihood_ratio",
+    "natural log of the always-valid McNemar test's likelihood ratio: one is better, at error rate a, above "
+    "ln(1 / a)",
+    MV,
+)
 R_TRIAL_EVIDENCE = Recorded(
     "model:ml_trial:log_likelihood_ratio",
     "natural log of the mSPRT's likelihood ratio: the arms differ at error rate a once it exceeds ln(1 / a)",
@@ -857,6 +883,8 @@ FAIRNESS_PARTS = ("own", "rest")
 KPI_PER = ("event", "prediction")
 KPI_BOUNDS = ("floor", "max_drop")
 TRIAL_ARMS = ("candidate", "production")
+AGREEMENTS = ("agree", "disagree")
+BETTER = ("shadow", "production", "neither")
 FAILED, WRONG, ABSOLUTE = "failed", "wrong", "absolute_error"
 TRIAL_LOSSES = {"binary": (FAILED, WRONG), "multiclass": (FAILED, WRONG), "regression": (FAILED, ABSOLUTE)}
 

@@ -102,7 +102,8 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3)
     bounds = sum((o.floor is not None) + (o.max_drop is not None) for o in model.kpi_objectives.values())
     yield Part("business", len(model.kpis) * (len(names.SIGNS) + 2) + bounds)
-    yield Part("trials", 3 * len(names.TRIAL_ARMS) * len(names.TRIAL_LOSSES[model.task]))
+    arms = len(names.TRIAL_ARMS) * len(names.TRIAL_LOSSES[model.task])
+    yield Part("trials", 3 * arms + len(names.AGREEMENTS) + len(names.BETTER))
 
 
 def _unknown(model: Model) -> int:

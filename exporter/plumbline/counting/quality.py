@@ -23,6 +23,22 @@ Codes = npt.NDArray[np.intp]
 EPSILON = float(np.finfo(np.float64).eps)
 
 
+class Pair(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Answers of a shadow and of the production version to one request.
+
+    Attributes:
+        shadow: the shadow's version.
+        mine: its answer.
+        theirs: production's answer.
+        since: when the earlier of the two was given; they count if their trial had begun by then.
+    """
+
+    shadow: str
+    mine: ClassOrNumber
+    theirs: ClassOrNumber
+    since: float
+
+
 class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A prediction and its outcome, as kept while it waits for maturity.
 
@@ -35,6 +51,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
         slices: values of the declared slices, by name.
         scores: probabilities by class (multiclass), if given.
         predicted_ts: when the prediction was made.
+        pairs: answers of a shadow and of production to the same request, to be judged with this one.
     """
 
     model: str
@@ -45,6 +62,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
     slices: dict[str, str] = {}
     scores: dict[str, float] | None = None
     predicted_ts: float = 0.0
+    pairs: list[Pair] = []
 
 
 def count_outcomes(
