@@ -22,11 +22,14 @@ def increases(window: Window) -> Iterable[Rule]:
             record=recorded.over(window.name),
             expr=window.increase(metric_name, recorded.stem, metric.labels),
         )
-    latency = names.R_LATENCY_INCREASE
-    yield Rule(
-        record=latency.over(window.name),
-        expr=window.increase(f"{names.PREDICTION_LATENCY.name}_bucket", latency.stem, latency.labels),
-    )
+    for metric, recorded in (
+        (names.PREDICTION_LATENCY, names.R_LATENCY_INCREASE),
+        (names.ERROR_MAGNITUDE, names.R_ERROR_MAGNITUDE_INCREASE),
+    ):
+        yield Rule(
+            record=recorded.over(window.name),
+            expr=window.increase(f"{metric.name}_bucket", recorded.stem, recorded.labels),
+        )
 
 
 def rules(window: Window) -> Iterable[Rule]:

@@ -23,6 +23,7 @@ LATER = {"SliceDisparity", "CanaryWorse", "KpiDrop"}
 FOREIGN = re.compile(r"^(up|ALERTS|prometheus_\w+|alertmanager_\w+)$")
 WORDS = {
     "by", "on", "group_left", "group_right", "and", "or", "unless", "bool", "sum", "max", "min", "count",
+    "offset",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ the same name on any machine.
 from __future__ import annotations
 
 import hashlib
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,7 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             Empty for features with more than 10,000 levels: there every level without a bin is unseen.
         minimum: numeric only: smallest reference value.
         maximum: numeric only: largest reference value.
+        stddev: numeric only: standard deviation of the reference values that are finite.
     """
 
     kind: Literal["numeric", "categorical"]
@@ -51,12 +53,42 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     rare: list[str] = []
     minimum: float | None = None
     maximum: float | None = None
+    # Unset in artefacts from before it existed: they keep their bytes, and so their name.
+    stddev: float | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def shares(self) -> list[float]:
         """Smoothed shares (counts + 0.5) / (rows + bins/2): no bin is empty, the sum is 1."""
         total = sum(self.counts) + 0.5 * len(self.counts)
         return [(c + 0.5) / total for c in self.counts]
+
+    @property
+    def cumulative_shares(self) -> list[float]:
+        """Share of the values that are there up to each bin's upper edge, smoothed as ``shares``.
+
+        For all bins but the last two (above the maximum, missing); empty for categories, which have no order.
+        """
+        if self.kind == "categorical":
+            return []
+        present = self.shares[:-1]
+        total = sum(present)
+        return [upto / total for upto in accumulate(present[:-1])]
+
+    @property
+    def edge_weights(self) -> list[float]:
+        """Weight of each edge in the Wasserstein distance, in standard deviations of the reference.
+
+        The distance is the area between two distribution functions. Between edges their difference is
+        taken to be linear (the trapezoid rule), so the difference at an edge counts for half the way to
+        either neighbour. Values beyond the reference's range count as lying at its end. Same bins as
+        ``cumulative_shares``; empty without a standard deviation above 0, in which to measure.
+        """
+        if self.kind == "categorical" or not isinstance(self.stddev, float) or self.stddev <= 0.0:
+            return []
+        edges = [self.uppers[0], *self.uppers, self.uppers[-1]]
+        return [
+            (after - before) / (2.0 * self.stddev) for before, after in zip(edges, edges[2:], strict=False)
+        ]
 
 
 class ScoreBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,7 +168,21 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model version's frozen reference. See the module's docstring."""
+    """A model version's frozen reference. See the module's docstring.
+
+    Attributes:
+        schema: of the file.
+        model: name in the catalogue.
+        version: whose reference this is.
+        task: the model's task.
+        features: bins by feature; the pseudo-features of ``names`` among them.
+        score_bins: binary models with a score.
+        quality: by metric name.
+        actual_mean: regression: mean outcome.
+        error_edges: regression: bounds of the histogram of |error|, increasing; unset before it existed.
+        classes: declared classes.
+        lineage: where it comes from.
+    """
 
     schema: Literal[1] = 1
     model: str
@@ -146,6 +192,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     score_bins: ScoreBins | None = None
     quality: dict[str, Quality] = {}
     actual_mean: float | None = None
+    error_edges: list[float] | msgspec.UnsetType = msgspec.UNSET
     classes: list[str] = []
     lineage: Lineage
 

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 from plumbline import names
 from plumbline.baseline.bins import SCORE_BINS, TOP_CATEGORIES
+from plumbline.baseline.quality import ERROR_BUCKETS
 from plumbline.catalogue.model import Catalogue, Feature, Model
+from plumbline.layout import matrix_classes
 from plumbline.names import Metric
 
 NUMERIC_BINS = 20 + 3  # B = 10 quantile bins and as many with one value; below, above, missing
 _OTHER_AND_MISSING = 2
+_ERROR_BUCKETS = ERROR_BUCKETS + 3  # +Inf, sum, count
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +84,32 @@ def feature_bins(feature: Feature) -> int:
 
 def _parts(model: Model) -> Iterable[Part]:
     bins = [feature_bins(feature) for feature in model.features.values()]
+    # The prediction, and what came true.
     if model.task == "regression":
-        bins.append(NUMERIC_BINS)
+        bins += [NUMERIC_BINS] * 2
     else:
-        bins.append(len(model.classes or ()) + _OTHER_AND_MISSING)
+        bins += [len(model.classes or ()) + _OTHER_AND_MISSING] * 2
     if model.task == "binary":
         bins.append(NUMERIC_BINS)
     yield Part("serving", _serving())
     yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS))
     yield Part("outcomes", _outcomes())
     yield Part("quality", _quality(model))
-    yield Part("baseline", sum(bins) + 2 * len(bins) + 2 + _baseline_quality(model))
-    yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3)
+    # Cumulative share and weight of each edge of ordered bins.
+    edges = 2 * sum(1 for feature in model.features.values() if feature.type == "numeric")
+    edges += 2 * {"regression": 2, "binary": 1, "multiclass": 0}[model.task]
+    yield Part(
+        "baseline", sum(bins) + 2 * len(bins) + edges * (NUMERIC_BINS - 2) + 2 + _baseline_quality(model)
+    )
+    important = sum(1 for feature in model.features.values() if feature.importance is not None)
+    yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3 + important)
     yield Part("business", len(model.kpis) * (len(names.SIGNS) + 1))
 
 
 def _unknown(model: Model) -> int:
     problems = len(model.features) * len(names.PROBLEMS)
-    quality = _quality(model) - (SCORE_BINS * 4 + 4 if model.task == "binary" else 0)
+    of_baseline = {"binary": SCORE_BINS * 5 + 4, "regression": _ERROR_BUCKETS, "multiclass": 0}[model.task]
+    quality = _quality(model) - of_baseline
     return _serving() + problems + _outcomes() + quality
 
 
@@ -120,20 +131,23 @@ def _slice_values(model: Model) -> int:
 
 def _quality(model: Model) -> int:
     if model.task == "regression":
-        # n, |e|, e^2, over, under, actual on either side, actual^2
-        return 8 * _slice_values(model)
-    confusion = len(model.classes or ()) ** 2 * _slice_values(model)
+        # n, |e|, e^2, over, under, actual on either side, actual^2; histogram of |e|
+        return 8 * _slice_values(model) + _ERROR_BUCKETS
     if model.task == "multiclass":
-        return confusion
-    # bins by actual, sums, positives above; expected confusion; Brier, log-loss
-    return confusion + SCORE_BINS * 4 + 4 + 2
+        classes = tuple(dict.fromkeys((*(model.classes or ()), names.OTHER)))
+        per_class = len(names.CLASS_RESULTS) * len(classes) * _slice_values(model)
+        # one matrix; scored, Brier, log-loss
+        return per_class + len(matrix_classes(classes)) ** 2 + 3
+    confusion = len(model.classes or ()) ** 2 * _slice_values(model)
+    # bins by actual, sums, positives and negatives above; expected confusion; scored, Brier, log-loss
+    return confusion + SCORE_BINS * 5 + 4 + 3
 
 
 def _baseline_quality(model: Model) -> int:
     if model.task == "regression":
         return 2 * len(names.REGRESSION_METRICS)
     if model.task == "multiclass":
-        return 2
+        return 2 * len(names.MULTICLASS_METRICS)
     return 2 * len(names.BINARY_METRICS) + SCORE_BINS
 
 

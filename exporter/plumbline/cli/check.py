@@ -18,7 +18,7 @@ from plumbline.cli.options import PathType, catalogue_argument, json_option
 from plumbline.cli.tools import Verdict, check_files
 from plumbline.errors import BaselineError, CatalogueError
 from plumbline.generated import run_generators, stale_files
-from plumbline.names import PREDICTION_FEATURE, SCORE_FEATURE
+from plumbline.names import PSEUDO_FEATURES
 
 
 @click.command()
@@ -125,7 +125,7 @@ def _misfits(catalogue: Catalogue, baseline: Baseline) -> list[str]:
         found.append(
             f"has the classes {baseline.classes}, the catalogue {list(model.classes or ())}: {remedy}"
         )
-    features = set(baseline.features) - {PREDICTION_FEATURE, SCORE_FEATURE}
+    features = set(baseline.features) - set(PSEUDO_FEATURES)
     for name in sorted(set(model.features) - features):
         found.append(f"has no feature {name!r}, which the catalogue declares: {remedy}")
     for name in sorted(features - set(model.features)):
