@@ -11,7 +11,8 @@ DEMO_ARGS ?=
 help: ## List what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-demo: setup ## Watch a real model degrade: real flights, real servers, real pages (DEMO_EXIT=1 stops after the proof)
+demo: ## Watch a real model degrade: real flights, real servers, real pages (DEMO_EXIT=1 stops after the proof)
+	@scripts/setup.sh demo
 	@$(PLUMBLINE) demo $(DEMO_ARGS)
 
 test: setup ## Run every test, end-to-end tests with the real servers included (PYTEST_ARGS=... narrows)

@@ -1,9 +1,10 @@
 """A prediction service: FastAPI, every prediction shipped, every log line with its request's ids.
 
     PLUMBLINE_URL=http://127.0.0.1:9877 MODEL_FOLDER=out python examples/service.py
-    curl -d '{"distance": 500, "wind_speed": 20}' -H 'Content-Type: application/json' localhost:8000/predict
+    curl -d '{"distance": 500}' -H 'Content-Type: application/json' localhost:8000/predict
 
-Needs fastapi and uvicorn, and the model that ``pipeline.py`` has written.
+Needs fastapi and uvicorn, the model that ``pipeline.py`` has written, and the batch of data that it has
+published: the wind comes from there, and the prediction says from which batch.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from plumbline.middleware import ASGIMiddleware
 log = logging.getLogger("service")
 
 
-def build(client: Client, model: dict[str, Any]) -> ASGIMiddleware:
-    """Return the service for one model."""
+def build(client: Client, folder: Path) -> ASGIMiddleware:
+    """Return the service for the model of a folder."""
+    model = json.loads((folder / "model.json").read_text())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -39,9 +41,11 @@ def build(client: Client, model: dict[str, Any]) -> ASGIMiddleware:
     app = FastAPI(lifespan=lifespan)
 
     @app.post("/predict")
-    def predict(features: dict[str, float | None]) -> dict[str, Any]:
+    def predict(given: dict[str, float | None]) -> dict[str, Any]:
         start = time.perf_counter()
-        with bind(model=model["model"], version=model["version"], data_batch_id=model["data_batch_id"]):
+        batch = json.loads((folder / "current.json").read_text())
+        features = {"wind_speed": batch["wind_speed"], **given}
+        with bind(model=model["model"], version=model["version"], data_batch_id=batch["data_batch_id"]):
             total = sum(w * (features.get(name) or 0.0) for name, w in model["weights"].items())
             score = 1 / (1 + math.exp(-max(-50.0, min(50.0, total + model["bias"]))))
             request_id = client.prediction(
@@ -51,7 +55,11 @@ def build(client: Client, model: dict[str, Any]) -> ASGIMiddleware:
             log.info("predicted", extra={"score": score})
         return {"request_id": request_id, "late": score > 0.5, "score": score}
 
-    @app.post("/outcome/{request_id}")
+    @app.get("/ready")
+    def ready() -> dict[str, str]:
+        return {"version": model["version"]}
+
+    @app.post("/outcome/{request_id:path}")
     def outcome(request_id: str, actual: int) -> dict[str, str]:
         client.outcome(request_id=request_id, actual=actual)
         return {"status": "taken"}
@@ -64,9 +72,10 @@ def main() -> None:
     folder = Path(os.environ.get("MODEL_FOLDER", "out"))
     client = Client(os.environ.get("PLUMBLINE_URL", "http://127.0.0.1:9877"), spool_dir=folder / "spool")
     configure("flights-service", client=client)
-    service = build(client, json.loads((folder / "model.json").read_text()))
+    service = build(client, folder)
     # Our access line has the ids; uvicorn's would be a second one.
-    uvicorn.run(service, host="127.0.0.1", port=8000, log_config=None, access_log=False)
+    port = int(os.environ.get("PORT", "8000"))
+    uvicorn.run(service, host="127.0.0.1", port=port, log_config=None, access_log=False)
 
 
 if __name__ == "__main__":

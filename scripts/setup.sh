@@ -2,7 +2,8 @@
 # Everything that `make demo` and `make test` need, on a bare Debian (or a relative) with Python 3.11 or newer.
 #
 #   scripts/setup.sh          servers, .venv with the package, the demo's and the tests' libraries
-#   scripts/setup.sh lint     the same and the linters
+#   scripts/setup.sh demo     the same without what only the tests start: PostgreSQL and a browser
+#   scripts/setup.sh lint     the same as without an argument, and the linters
 #
 # Installs only what is missing, says what and why, and returns at once when nothing is.
 set -euo pipefail
@@ -16,6 +17,8 @@ debian_packages() {
 prometheus               scrapes the exporter and evaluates the rules; brings promtool
 prometheus-alertmanager  routes the alerts to their owners; brings amtool
 postgresql               the tests start it in a folder of its own, to prove the store at scale
+chromium                 the tests open the exporter's pages in it
+fonts-dejavu-core        letters for the pages: Debian's chromium brings none
 LIST
 }
 readonly PYTHON_PACKAGES="python3 python3-venv"
@@ -36,6 +39,7 @@ servers_missing() {
 }
 
 # Debian keeps the server's programs off the PATH.
+has_browser() { has chromium || has chromium-browser || has google-chrome; }
 has_postgres() { has initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 
 # Prints the first interpreter that is new enough and can make a virtual environment.
@@ -124,7 +128,7 @@ missing="$(servers_missing)"
 usable_python >/dev/null || missing+="$PYTHON_PACKAGES"
 # Only tests need PostgreSQL, and they skip without it; so its absence stops nobody who cannot install.
 # The cluster that Debian makes with it is not started (hold_services), and nothing here uses it.
-has_postgres || ! can_install || missing+=" postgresql"
+[[ "$mode" == demo ]] || has_postgres || ! can_install || missing+=" postgresql"
 if [[ -n "$missing" ]]; then
     read -ra wanted <<<"$missing"
     can_install || fail "missing: ${wanted[*]} - install them (Debian: sudo apt-get install ${wanted[*]}) or use 'docker compose up'"
@@ -132,14 +136,23 @@ if [[ -n "$missing" ]]; then
     left="$(servers_missing)"
     [[ -z "$left" ]] || fail "still missing after the installation: $left"
 fi
+# The largest of all (some 400 MB unpacked), not built for every architecture, and its tests skip without it:
+# where it cannot be had, everything else goes on.
+if [[ "$mode" != demo ]] && ! has_browser && can_install; then
+    (install_debian chromium fonts-dejavu-core) ||
+        say "setup: no browser could be installed; the tests that open pages in one will skip"
+fi
 python="$(usable_python)" || fail "no Python of 3.11 or newer with the venv module: install python3.11 and python3.11-venv, or use 'docker compose up'"
 
 # --- the virtual environment -----------------------------------------------------------------------------
 
 groups=(--group test)
 [[ "$mode" == lint ]] && groups+=(--group lint)
-stamp=".venv/.setup-$mode"
-state="$(sha256sum pyproject.toml scripts/setup.sh) $PWD $mode"
+# What pip installs differs for the linters only.
+libraries=test
+[[ "$mode" == lint ]] && libraries=lint
+stamp=".venv/.setup-$libraries"
+state="$(sha256sum pyproject.toml scripts/setup.sh) $PWD $libraries"
 if [[ -x .venv/bin/plumbline && -f "$stamp" && "$(<"$stamp")" == "$state" ]] && .venv/bin/python -c '' 2>/dev/null; then
     exit 0
 fi

@@ -113,7 +113,7 @@ class StandIn:
     def ids(self) -> list[str]:
         """Request ids stored, in order of arrival; resends included."""
         with self.lock:
-            return [json.loads(line)["request_id"] for line in self.lines]
+            return [e["request_id"] for e in map(json.loads, self.lines) if "request_id" in e]
 
     def first_ids(self) -> list[str]:
         """Request ids stored, each once, as the exporter would."""

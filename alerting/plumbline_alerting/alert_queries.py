@@ -10,14 +10,15 @@ from __future__ import annotations
 from textwrap import indent
 
 from plumbline import names
+from plumbline.baseline.peaks import FEWEST_ROWS
 from plumbline.units import format_duration, parse_duration
 from plumbline_alerting.promql import FEATURE, MV, WHOLE, one_of, quoted
 from plumbline_alerting.scene import JOB_ALERTMANAGER, JOB_EXPORTER, JOB_PROMETHEUS, Scene
+from plumbline_alerting.windows import drift_windows, quality_windows
 
 SIGMAS = 3  # a loss counts from this many max(baseline's standard deviation, standard error)
 FAST_SAMPLES = 30  # in the fast window a normal approximation suffices: the slow one holds the proof
-BROKEN_JUMP = 0.2  # share of values that must have become missing or invalid
-BROKEN_SAMPLES = 30
+BROKEN_SAMPLES = FEWEST_ROWS
 ERRORS_MINIMUM = 5
 LATENCY_SAMPLES = 100  # below this a 99th percentile is one request
 CALIBRATION_FLOOR = 0.05
@@ -25,11 +26,15 @@ BUDGET_RATIO = 0.8
 REJECTED_RATIO = 0.05
 DISK_RANGE = "6h"
 DISK_AHEAD_SECONDS = 4 * 86400
+UNKNOWN_RATIO = 0.01  # share of a model's predictions that came from versions nobody announced
+UNKNOWN_SAMPLES = 30
+REFUSED_RATIO = 0.05  # share of whole requests that the exporter could not take
 SCRAPED_RATIO = 0.8  # of the scrapes a range should hold; fewer = a gap or a start, no statement
 
 _PS = "pipeline, stage"
 _INFO = names.MODEL_INFO.name
 _PRODUCTION = f'{_INFO}{{stage="production"}}'
+_DECLARED_OWNER = f"max by (model, owner) ({names.MODEL_DECLARED.name} > bool 0)"
 _OWNER = f"max by ({MV}, owner) ({_PRODUCTION})"
 
 
@@ -173,22 +178,28 @@ def model_traffic_lost(scene: Scene) -> str:
 
 
 def feature_broken(scene: Scene) -> str:
-    """The share of missing or invalid values jumped above the baseline's."""
+    """The share of missing or invalid values is above what the baseline, at its worst, explains.
+
+    Looked for over the tile, so that a page is prompt. A feature of which the baseline had whole tiles
+    without a value cannot be told from a broken one so soon; it is looked at over the ticket's window.
+    """
     by = f"{FEATURE}, problem"
-    ratio = f'max by ({by}) ({names.R_PROBLEMS.over(scene.tile)}{{problem=~"missing|unseen|wrong_type"}})'
-    n = f"max by ({FEATURE}) ({names.R_FEATURE_INCREASE.over(scene.tile)})"
-    share = f'max by ({FEATURE}) ({names.BASELINE_FEATURE_SHARE.name}{{bin="{names.MISSING}"}})'
-    known = f'(label_replace({share}, "problem", "missing", "", "") or {ratio} * 0)'
-    noise = f"4 * sqrt({known} * (1 - {known}) / on ({FEATURE}) group_left () ({n} > 0))"
-    return owned(
-        f"{ratio} > on ({by}) (\n  {known}\n  + clamp_min({noise}, {BROKEN_JUMP})\n)\n"
-        f"and on ({FEATURE}) {n} >= {BROKEN_SAMPLES}"
-    )
+    parts = []
+    for window in dict.fromkeys((scene.tile, scene.drift)):
+        problems = 'problem=~"missing|unseen|wrong_type"'
+        ratio = f"max by ({by}) ({names.R_PROBLEMS.over(window)}{{{problems}}})"
+        bound = f"max by ({by}) ({names.R_PROBLEMS_THRESHOLD.over(window)})"
+        n = f"max by ({FEATURE}) ({names.R_FEATURE_INCREASE.over(window)})"
+        parts.append(f"{ratio} > on ({by}) {bound}\nand on ({FEATURE}) {n} >= {BROKEN_SAMPLES}")
+    if len(parts) > 1:
+        blind = f"max by ({by}) ({names.R_PROBLEMS_THRESHOLD.over(scene.tile)}) >= 1"
+        parts[1] = f"{parts[1]}\nand on ({by}) {blind}"
+    return owned("\nor\n".join(parts))
 
 
 def drift(scene: Scene, pseudo: bool) -> str:
-    """PSI above its threshold; of the inputs, or of the score and the prediction (pseudo)."""
-    names_of = f"{names.SCORE_FEATURE}|{names.PREDICTION_FEATURE}"
+    """PSI above its threshold; of the inputs, or of score, prediction and target (pseudo)."""
+    names_of = "|".join(names.PSEUDO_FEATURES)
     matcher = f'feature{"=~" if pseudo else "!~"}"{names_of}"'
     psi = f"max by ({FEATURE}) ({names.R_PSI.over(scene.drift)}{{{matcher}}})"
     bound = f"max by ({FEATURE}) ({names.R_PSI_THRESHOLD.over(scene.drift)})"
@@ -232,9 +243,33 @@ def outcome_coverage_low(scene: Scene) -> str:
     )
 
 
-def baseline_missing() -> str:
-    """A production version that cannot be compared with anything."""
-    return f"{_OWNER}\nunless on ({MV}) {names.BASELINE_INFO.name}"
+def baseline_missing(scene: Scene) -> str:
+    """A production version, or one that nobody announced, that cannot be compared with anything.
+
+    Predictions of versions that no deployment and no baseline names are counted together.
+    """
+    counts = _increase(names.PREDICTIONS, scene.slow)
+    unknown = f'sum by ({MV}) ({counts}{{model!="{names.UNKNOWN}", version="{names.UNKNOWN}"}})'
+    enough = f"clamp_min({UNKNOWN_RATIO} * sum by (model) ({counts}), {UNKNOWN_SAMPLES})"
+    return (
+        f"({_OWNER}\nunless on ({MV}) {names.BASELINE_INFO.name})\nor\n"
+        f"({unknown} > on (model) group_left () {enough}) * on (model) group_left (owner) {_DECLARED_OWNER}"
+    )
+
+
+def model_silent(scene: Scene) -> str:
+    """No prediction for the longest quality window, nor ever since the model is known; the seconds.
+
+    Models whose every version is retired are meant to be silent.
+    """
+    last = f"max by (model) ({names.PREDICTION_LAST.name} > 0)"
+    known = f"min by (model) ({names.MODEL_DECLARED.name} > 0)"
+    retired = f'{_INFO}{{stage="retired"}} unless on (model) {_INFO}{{stage!="retired"}}'
+    return (
+        f"(\n  time() - ({last} or {known}) > {parse_duration(scene.longest):g}\n"
+        f"  unless on (model) ({retired})\n)\n"
+        f"* on (model) group_left (owner) {_DECLARED_OWNER}"
+    )
 
 
 def model_rollout(scene: Scene) -> str:
@@ -261,13 +296,18 @@ def pipeline_failed(scene: Scene) -> str:
 
 
 def pipeline_stale() -> str:
-    """Data older than declared, or two runs missed, for the input of a production model; the age."""
+    """Data older than declared, or two runs missed, for the input of a production model; the age.
+
+    For a stage that has never succeeded the time since the exporter knows of it stands for both.
+    """
 
     def bound(name: str) -> str:
         return f'max by (pipeline) ({names.PIPELINE_OBJECTIVE.name}{{objective="{name}"}})'
 
-    data = f"time() - max by ({_PS}) ({names.PIPELINE_DATA.name} > 0)"
-    success = f"time() - max by ({_PS}) ({names.PIPELINE_LAST_SUCCESS.name} > 0)"
+    last = f"max by ({_PS}) ({names.PIPELINE_LAST_SUCCESS.name} > 0)"
+    never = f"(min by ({_PS}) ({names.PIPELINE_DECLARED.name} > 0) unless on ({_PS}) {last})"
+    data = f"time() - (max by ({_PS}) ({names.PIPELINE_DATA.name} > 0) or {never})"
+    success = f"time() - ({last} or {never})"
     used = f"({names.PIPELINE_MODEL_INFO.name} and on (model) {_PRODUCTION})"
     return pipeline_owned(
         f"(\n  {data} > on (pipeline) group_left () {bound('freshness_seconds')}\n"
@@ -331,39 +371,54 @@ def disk_fills_soon(scene: Scene) -> str:
 
 
 def exporter_down() -> str:
-    """No scrape of an exporter succeeds, or none is configured."""
+    """No scrape of an exporter succeeds, none is configured, or it cannot show its models' series."""
     up = f'up{{job="{JOB_EXPORTER}"}}'
-    return f"{up} == 0\nor\nabsent({up})"
+    engine = f'{names.COLLECTOR_SUCCESS.name}{{collector="engine"}}'
+    return f"{up} == 0\nor\nmin by (job, instance) ({engine}) == 0\nor\nabsent({up})"
 
 
 def events_rejected(scene: Scene) -> str:
-    """Share of the lines received that were refused."""
+    """Share of the lines received that were refused, or of the requests that could not be taken."""
     rejected = f"sum by (job) (increase({names.EVENTS_REJECTED.name}[{scene.fast}]))"
     lines = f"sum by (job) (increase({names.LINES.name}[{scene.fast}]))"
-    return f"{rejected} / ({lines} >= 100) > {REJECTED_RATIO}"
+    reasons = one_of(("overloaded", "store_error"))
+    refused = f'{names.REQUESTS_REFUSED.name}{{reason=~"{reasons}"}}'
+    refused = f"sum by (job, reason) (increase({refused}[{scene.fast}]))"
+    requests = f"sum by (job) (increase({names.INGEST_DURATION.name}_count[{scene.fast}]))"
+    return (
+        f"{rejected} / ({lines} >= 100) > {REJECTED_RATIO}\n"
+        f"or\n{refused} / on (job) group_left () ({requests} > 0) > {REFUSED_RATIO}"
+    )
 
 
 def rules_slow(scene: Scene) -> str:
-    """Rules take longer than their interval, miss it, or fail."""
+    """Rules take longer than their interval, miss it, fail, or are not all loaded."""
     mine = f'job="{JOB_PROMETHEUS}"'
+    named = 'rule_group=~".+;plumbline-(drift|quality|life).*"'
+    ours = f"prometheus_rule_group_interval_seconds{{{mine}, {named}}}"
+    evaluation = scene.evaluation
+    groups = len(drift_windows(evaluation)) + len(quality_windows(evaluation)) + 1
     return (
         f"max by (rule_group) (prometheus_rule_group_last_duration_seconds{{{mine}}})\n"
         f"> on (rule_group) max by (rule_group) (prometheus_rule_group_interval_seconds{{{mine}}})\n"
         f"or\nsum by (rule_group) "
         f"(increase(prometheus_rule_group_iterations_missed_total{{{mine}}}[{scene.short}])) > 0\n"
         f"or\nsum by (rule_group) "
-        f"(increase(prometheus_rule_evaluation_failures_total{{{mine}}}[{scene.short}])) > 0"
+        f"(increase(prometheus_rule_evaluation_failures_total{{{mine}}}[{scene.short}])) > 0\n"
+        f"or\nmin by (job) (count by (job, instance) ({ours})) < {groups}\nor\nabsent({ours})"
     )
 
 
 def notifications_failing(scene: Scene) -> str:
-    """Alerts do not reach Alertmanager, or do not leave it, or a configuration was not taken."""
+    """Alerts do not reach Alertmanager, or do not leave it, a hook failed, a configuration was not taken."""
     mine, am = f'job="{JOB_PROMETHEUS}"', f'job="{JOB_ALERTMANAGER}"'
+    failed = f'{names.HOOK_CALLS.name}{{result=~"{one_of(("refused", "unreachable", "unknown"))}"}}'
     return (
         f"sum by (job) (increase(prometheus_notifications_errors_total{{{mine}}}[{scene.short}])) > 0\n"
         f"or\nsum by (job, integration) "
         f"(increase(alertmanager_notifications_failed_total{{{am}}}[{scene.short}])) > 0\n"
         f"or\nmin by (job) (prometheus_notifications_alertmanagers_discovered{{{mine}}}) < 1\n"
         f"or\nmin by (job) (prometheus_config_last_reload_successful{{{mine}}}) == 0\n"
-        f"or\nmin by (job) (alertmanager_config_last_reload_successful{{{am}}}) == 0"
+        f"or\nmin by (job) (alertmanager_config_last_reload_successful{{{am}}}) == 0\n"
+        f"or\nsum by (job, hook) (increase({failed}[{scene.short}])) > 0"
     )

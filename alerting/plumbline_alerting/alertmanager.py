@@ -18,13 +18,20 @@ DEAD_MAN_SWITCH = "dead-man-switch"
 EXPORTER = "plumbline-exporter"
 
 # What a broken input explains: muted while it is broken.
-EXPLAINED_BY_INPUT = ("FeatureDrift", "PredictionDrift", "ModelQualityDecay", "CalibrationDrift")
+EXPLAINED_BY_INPUT = (
+    "FeatureDrift",
+    "PredictionDrift",
+    "ModelQualityDecay",
+    "CalibrationDrift",
+    "SliceDisparity",
+)
 # What a lost exporter explains. Pages on quality stay: with several exporters the others still count.
 EXPLAINED_BY_EXPORTER = (
     *EXPLAINED_BY_INPUT,
     "OutcomesLate",
     "OutcomeCoverageLow",
     "BaselineMissing",
+    "ModelSilent",
     "PipelineRowsAnomalous",
     "PipelineStale",
     "ModelTrafficLost",

@@ -7,7 +7,7 @@ Writes ``alerting/rules/*.yml``. Every alert says in ``summary`` what is wrong i
 from __future__ import annotations
 
 from plumbline.catalogue.model import Catalogue
-from plumbline_alerting import model_alerts, monitoring_alerts, pipeline_alerts
+from plumbline_alerting import comparison_alerts, model_alerts, monitoring_alerts, pipeline_alerts
 from plumbline_alerting.maker import Maker
 from plumbline_alerting.model import Group
 
@@ -22,6 +22,7 @@ def groups(catalogue: Catalogue) -> dict[str, Group]:
             *model_alerts.serving(make),
             *model_alerts.drift(make),
             *model_alerts.outcomes(make),
+            *comparison_alerts.slices(make),
         ),
         "pipelines": tuple(pipeline_alerts.pipelines(make)),
         "monitoring": tuple(monitoring_alerts.monitoring(make)),

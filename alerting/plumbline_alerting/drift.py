@@ -6,10 +6,12 @@ Reads ``ml_feature_values_total``, ``ml_feature_problems_total`` and the baselin
 PSI is the sum over bins of (p - q) ln(p / q). p is smoothed by 0.5 per bin exactly as the exporter
 smooths q, so no bin is empty. Without drift PSI / (1/n + 1/m) follows chi-squared with B-1 degrees of
 freedom (Yurdakul 2018); a feature is called drifted only above max(0.1, that quantile, the feature's
-own largest PSI between blocks of its baseline).
+own largest PSI between blocks of its baseline). Bins without a reference row raise the quantile's share.
 """
 
 from __future__ import annotations
+
+import math
 
 from plumbline import names
 from plumbline_alerting.model import Group, Rule
@@ -17,6 +19,8 @@ from plumbline_alerting.promql import BIN, FEATURE, MV, largest, union
 from plumbline_alerting.windows import Window
 
 PSI_FLOOR = 0.1
+BROKEN_JUMP = 0.2  # share of values that must have become missing or invalid
+BROKEN_SIGMAS = 4  # every feature and problem is looked at all the time: 3 would be crossed by chance
 # 20 quantile bins, 19 of them with a heavy value of their own, below and above.
 MOST_ORDERED_BINS = 41
 
@@ -125,14 +129,24 @@ def impact(window: Window) -> str:
 
 
 def psi_threshold(window: Window) -> str:
-    """The PSI above which a feature has drifted, given its n, the baseline's rows and its own noise."""
-    n = names.R_FEATURE_INCREASE.over(window.name)
+    """The PSI above which a feature has drifted, given its n, the baseline's rows and its own noise.
+
+    ``plumbline.baseline.noise.significant_psi`` is the same in numpy, and says what the bins without a
+    reference row add (docs/adr/0026).
+    """
+    n = f"({names.R_FEATURE_INCREASE.over(window.name)} > 0)"
     rows = f"max by ({MV}) ({names.BASELINE_ROWS.name})"
-    sampling = (
-        f"(1 / ({n} > 0) + on ({MV}) group_left () 1 / {rows})"
-        f" * on ({FEATURE}) max by ({FEATURE}) ({names.BASELINE_FEATURE_CHI2.name})"
+    unit = f"(1 / {n} + on ({MV}) group_left () 1 / {rows})"
+    chi2 = f"max by ({FEATURE}) ({names.BASELINE_FEATURE_CHI2.name})"
+    # A share smoothed by half a row: times the rows it is below 0.5 for no row, about 1.5 for one.
+    empty = f"count by ({FEATURE}) ({_BASELINE} * on ({MV}) group_left () {rows} < 0.75)"
+    pseudo = (
+        f"0.5 * (1 / {n} - on ({MV}) group_left () 1 / {rows})"
+        f" * on ({FEATURE}) ln(1 / {n} * on ({MV}) group_left () {rows})"
     )
-    noise = f"max by ({FEATURE}) ({names.BASELINE_FEATURE_NOISE.name}) and on ({FEATURE}) {n} > 0"
+    beyond = f"{empty} * on ({FEATURE}) clamp_min({pseudo} - on ({FEATURE}) {unit}, 0)"
+    sampling = f"{unit} * on ({FEATURE}) {chi2}\n+ on ({FEATURE}) ({beyond} or on ({FEATURE}) {n} * 0)"
+    noise = f"max by ({FEATURE}) ({names.BASELINE_FEATURE_NOISE.name}) and on ({FEATURE}) {n}"
     return f"clamp_min({largest(FEATURE, noise, sampling)}, {PSI_FLOOR})"
 
 
@@ -143,6 +157,30 @@ def problem_ratio(window: Window) -> str:
     return f"{problems} / on ({FEATURE}) group_left () ({n} > 0)"
 
 
+def problem_threshold(window: Window) -> str:
+    """The share of values with a problem above which a feature counts as broken.
+
+    A jump above the baseline's share and what sampling can add to it; and more than the worst window of
+    this length that the baseline itself had, again with what sampling can add. A baseline that once had
+    no value at all in such a window gives 1, which no share exceeds.
+    """
+    by = f"{FEATURE}, problem"
+    n = f"({names.R_FEATURE_INCREASE.over(window.name)} > 0)"
+    missing = f'max by ({FEATURE}) ({names.BASELINE_FEATURE_SHARE.name}{{bin="{names.MISSING}"}})'
+    every = f"{names.R_PROBLEM_INCREASE.over(window.name)} * 0"
+    known = f'(label_replace({missing}, "problem", "{names.MISSING}", "", "") or {every})'
+    peak = f'max by ({by}) ({names.BASELINE_PROBLEM_PEAK.name}{{window="{window.name}"}})'
+
+    def sampling(share: str) -> str:
+        return f"{BROKEN_SIGMAS} * sqrt({share} * (1 - {share}) / on ({FEATURE}) group_left () {n})"
+
+    return largest(
+        by,
+        f"({known} + clamp_min({sampling(known)}, {BROKEN_JUMP}))",
+        f"({peak} + {sampling(peak)})",
+    )
+
+
 def group(window: Window, bins: int = MOST_ORDERED_BINS) -> Group:
     """Return the rules of one window, for at most ``bins`` ordered bins per feature."""
     values, problems = names.FEATURE_VALUES, names.FEATURE_PROBLEMS
@@ -151,6 +189,7 @@ def group(window: Window, bins: int = MOST_ORDERED_BINS) -> Group:
     def record(recorded: names.Recorded, expr: str) -> Rule:
         return Rule(record=recorded.over(window.name), expr=expr)
 
+    threshold = record(names.R_PROBLEMS_THRESHOLD, problem_threshold(window))
     return Group(
         f"plumbline-drift-{window.name}",
         window.interval,
@@ -172,5 +211,6 @@ def group(window: Window, bins: int = MOST_ORDERED_BINS) -> Group:
                 window.increase(problems.name, names.R_PROBLEM_INCREASE.stem, problems.labels),
             ),
             record(names.R_PROBLEMS, problem_ratio(window)),
+            *(() if math.isinf(window.seconds) else (threshold,)),  # no part of a baseline is as long as life
         ),
     )

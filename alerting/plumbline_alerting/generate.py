@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import GeneratedFile
-from plumbline_alerting import alertmanager, alerts, drift, prometheus, quality, serving
+from plumbline_alerting import alertmanager, alerts, drift, fairness, prometheus, quality, serving
 from plumbline_alerting.model import Group, rule_file, to_yaml
 from plumbline_alerting.windows import drift_windows, life_window, quality_windows
 
@@ -42,7 +42,12 @@ def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:
                 Group(
                     "plumbline-life",
                     life.interval,
-                    (*drift.group(life).rules, *serving.increases(life), *quality.rules(life, catalogue)),
+                    (
+                        *drift.group(life).rules,
+                        *serving.increases(life),
+                        *quality.rules(life, catalogue),
+                        *fairness.rules(life, catalogue),
+                    ),
                 )
             ]
         ),
@@ -54,7 +59,12 @@ def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:
                 Group(
                     f"plumbline-quality-{w.name}",
                     w.interval,
-                    (*serving.increases(w), *serving.rules(w), *quality.rules(w, catalogue)),
+                    (
+                        *serving.increases(w),
+                        *serving.rules(w),
+                        *quality.rules(w, catalogue),
+                        *fairness.rules(w, catalogue),
+                    ),
                 )
                 for w in quality_windows(evaluation)
             ]

@@ -128,18 +128,20 @@ def drift(make: Maker) -> Iterable[Rule]:
     one = f"{MV_OF}, feature=%q"
     of = (*MODEL, "feature")
     known = f'max({names.BASELINE_FEATURE_SHARE.name}{{{one}, bin="{names.MISSING}"}})'
+    broken = f"max({names.R_PROBLEMS_THRESHOLD.over(tile)}{{{one}, problem=%q}})"
     n_tile = f"max({names.R_FEATURE_INCREASE.over(tile)}{{{one}}})"
+    later = "" if tile == window else f"; at 1 only {window} can tell"
     yield from make.alert(
         "FeatureBroken",
         queries.feature_broken(make.scene),
+        keep=tile,  # until the tile holds only newer values: one incident, one notification
         severity="critical",
         summary="A model's input is suddenly missing or invalid.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the values of {{{{ $labels.feature }}}} for "
-            f"{WHO} are {{{{ $labels.problem }}}} over {tile} (share missing in the baseline "
-            f"{ask(known, *of)}, "
-            f"threshold {queries.BROKEN_JUMP:g} above the baseline, "
-            f"n = {ask(n_tile, *of, unit='humanize')} values)."
+            f"{WHO} are {{{{ $labels.problem }}}} (threshold over {tile} "
+            f"{ask(broken, *of, 'problem')}{later}; share missing in the baseline "
+            f"{ask(known, *of)}, n = {ask(n_tile, *of, unit='humanize')} values over {tile})."
         ),
         dashboard="drift",
         variables=MODEL,
@@ -165,7 +167,7 @@ def drift(make: Maker) -> Iterable[Rule]:
         "PredictionDrift",
         queries.drift(make.scene, pseudo=True),
         severity="warning",
-        summary="A model's predictions have drifted from its baseline.",
+        summary="A model's predictions, or what came true, have drifted from its baseline.",
         description=f"PSI of {{{{ $labels.feature }}}} for {WHO} is {numbers}",
         dashboard="drift",
         variables=MODEL,
@@ -205,12 +207,30 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "BaselineMissing",
-        queries.baseline_missing(),
+        queries.baseline_missing(make.scene),
         severity="warning",
         summary="A production model has no baseline: neither drift nor loss of quality can be seen.",
-        description=f"{WHO} is in production without a baseline (expected 1, found 0).",
+        description=(
+            f'{{{{ if eq $labels.version "{names.UNKNOWN}" }}}}{{{{ $value | humanize }}}} predictions '
+            f"of {{{{ $labels.model }}}} over {make.scene.slow} came from versions that neither "
+            "a deployment nor a baseline names{{ else }}"
+            f"{WHO} is in production without a baseline (expected 1, found 0)"
+            "{{ end }}."
+        ),
         dashboard="fleet",
         variables=MODEL,
+    )
+    yield from make.alert(
+        "ModelSilent",
+        queries.model_silent(make.scene),
+        severity="warning",
+        summary="A model of the catalogue has had no prediction for long, or never.",
+        description=(
+            "{{ $labels.model }} is silent for {{ $value | humanizeDuration }} (threshold "
+            f"{make.scene.longest}): since its last prediction, or since the exporter knows of it."
+        ),
+        dashboard="fleet",
+        variables=("model",),
     )
     yield from make.alert(
         "ModelRollout",

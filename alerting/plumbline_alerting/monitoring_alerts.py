@@ -31,7 +31,7 @@ def monitoring(make: Maker) -> Iterable[Rule]:
         summary="The exporter cannot be scraped: nothing is known of the models.",
         description=(
             "Target {{ if $labels.instance }}{{ $labels.instance }}{{ else }}(none configured){{ end }} "
-            f"has been down for {evaluation.alert_for} (up = 0, expected 1)."
+            f"has been down for {evaluation.alert_for}, or cannot show its models' series (0, expected 1)."
         ),
         dashboard="exporter",
         owner=owner,
@@ -42,8 +42,11 @@ def monitoring(make: Maker) -> Iterable[Rule]:
         severity="warning",
         summary="Many events are refused: someone sends what the contract does not allow.",
         description=(
-            f"{{{{ $value | humanizePercentage }}}} of the lines received over {make.scene.fast} were "
-            f"rejected (threshold {queries.REJECTED_RATIO:.0%}); by reason: {names.EVENTS_REJECTED.name}."
+            f"{{{{ $value | humanizePercentage }}}} of the {{{{ with $labels.reason }}}}requests over "
+            f"{make.scene.fast} could not be taken: {{{{ . }}}} (threshold {queries.REFUSED_RATIO:.0%}); "
+            f"clients keep them and send again{{{{ else }}}}lines received over {make.scene.fast} were "
+            f"rejected (threshold {queries.REJECTED_RATIO:.0%}); by reason: {names.EVENTS_REJECTED.name}"
+            "{{ end }}."
         ),
         dashboard="exporter",
         owner=owner,
@@ -76,8 +79,10 @@ def monitoring(make: Maker) -> Iterable[Rule]:
         severity="warning",
         summary="Rules fail, or take longer than their interval: series and alerts are late.",
         description=(
-            'Group {{ $labels.rule_group }}: {{ $value | printf "%.3g" }} (seconds per evaluation, or '
-            f"evaluations missed or failed over {make.scene.short})."
+            '{{ with $labels.rule_group }}Group {{ . }}: {{ $value | printf "%.3g" }} (seconds per '
+            f"evaluation, or evaluations missed or failed over {make.scene.short})"
+            "{{ else }}Prometheus has loaded {{ $value }} of Plumbline's groups of recording rules, "
+            "or does not scrape itself{{ end }}."
         ),
         dashboard="exporter",
         owner=owner,
@@ -86,11 +91,12 @@ def monitoring(make: Maker) -> Iterable[Rule]:
         "NotificationsFailing",
         queries.notifications_failing(make.scene),
         severity="critical",
-        summary="Notifications are lost, or a configuration was not loaded.",
+        summary="Notifications or calls of hooks are lost, or a configuration was not loaded.",
         description=(
-            "Job {{ $labels.job }}{{ with $labels.integration }}, integration {{ . }}{{ end }}: "
-            f"{VALUE} (notifications failed over {make.scene.short}; 0 = no Alertmanager found, or the "
-            "last reload failed)."
+            "Job {{ $labels.job }}{{ with $labels.integration }}, integration {{ . }}{{ end }}"
+            "{{ with $labels.hook }}, hook {{ . }}{{ end }}: "
+            f"{VALUE} (notifications or calls of hooks failed over {make.scene.short}; 0 = no "
+            "Alertmanager found, or the last reload failed)."
         ),
         dashboard="exporter",
         owner=owner,

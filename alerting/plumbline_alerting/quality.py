@@ -2,7 +2,8 @@
 
 Reads the recorded increases of one window (``names.R_INCREASES``); writes ``names.R_QUALITY`` with the
 label ``metric``, ``R_QUALITY_SAMPLES``, ``R_QUALITY_STDERR`` and ``R_QUALITY_LOSS``, with the help of
-``scores``, ``classes`` and ``errors``. A value whose denominator is 0 is absent, never NaN.
+``scores``, ``classes`` and ``errors``. A value whose denominator is 0 is absent, never NaN; so is one of a
+window in which corrections took back more than it had counted (``sums.sound``).
 
 Standard errors: accuracy, precision and recall as proportions; F1 by the delta method through
 t = TP / (TP + FP + FN), of which F1 = 2t / (1 + t); ROC-AUC after Hanley and McNeil (1982); MAE and bias
@@ -20,7 +21,15 @@ from plumbline.catalogue.model import Catalogue
 from plumbline_alerting import classes, errors, scores
 from plumbline_alerting.model import Rule
 from plumbline_alerting.promql import MV, SLICE, WHOLE, largest, one_of, quoted
-from plumbline_alerting.sums import Positive, Sums, positive_classes, proportion, stderr_rule, value_rule
+from plumbline_alerting.sums import (
+    Positive,
+    Sums,
+    positive_classes,
+    proportion,
+    sound,
+    stderr_rule,
+    value_rule,
+)
 from plumbline_alerting.windows import Window
 
 
@@ -29,7 +38,8 @@ def samples(window: Window) -> Iterable[Rule]:
     sums = Sums(window.name)
     yield Rule(
         record=sums.samples,
-        expr=(
+        expr=sound(
+            window,
             f"sum by ({SLICE}) ({sums.of(names.CONFUSION)})\n"
             f"or\nsum by ({SLICE}) ({sums.of(names.REGRESSION)})\n"
             # A multiclass model has one matrix, of all rows; its slices are counted by class.

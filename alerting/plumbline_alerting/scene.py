@@ -43,6 +43,11 @@ class Scene:
         return self.evaluation.slow
 
     @property
+    def longest(self) -> str:
+        """Longest quality window: for what is slow; whoever is silent for longer is not seen in any."""
+        return max(self.evaluation.quality, key=parse_duration)
+
+    @property
     def tile(self) -> str:
         """Shortest drift window."""
         return min(self.evaluation.drift, key=parse_duration)

@@ -53,9 +53,9 @@ def ranking(window: Window) -> Iterable[Rule]:
     yield Rule(
         record=names.R_AUC_BOUND.over(window.name),
         expr=f"""
-        0.5 * sum by ({MV}) (
+        0.5 * sum by ({MV}) (abs(
           sum by ({MV}, bin) ({bins}{{actual="1"}}) * on ({MV}, bin) sum by ({MV}, bin) ({bins}{{actual="0"}})
-        )
+        ))
         / {pairs}
         """,
     )
@@ -111,7 +111,8 @@ def average_precision(window: Window) -> Iterable[Rule]:
     sums = Sums(window.name)
     by = f"{MV}, bin"
     bins = sums.of(names.SCORE_BINS)
-    p, m = (f'sum by ({by}) ({bins}{{actual="{actual}"}})' for actual in ("1", "0"))
+    # clamp_min: corrections of older outcomes may have taken back more than the window counted.
+    p, m = (f'clamp_min(sum by ({by}) ({bins}{{actual="{actual}"}}), 0)' for actual in ("1", "0"))
     some = f"({p} > 0)"
     # Above the bin; the counters hold half of the bin itself as well. Rounding may leave -1e-12 of nothing.
     a = f"({sums.of(names.SCORE_POSITIVES_ABOVE)} - on ({by}) {p} / 2)"

@@ -1,7 +1,7 @@
 """Recording rules of serving and outcomes: increases per window, traffic, errors, latency, coverage.
 
 Reads the raw counters; writes ``names.R_INCREASES`` (from which ``plumbline_alerting.quality`` makes its
-metrics), ``R_TRAFFIC``, ``R_ERRORS``, ``R_LATENCY_P99`` and ``R_COVERAGE``.
+metrics), ``R_TRAFFIC``, ``R_ERRORS``, ``R_LATENCY_P99``, ``R_COVERAGE`` and the early view.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from plumbline_alerting.windows import Window
 
 
 def increases(window: Window) -> Iterable[Rule]:
-    """One rule per counter, replicas summed."""
+    """One rule per counter, replicas summed, what corrections took back subtracted."""
     for metric_name, recorded in names.R_INCREASES.items():
-        metric = names.METRICS[metric_name]
+        metric, retracted = names.METRICS[metric_name], names.RETRACTED.get(metric_name)
         yield Rule(
             record=recorded.over(window.name),
-            expr=window.increase(metric_name, recorded.stem, metric.labels),
+            expr=window.increase(
+                metric_name, recorded.stem, metric.labels, "" if retracted is None else retracted.name
+            ),
         )
     for metric, recorded in (
         (names.PREDICTION_LATENCY, names.R_LATENCY_INCREASE),
@@ -55,4 +57,26 @@ def rules(window: Window) -> Iterable[Rule]:
     yield Rule(
         record=names.R_COVERAGE.over(window.name),
         expr=f"{increase(names.OUTCOMES_MATURED)} / ({increase(names.PREDICTIONS_MATURED)} > 0)",
+    )
+    yield from early(window)
+
+
+def early(window: Window) -> Iterable[Rule]:
+    """Quality over the outcomes known soon. It flatters: shown under that name, read by no alert."""
+
+    def increase(metric: names.Metric) -> str:
+        return names.R_INCREASES[metric.name].over(window.name)
+
+    n = f"({increase(names.EARLY_OUTCOMES)} > 0)"
+    over, under = increase(names.EARLY_OVERPREDICTION), increase(names.EARLY_UNDERPREDICTION)
+    for metric, expr in (
+        ("accuracy", f"{increase(names.EARLY_CORRECT)} / {n}"),
+        ("mae", f"{increase(names.EARLY_ABSOLUTE_ERROR)} / {n}"),
+        ("rmse", f"sqrt({increase(names.EARLY_SQUARED_ERROR)} / {n})"),
+        ("bias", f"({over} - {under}) / {n}"),
+    ):
+        yield Rule(record=names.R_EARLY_QUALITY.over(window.name), expr=expr, labels={"metric": metric})
+    yield Rule(
+        record=names.R_EARLY_SHARE.over(window.name),
+        expr=f"{increase(names.EARLY_OUTCOMES)} / ({increase(names.PREDICTIONS)} > 0)",
     )

@@ -5,12 +5,13 @@ Read by ``quality``, ``scores``, ``classes`` and ``errors``, each of which makes
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.model import Rule
-from plumbline_alerting.promql import SLICE, one_of, quoted
+from plumbline_alerting.promql import MV, SLICE, WHOLE, one_of, quoted
 from plumbline_alerting.windows import Window
 
 NOTHING = 1e-9  # keeps a quotient finite where its numerator is 0 as well
@@ -61,8 +62,25 @@ def positive_classes(catalogue: Catalogue) -> list[Positive]:
     return [Positive(tuple(sorted(models)), cls) for cls, models in sorted(groups.items())]
 
 
+def sound(window: Window, expr: str, *, whole: bool = False) -> str:
+    """Leave out what corrections of older outcomes made meaningless: a count or a sum below 0.
+
+    A correction lands in the window in which it is counted, and what it takes back may have entered long
+    before. Since deployment, both are always in.
+    """
+    if math.isinf(window.seconds):
+        return expr
+    sums, only, by = Sums(window.name), f"{{{WHOLE}}}" if whole else "", MV if whole else SLICE
+    cells, errors = sums.of(names.CONFUSION), sums.of(names.ABSOLUTE_ERROR)
+    classes = sums.of(names.CLASS_OUTCOMES)
+    # -0.5: an increase of 1 may be extrapolated to less
+    below = f"({cells}{only} < -0.5 or {classes}{only} < -0.5 or {errors}{only} < 0)"
+    return f"(\n{expr}\n)\nunless on ({by}) {below}"
+
+
 def value_rule(window: Window, metric: str, expr: str, *, whole: bool = False) -> Rule:
     """The rule of a metric; ``whole`` = the expression has no slice, and is of all rows."""
+    expr = sound(window, expr, whole=whole)
     labels = {"slice": names.ALL, "value": names.ALL} if whole else {}
     return Rule(record=names.R_QUALITY.over(window.name), expr=expr, labels={**labels, "metric": metric})
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plumbline.catalogue.model import Evaluation
+from plumbline.retraction import net
 from plumbline.units import format_duration, parse_duration
 
 RAW_SCRAPES = 1500
@@ -41,19 +42,21 @@ class Window:
     interval: str
     tile: str = ""
 
-    def increase(self, raw: str, recorded: str, by: Sequence[str]) -> str:
-        """Return the PromQL of a counter's increase over this window.
+    def increase(self, raw: str, recorded: str, by: Sequence[str], retracted: str = "") -> str:
+        """Return the PromQL of a counter's increase over this window, net of what was taken back in it.
 
         Args:
             raw: selector of the counter.
             recorded: stem of the recorded increase.
             by: labels that remain.
+            retracted: selector of what is retracted of it, if anything ever is.
         """
         labels = ", ".join(by)
         if math.isinf(self.seconds):
-            return f"sum by ({labels}) ({raw})"
+            return f"sum by ({labels}) ({net(raw, retracted)})"
         if not self.tile:
-            return f"sum by ({labels}) (increase({raw}[{self.name}]))"
+            back = retracted and f"increase({retracted}[{self.name}])"
+            return f"sum by ({labels}) ({net(f'increase({raw}[{self.name}])', back)})"
         # One millisecond less than the window, or the left edge would bring one tile too many.
         return f"sum_over_time({recorded}_{self.tile}[{round(self.seconds * 1000) - 1}ms:{self.tile}])"
 

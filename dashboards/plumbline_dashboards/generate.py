@@ -1,4 +1,4 @@
-"""From the catalogue to Grafana: six dashboards, their provisioning, and the list of their queries.
+"""From the catalogue to Grafana: seven dashboards, their provisioning, and the list of their queries.
 
 Reads a ``Catalogue``; returns files, writes none.
 """
@@ -21,6 +21,7 @@ from plumbline_dashboards.page import to_json
 from plumbline_dashboards.pipelines import pipelines
 from plumbline_dashboards.provisioning import provisioning
 from plumbline_dashboards.quality import quality
+from plumbline_dashboards.slices import slices
 
 FOLDER = "dashboards/generated"
 # Apart from the dashboards: Grafana takes every JSON file in their folder for one.
@@ -28,6 +29,7 @@ LISTING = "dashboards/queries.json"
 PAGES: tuple[Callable[[Catalogue], Dashboard], ...] = (
     fleet,
     quality,
+    slices,
     drift,
     pipelines,
     infrastructure,

@@ -43,8 +43,20 @@ def quality(catalogue: Catalogue) -> Dashboard:
         ),
         Row("Quality with baseline and objectives", [metric_over_time()]),
         Row("Every version of the model", [versions_compared()]),
-        Row("Outcomes", [outcome_states(), coverage_over_time(), outcome_delay(), outcomes_over_time()]),
+        Row(
+            "Outcomes",
+            [
+                outcome_states(),
+                coverage_over_time(),
+                outcome_delay(),
+                outcomes_over_time(),
+                outcomes_left_out(),
+            ],
+        ),
     ]
+    if any(model.outcome.early_seconds > 0 for model in catalogue.models.values()):
+        # Closed and named so that nobody takes it for the quality.
+        content.append(Row("Early view: flatters, no alert reads it", early_view(), collapsed=True))
     content.append(Row("Serving", [traffic(), errors(), latency()]))
     # Closed, because they are empty for a model of the other task.
     if "binary" in tasks:
@@ -254,6 +266,38 @@ def outcomes_over_time() -> timeseries.Panel:
     panel = panel.min(0).with_target(query(q.samples(), "{{version}}"))
     panel = panel.with_target(query(q.objective(names.OBJECTIVE_SAMPLES, q.VERSION), "minimum", "B"))
     return line(panel, "B", ORANGE)
+
+
+def early_view() -> list[timeseries.Panel]:
+    """Quality over the outcomes known soon, beside the mature one, and how few these are."""
+    value = graph(
+        "Early $metric (flatters)",
+        "Over the outcomes known within the model's early horizon only, as they arrive. What is known soon "
+        "is often the easy part: compare it with its own past, never with an objective. Dashed: mature.",
+        "short",
+    )
+    value = value.repeat("metric").repeat_direction("h").max_per_row(3)
+    value = value.no_value("No early view of this metric: accuracy, MAE, RMSE and bias only")
+    value = value.with_target(query(q.early_quality("$metric"), "early {{version}}", "A"))
+    value = value.with_target(query(q.quality(metric="$metric"), "mature {{version}}", "B"))
+    share = graph(
+        "Early outcomes / predictions",
+        "How little the early view rests on: the share of predictions whose outcome was known this soon.",
+        "percentunit",
+    )
+    share = share.min(0).with_target(query(q.pick(names.R_EARLY_SHARE, q.VERSION), "{{version}}"))
+    return [sized(line(value, "B", GREY), 24, 8), sized(share, 12, 8)]
+
+
+def outcomes_left_out() -> timeseries.Panel:
+    """Outcomes that are known but cannot be compared."""
+    panel = graph(
+        "Outcomes left out",
+        "Known outcomes that quality leaves out, within the window: a class that is not declared, no number, "
+        "or a number so extreme that it would swallow the others' errors.",
+        "short",
+    )
+    return panel.min(0).with_target(query(q.increase(names.EXCLUDED, ("reason",), q.VERSION), "{{reason}}"))
 
 
 def traffic() -> timeseries.Panel:

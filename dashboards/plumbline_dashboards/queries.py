@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from plumbline import names
 from plumbline.names import Metric, Recorded
+from plumbline.retraction import net
 
 MODELS = 'model=~"$model"'
 STAGED = f'{MODELS}, stage=~"$stage"'
@@ -51,8 +52,10 @@ def rate(metric: Metric, labels: Sequence[str], selector: str = "", over: str = 
 
 
 def increase(metric: Metric, labels: Sequence[str], selector: str = "", over: str = WINDOW) -> str:
-    """Events within a window, summed by labels."""
-    return by("sum", labels, f"increase({pick(metric, selector)}[{over}])")
+    """Events within a window, summed by labels, what corrections took back subtracted."""
+    retracted = names.RETRACTED.get(metric.name)
+    back = "" if retracted is None else f"increase({pick(retracted, selector)}[{over}])"
+    return by("sum", labels, net(f"increase({pick(metric, selector)}[{over}])", back))
 
 
 def quantile(q: float, metric: Metric, labels: Sequence[str], selector: str = "", over: str = RATE) -> str:
@@ -143,6 +146,11 @@ def quality(window: str = WINDOW, selector: str = VERSION, metric: str = "") -> 
     """Quality of all rows per metric, or of one metric."""
     chosen = f'{selector}, metric="{metric}"' if metric else selector
     return by("max", (*MV, "metric"), pick(names.R_QUALITY, f"{chosen}, {ALL_ROWS}", window))
+
+
+def early_quality(metric: str) -> str:
+    """Quality over the outcomes known early, which flatters."""
+    return by("max", (*MV, "metric"), pick(names.R_EARLY_QUALITY, f'{VERSION}, metric="{metric}"'))
 
 
 def quality_stderr(window: str = WINDOW, selector: str = VERSION, metric: str = "") -> str:

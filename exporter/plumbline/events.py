@@ -25,11 +25,10 @@ from plumbline.keys import (
     run_log_key,
     trace_log_key,
 )
+from plumbline.loglines import MAX_ID_CHARS, MAX_NAME_CHARS, event_of_line
 from plumbline.units import parse_time
 
 MAX_LINE_BYTES = 1_048_576
-MAX_ID_CHARS = 256
-MAX_NAME_CHARS = 128
 # Clocks differ by seconds and time zones by hours; beyond a day a time in the future is a mistake.
 MAX_AHEAD_SECONDS = 86_400.0
 MAX_INPUTS = 1000
@@ -275,7 +274,10 @@ def parse(body: bytes, now: float) -> Parsed:
 
 
 def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
-    """Decode one stripped, non-empty line; return the item, or (reason, detail)."""
+    """Decode one stripped, non-empty line; return the item, or (reason, detail).
+
+    A log line in OpenTelemetry's field names, which has no ``type``, becomes a ``log`` event.
+    """
     if len(line) > MAX_LINE_BYTES:
         return "line_too_long", f"{len(line)} bytes; at most {MAX_LINE_BYTES} are taken"
     try:
@@ -283,7 +285,8 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
         if not line.isascii():
             line.decode()  # unknown fields are stored unread: they must be UTF-8 all the same
     except msgspec.ValidationError as error:
-        return _reason(str(error)), clip(str(error))
+        made = _log_line(line) if "required field `type`" in str(error) else None
+        return (_reason(str(error)), clip(str(error))) if made is None else parse_line(made, now)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return "bad_json", clip(str(error))
     try:
@@ -306,6 +309,13 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
     if explicit and key != identity:
         links = (*links, identity)
     return Item(event, ts, key, identity, explicit, links, line)
+
+
+def _log_line(line: bytes) -> bytes | None:
+    try:
+        return event_of_line(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _identify(event: Event, line: bytes) -> tuple[int, int]:

@@ -135,7 +135,7 @@ def _parts(
         for event, made in answered:
             known = outcomes.get(event.key, [])
             known = [one for one in known if one[1].request_id == made.request_id]
-            standing = standing_outcome(known, event.seq)
+            standing = standing_outcome(known, lambda actual: _answer(model, codes, actual) is not None)
             if standing is None:
                 report.unknown += 1
             elif event.seq in waiting:

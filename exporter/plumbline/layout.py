@@ -7,6 +7,7 @@ holds counts exactly up to 2^53.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -126,6 +127,9 @@ class QualityCells:
         magnitude: histogram of the absolute error.
         actual: where outcomes are counted into the baseline's bins of the target.
         centre: the baseline's mean outcome, from which actuals are measured.
+        largest: how far a regression's numbers may lie from the centre (``largest_deviation``).
+        excluded: offset of one cell per reason in ``excludes``.
+        excludes: why an outcome of this task may be left out.
     """
 
     rows: tuple[tuple[str, str], ...] = (WHOLE,)
@@ -149,11 +153,48 @@ class QualityCells:
     magnitude: Section | None = None
     actual: FeatureSlot | None = None
     centre: float = 0.0
+    largest: float = math.inf
+    excluded: int | None = None
+    excludes: tuple[str, ...] = ()
+
+    def why_excluded(self, prediction: object, actual: object) -> str | None:
+        """Return why the two cannot be compared, one of ``names.EXCLUDE_REASONS``; None if they can."""
+        if self.regression is not None:
+            for value in (prediction, actual):
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    return "not_a_number"
+                if abs(value - self.centre) > self.largest:
+                    return "extreme"
+            return None
+        if self.codes is None or self.open_ended:
+            return None
+        return None if prediction in self.codes and actual in self.codes else "unknown_class"
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyCells:
+    """Offsets of the early view's counters; what a task does not have is None.
+
+    Attributes:
+        seconds: an outcome known this soon after its prediction is early.
+        outcomes: how many.
+        correct: classification: how many of them had been predicted.
+        errors: regression: sums of |e|, e^2, over- and underprediction, in this order.
+    """
+
+    seconds: float
+    outcomes: int
+    correct: int | None = None
+    errors: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VersionLayout:
-    """Everything countable about one model version. Offsets index the version's array."""
+    """Everything countable about one model version. Offsets index the version's array.
+
+    ``retractions`` pairs sections of quality with what is taken back of them; empty where the catalogue
+    does not want corrections.
+    """
 
     model: str
     version: str
@@ -167,10 +208,13 @@ class VersionLayout:
     prediction_slot: FeatureSlot | None
     score_slot: FeatureSlot | None
     outcomes: int
+    outcomes_retracted: int
     delay: Section
     predictions_matured: int
     outcomes_matured: int
     quality: QualityCells
+    early: EarlyCells | None
+    retractions: tuple[tuple[Section, Section], ...]
     kpis: dict[str, int]
     kpi_events: dict[str, int]
     baseline: str | None
@@ -189,8 +233,9 @@ class VersionLayout:
         positive = self.quality.classes[self.quality.positive] if self.quality.positive >= 0 else ""
         found = []
         for section in self.sections:
-            meaning = f"\x1f{self.baseline}" if section.metric.name in BASELINE_BOUND else ""
-            if positive and section.metric.name in POSITIVE_BOUND:
+            metric = _RETRACTS.get(section.metric.name, section.metric.name)
+            meaning = f"\x1f{self.baseline}" if metric in BASELINE_BOUND else ""
+            if positive and metric in POSITIVE_BOUND:
                 meaning += f"\x1f{positive}"
             found += [f"{key}{meaning}" for key in section.keys()]  # noqa: SIM118 - not a dict
         return found
@@ -229,6 +274,12 @@ POSITIVE_BOUND = {
         names.LOG_LOSS,
     )
 }
+_RETRACTS = {taken.name: name for name, taken in names.RETRACTED.items()}
+
+# A sum of squares in float64 keeps 2^-53 of its size: with a value v among typical deviations s it knows
+# the others to (v/s)^2 2^-53, a millionth at 1e5 and nothing at 1e8.
+LARGEST_SPREADS = 1e5
+LARGEST_WITHOUT_BASELINE = 1e12
 
 
 def build_layout(
@@ -264,9 +315,21 @@ def build_layout(
         if baseline is not None and names.SCORE_FEATURE in baseline.features:
             score_slot = _slot(b, mv, names.SCORE_FEATURE, True, baseline, None)
     outcomes = b.add(names.OUTCOMES, [(*mv, state) for state in names.OUTCOME_STATES]).offset
+    retracted = b.add(
+        names.RETRACTED[names.OUTCOMES.name], [(*mv, state) for state in names.RETRACTABLE_STATES]
+    ).offset
     delay = b.add(names.OUTCOME_DELAY, [mv])
     matured, outcomes_matured = single(names.PREDICTIONS_MATURED), single(names.OUTCOMES_MATURED)
+    before = len(b.sections)
     quality = QualityCells() if model is None else _quality(b, mv, model, baseline)
+    retractions: tuple[tuple[Section, Section], ...] = ()
+    if model is not None and model.outcome.corrections:
+        retractions = tuple(
+            (section, b.add(names.RETRACTED[section.metric.name], section.labels))
+            for section in b.sections[before:]
+            if section.metric.name in names.RETRACTED
+        )
+    early = None if model is None else _early(b, mv, model)
     kpis, kpi_events = {}, {}
     for kpi in model.kpis if model is not None else ():
         kpis[kpi] = b.add(names.KPI, [(*mv, kpi, sign) for sign in names.SIGNS]).offset
@@ -274,8 +337,9 @@ def build_layout(
     return VersionLayout(
         model=model_name, version=version, sections=tuple(b.sections), size=b.size, predictions=predictions,
         errors=errors, latency=latency, last=last, features=tuple(slots), prediction_slot=prediction_slot,
-        score_slot=score_slot, outcomes=outcomes, delay=delay, predictions_matured=matured,
-        outcomes_matured=outcomes_matured, quality=quality, kpis=kpis, kpi_events=kpi_events,
+        score_slot=score_slot, outcomes=outcomes, outcomes_retracted=retracted, delay=delay,
+        predictions_matured=matured, outcomes_matured=outcomes_matured, quality=quality, early=early,
+        retractions=retractions, kpis=kpis, kpi_events=kpi_events,
         baseline=None if baseline is None else baseline.digest,
     )  # fmt: skip
 
@@ -303,15 +367,49 @@ def _slot(
     return FeatureSlot(name, numeric, uppers, codes, rare, section, problems)
 
 
+def _early(b: LayoutBuilder, mv: tuple[str, str], model: Model) -> EarlyCells | None:
+    seconds = model.outcome.early_seconds
+    if seconds <= 0:
+        return None  # every outcome counts at once: the mature view is the early one
+    outcomes = b.add(names.EARLY_OUTCOMES, [mv]).offset
+    if model.task != "regression":
+        return EarlyCells(seconds, outcomes, correct=b.add(names.EARLY_CORRECT, [mv]).offset)
+    errors = [
+        b.add(metric, [mv]).offset
+        for metric in (
+            names.EARLY_ABSOLUTE_ERROR,
+            names.EARLY_SQUARED_ERROR,
+            names.EARLY_OVERPREDICTION,
+            names.EARLY_UNDERPREDICTION,
+        )
+    ]
+    return EarlyCells(seconds, outcomes, errors=errors[0])
+
+
+def largest_deviation(baseline: Baseline | None) -> float:
+    """Return how far from the centre a regression's prediction or actual may lie and still be summed.
+
+    ``LARGEST_SPREADS`` times the range of the baseline's predictions; without a baseline, or where all its
+    predictions were equal, ``LARGEST_WITHOUT_BASELINE``.
+    """
+    known = None if baseline is None else baseline.features.get(names.PREDICTION_FEATURE)
+    if known is None or known.minimum is None or known.maximum is None or known.maximum <= known.minimum:
+        return LARGEST_WITHOUT_BASELINE
+    return LARGEST_SPREADS * (known.maximum - known.minimum)
+
+
 def _quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Baseline | None) -> QualityCells:
     rows: list[tuple[str, str]] = [WHOLE]
     slices: dict[str, dict[str, int]] = {}
-    for slice_, listed in model.slices.items():
+    for slice_, listed in model.every_slice.items():
         slices[slice_] = {}
         for value in dict.fromkeys((*listed, names.OTHER)):
             slices[slice_][value] = len(rows)
             rows.append((slice_, value))
-    cells = QualityCells(rows=tuple(rows), slices=slices)
+    # Any class that is not declared is "other" for a multiclass model: nothing is excluded there.
+    excludes = {"regression": ("not_a_number", "extreme"), "binary": ("unknown_class",)}.get(model.task, ())
+    excluded = b.add(names.EXCLUDED, [(*mv, reason) for reason in excludes]).offset
+    cells = QualityCells(rows=tuple(rows), slices=slices, excluded=excluded, excludes=excludes)
     if baseline is not None and names.ACTUAL_FEATURE in baseline.features:
         numeric = baseline.features[names.ACTUAL_FEATURE].kind == "numeric"
         cells = replace(cells, actual=_slot(b, mv, names.ACTUAL_FEATURE, numeric, baseline, None))
@@ -331,7 +429,10 @@ def _regression(
     if baseline is not None and isinstance(baseline.error_edges, list) and baseline.error_edges:
         # The same family for every version, with the bounds that this one's baseline froze.
         magnitude = b.add(replace(names.ERROR_MAGNITUDE, buckets=tuple(baseline.error_edges)), [mv])
-    return replace(cells, regression=tuple(offsets), centre=centre, magnitude=magnitude)
+    return replace(
+        cells, regression=tuple(offsets), centre=centre, largest=largest_deviation(baseline),
+        magnitude=magnitude,
+    )  # fmt: skip
 
 
 def _classification(

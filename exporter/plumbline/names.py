@@ -28,6 +28,9 @@ PSEUDO_FEATURES = (SCORE_FEATURE, PREDICTION_FEATURE, ACTUAL_FEATURE)
 
 PROBLEMS = ("missing", "wrong_type", "unseen", "out_of_range")
 OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
+# States that an event yet to come can take back: an earlier report of the same outcome, the prediction.
+RETRACTABLE_STATES = ("late", "orphan")
+EXCLUDE_REASONS = ("unknown_class", "not_a_number", "extreme")
 # The embedded store keeps a kind by its place here: new ones go to the end. The last two are made by the
 # exporter itself, of what Alertmanager sends and of what its hooks did.
 EVENT_KINDS = ("prediction", "outcome", "pipeline", "deployment", "kpi", "log", "alert", "action")
@@ -50,6 +53,7 @@ CLIENT_DROP_REASONS = (
     "too_large",
     "closed",
 )
+FOLLOW_RESULTS = ("accepted", "rejected", "unparsable")
 REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error", "bad_webhook")
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
 STAGES = ("production", "canary", "shadow", "retired")
@@ -222,6 +226,12 @@ ACTUAL_SQUARED = Metric(
     "Sum of (actual - c)^2 of mature outcomes; c is the baseline's mean outcome.",
     (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
 )  # fmt: skip
+EXCLUDED = Metric(
+    "ml_outcomes_excluded_total", "counter",
+    "Outcomes that cannot be compared with their prediction and stay out of quality: unknown_class (a class "
+    "that is not declared), not_a_number, extreme (so far out that float64 sums would swallow the others).",
+    (*MV, "reason"), "Quality", "1 or 2 per model version",
+)  # fmt: skip
 
 SCORE_NEGATIVES_ABOVE = Metric(
     "ml_score_negatives_above_total", "counter",
@@ -246,6 +256,46 @@ ERROR_MAGNITUDE = Metric(
     MV, "Quality", "34 buckets x model versions; versions are bounded by the series budget",
 )  # fmt: skip
 
+# --- the early view: outcomes known soon, which flatter; never alerted on (docs/adr/0021) ---
+EARLY_OUTCOMES = Metric(
+    "ml_early_outcomes_total", "counter",
+    "Outcomes known within the model's early horizon, counted on arrival. Early outcomes flatter.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_CORRECT = Metric(
+    "ml_early_correct_total", "counter", "Early outcomes whose class had been predicted.", MV, "Early view"
+)
+EARLY_ABSOLUTE_ERROR = Metric(
+    "ml_early_absolute_error_total", "counter", "Sum of |prediction - actual| of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_SQUARED_ERROR = Metric(
+    "ml_early_squared_error_total", "counter", "Sum of (prediction - actual)^2 of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_OVERPREDICTION = Metric(
+    "ml_early_overprediction_total", "counter", "Sum of max(prediction - actual, 0) of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+EARLY_UNDERPREDICTION = Metric(
+    "ml_early_underprediction_total", "counter", "Sum of max(actual - prediction, 0) of early outcomes.",
+    MV, "Early view",
+)  # fmt: skip
+
+# --- corrections: a counter must not fall, so what is taken back is counted beside it; the recorded
+# increases are net of it (docs/adr/0020) ---
+RETRACTED: dict[str, Metric] = {
+    m.name: Metric(
+        m.name.replace("_total", "_retracted_total"), "counter",
+        f"What later outcomes took back of {m.name}: subtract it.", m.labels, "Corrections", m.above_100,
+    )
+    for m in (
+        OUTCOMES, CONFUSION, CLASS_OUTCOMES, SCORE_BINS, SCORE_POSITIVES_ABOVE, SCORE_NEGATIVES_ABOVE,
+        SQUARED_SCORE_ERROR, LOG_LOSS, ABSOLUTE_ERROR,
+        SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
+    )
+}  # fmt: skip
+
 # --- baseline and intent ---
 BASELINE_INFO = Metric(
     "ml_baseline_info", "gauge", "Baseline in force for a model version; always 1.",
@@ -259,6 +309,13 @@ BASELINE_FEATURE_NOISE = Metric(
     "ml_baseline_feature_noise", "gauge",
     "Largest leave-one-block-out PSI of the feature inside the baseline.",
     (*MV, "feature"), "Baseline and intent", "one per feature; capped by the series budget",
+)  # fmt: skip
+BASELINE_PROBLEM_PEAK = Metric(
+    "ml_baseline_feature_problem_peak", "gauge",
+    "Largest share of a feature's values with a problem in any window of this length of the baseline; "
+    "absent where there was none.",
+    (*MV, "feature", "problem", "window"), "Baseline and intent",
+    "drift windows per feature that was ever missing; capped by the series budget",
 )  # fmt: skip
 BASELINE_FEATURE_CHI2 = Metric(
     "ml_baseline_feature_chi2", "gauge",
@@ -294,6 +351,11 @@ BASELINE_SCORE_POSITIVE_SHARE = Metric(
     "ml_baseline_score_positive_share", "gauge", "Share of positives per score bin in the baseline.",
     (*MV, "bin"), "Baseline and intent", "score bins (80) per model version",
 )  # fmt: skip
+BASELINE_CALIBRATION_SPREAD = Metric(
+    "ml_baseline_calibration_gap_stddev", "gauge",
+    "Root mean square, over the baseline's time blocks, of a block's calibration gap against the others.",
+    MV, "Baseline and intent",
+)  # fmt: skip
 OBJECTIVE = Metric(
     "ml_objective", "gauge",
     "Threshold of an objective in the metric's own unit, resolved against the baseline.",
@@ -306,6 +368,11 @@ MODEL_INFO = Metric(
 MODEL_DEPLOYED = Metric(
     "ml_model_deployed_timestamp_seconds", "gauge", "When the version entered its present stage.",
     MV, "Baseline and intent",
+)  # fmt: skip
+MODEL_DECLARED = Metric(
+    "ml_model_declared_timestamp_seconds", "gauge",
+    "When the exporter first knew of a model of the catalogue: since then its silence counts.",
+    ("model", "owner"), "Baseline and intent",
 )  # fmt: skip
 ROLLBACK_INFO = Metric(
     "ml_model_rollback_info", "gauge",
@@ -330,6 +397,11 @@ PIPELINE_DURATION = Metric(
 PIPELINE_LAST_SUCCESS = Metric(
     "ml_pipeline_last_success_timestamp_seconds", "gauge", "When the stage last succeeded.", PS, "Pipelines"
 )
+PIPELINE_DECLARED = Metric(
+    "ml_pipeline_declared_timestamp_seconds", "gauge",
+    "When the exporter first knew of a stage of the catalogue: since then its silence counts.",
+    PS, "Pipelines",
+)  # fmt: skip
 PIPELINE_DATA = Metric(
     "ml_pipeline_data_timestamp_seconds", "gauge", "Newest event time in the data of the last success.",
     PS, "Pipelines",
@@ -522,7 +594,29 @@ CLIENT_SPOOL_BYTES = Metric(
     "plumbline_client_spool_bytes", "gauge", "Size of the client's spool on disk.", (), "Client"
 )
 
-METRICS: dict[str, Metric] = {m.name: m for m in list(globals().values()) if isinstance(m, Metric)}
+# --- a follower, in the /metrics of `plumbline ingest --follow` ---
+FOLLOW_LINES = Metric(
+    "plumbline_follow_lines_total", "counter",
+    "Lines of followed files: accepted or rejected by the exporter; unparsable: no event, no JSON log line.",
+    ("result",), "Follower",
+)  # fmt: skip
+FOLLOW_GAPS = Metric(
+    "plumbline_follow_gaps_total", "counter",
+    "Times at which a followed file was cut or rotated out of reach before it was read to its end.", (),
+    "Follower",
+)  # fmt: skip
+FOLLOW_BEHIND = Metric(
+    "plumbline_follow_behind_bytes", "gauge", "Bytes of the followed files that were not read yet.", (),
+    "Follower",
+)  # fmt: skip
+FOLLOW_LAST = Metric(
+    "plumbline_follow_acknowledged_timestamp_seconds", "gauge",
+    "When the exporter last acknowledged lines; 0 before the first.", (), "Follower",
+)  # fmt: skip
+
+METRICS: dict[str, Metric] = {
+    m.name: m for m in (*list(globals().values()), *RETRACTED.values()) if isinstance(m, Metric)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -573,6 +667,11 @@ R_DRIFT_IMPACT = Recorded(
 R_PROBLEMS = Recorded(
     "feature:ml_feature_problems:ratio", "share of values with a problem", (*_FEATURE, "problem")
 )
+R_PROBLEMS_THRESHOLD = Recorded(
+    "feature:ml_feature_problems_threshold:max",
+    "share above which a feature is broken: max(baseline + 0.2, the baseline's worst window, sampling)",
+    (*_FEATURE, "problem"),
+)
 R_QUALITY = Recorded("slice:ml_quality:value", "quality of mature outcomes by metric", _METRIC)
 R_QUALITY_SAMPLES = Recorded(
     "slice:ml_quality:count", "mature outcomes behind the quality", (*MV, "slice", "value")
@@ -608,6 +707,14 @@ R_ESTIMATE_ERROR = Recorded(
     "estimate minus measured quality, of predictions of the same time",
     (*MV, "metric"),
 )
+R_EARLY_QUALITY = Recorded(
+    "model:ml_early_quality:value",
+    "quality over the outcomes known within the early horizon: it flatters, and is only shown",
+    (*MV, "metric"),
+)
+R_EARLY_SHARE = Recorded(
+    "model:ml_early_outcomes:ratio", "early outcomes / predictions: how little the early view rests on", MV
+)
 R_COVERAGE = Recorded("model:ml_outcome_coverage:ratio", "mature outcomes / mature predictions", MV)
 R_TRAFFIC = Recorded("model:ml_predictions:rate", "predictions per second", MV)
 R_ERRORS = Recorded("model:ml_prediction_errors:ratio", "share of predictions in error", MV)
@@ -625,6 +732,38 @@ R_CALIBRATION_GAP = Recorded(
 )
 R_CALIBRATION_STDERR = Recorded("model:ml_calibration_gap:stderr", "standard error of the gap", MV)
 
+# Slices against the rest of the model (docs/adr/0029); part is one of FAIRNESS_PARTS.
+_PART = (*_METRIC, "part")
+_BY_SLICE = (*MV, "slice", "metric")
+R_FAIRNESS_COUNT = Recorded(
+    "slice:ml_fairness:count", "mature outcomes behind a slice value's figure, and of the rest", _PART
+)
+R_FAIRNESS_SUM = Recorded("slice:ml_fairness:sum", "numerator of a slice value's figure", _PART)
+R_FAIRNESS_SQUARES = Recorded(
+    "slice:ml_fairness:squares", "sum of squares behind a slice value's MAE and bias", _PART
+)
+R_FAIRNESS = Recorded(
+    "slice:ml_fairness:value",
+    "selection rate, TPR, FPR and accuracy, or MAE and bias, of a slice value and of the rest of the model",
+    _PART,
+)
+R_FAIRNESS_STDERR = Recorded("slice:ml_fairness:stderr", "standard error of the MAE and the bias", _PART)
+R_FAIRNESS_LOWER = Recorded(
+    "slice:ml_fairness:lower", "lower end of its interval, 95 % for all of a model together", _PART
+)
+R_FAIRNESS_UPPER = Recorded("slice:ml_fairness:upper", "upper end of the same interval", _PART)
+R_DISPARITY = Recorded("slice:ml_disparity:difference", "slice value minus the rest of the model", _METRIC)
+R_DISPARITY_LOWER = Recorded("slice:ml_disparity:lower", "lower end of the difference's interval", _METRIC)
+R_DISPARITY_UPPER = Recorded("slice:ml_disparity:upper", "upper end of the difference's interval", _METRIC)
+R_DISPARITY_SIGMAS = Recorded(
+    "slice:ml_disparity:sigmas", "the difference in standard deviations of pure chance", _METRIC
+)
+R_GAP = Recorded(
+    "slice:ml_fairness_gap:value", "largest minus smallest figure among a slice's values", _BY_SLICE
+)
+R_GAP_LOWER = Recorded("slice:ml_fairness_gap:lower", "lower end of the gap's interval", _BY_SLICE)
+R_GAP_UPPER = Recorded("slice:ml_fairness_gap:upper", "upper end of the gap's interval", _BY_SLICE)
+
 # Increases of counters per window, one family per counter: every ratio below is made from these, and
 # long windows are summed from short ones.
 R_INCREASES: dict[str, Recorded] = {
@@ -639,6 +778,8 @@ R_INCREASES: dict[str, Recorded] = {
         SCORED, SQUARED_SCORE_ERROR, LOG_LOSS,
         REGRESSION, ABSOLUTE_ERROR, SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
         ESTIMATED_CONFUSION, PREDICTIONS_MATURED, OUTCOMES_MATURED, OUTCOMES, PREDICTIONS, PREDICTION_ERRORS,
+        EARLY_OUTCOMES, EARLY_CORRECT, EARLY_ABSOLUTE_ERROR, EARLY_SQUARED_ERROR, EARLY_OVERPREDICTION,
+        EARLY_UNDERPREDICTION,
     )
 }  # fmt: skip
 R_LATENCY_INCREASE = Recorded(
@@ -681,7 +822,20 @@ BINARY_METRICS = (
 MULTICLASS_METRICS = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
 REGRESSION_METRICS = ("mae", "rmse", "r2", "bias", *ERROR_QUANTILES)
 
+# Figures compared between a slice value and the rest of the model. What is worse: 1 = more, -1 = less,
+# 0 = any difference (of which there is a ticket only where the catalogue declares a bound).
+FAIRNESS_METRICS: dict[str, dict[str, int]] = {
+    "binary": {"selection_rate": 0, "tpr": -1, "fpr": 1, "accuracy": -1},
+    "multiclass": {"accuracy": -1},
+    "regression": {"mae": 1, "bias": 0},
+}
+PROPORTIONS = ("selection_rate", "tpr", "fpr", "accuracy")  # the other figures are means
+FAIRNESS_PARTS = ("own", "rest")
+
 # Other values of ml_objective's metric label.
+OBJECTIVE_DISPARITY = "disparity_"  # and a figure: the largest acceptable difference from the rest
+OBJECTIVE_DISPARITY_SIGMAS = "disparity_sigmas"  # chance for all comparisons of the model together
+OBJECTIVE_INTERVAL_SIGMAS = "disparity_interval_sigmas"  # half width of the intervals shown
 OBJECTIVE_LATENCY = "latency_p99_seconds"
 OBJECTIVE_ERRORS = "error_ratio"
 OBJECTIVE_TRAFFIC = "predictions_per_second"
@@ -709,6 +863,7 @@ WARNING_ALERTS = (
     "KpiDrop",
     "CanaryWorse",
     "BaselineMissing",
+    "ModelSilent",
     "SeriesBudgetNear",
     "DiskFillsSoon",
 )
@@ -728,6 +883,7 @@ CONTENT_TYPE_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset
 DASHBOARD_UIDS: dict[str, str] = {
     "fleet": "plumbline-fleet",
     "quality": "plumbline-quality",
+    "slices": "plumbline-slices",
     "drift": "plumbline-drift",
     "pipelines": "plumbline-pipelines",
     "infrastructure": "plumbline-infrastructure",

@@ -141,7 +141,7 @@ def test_score_bins_add_up_to_the_rows(ties):
     rows = binary_rows(ties=ties)
     assert rows.score is not None
     positive = rows.actual == 1
-    bins = score_bins(rows.score, positive)
+    bins = score_bins(rows.score, positive, rows.block)
     assert sum(bins.counts) == 3000
     assert sum(bins.positives) == positive.sum()
     assert sum(bins.score_sums) == pytest.approx(rows.score.sum())
@@ -153,7 +153,7 @@ def test_the_binned_auc_lies_within_half_the_tied_mass_of_the_exact_one():
     rows = binary_rows()
     assert rows.score is not None
     positive = rows.actual == 1
-    bins = score_bins(rows.score, positive)
+    bins = score_bins(rows.score, positive, rows.block)
     n1 = np.array(bins.positives, float)
     n0 = np.array(bins.counts) - n1
     above = n1.sum() - np.cumsum(n1)

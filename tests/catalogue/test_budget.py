@@ -54,3 +54,15 @@ def test_a_confusion_matrix_of_many_classes_stays_small_and_slices_are_counted_b
     # 20 classes and the rest; hit, false positive and negative of 50 classes and "other" for all rows, the
     # two origins and others; outcomes with scores, Brier, log-loss
     assert quality == 21**2 + 3 * 51 * 4 + 3
+
+
+def test_an_intersection_counts_every_combination_and_other():
+    catalogue = load_catalogue(ROOT / "plumbline.yaml")
+    late = catalogue.models["flight_late"]
+    slices = {"origin": ("EWR", "JFK"), "rush": ("yes", "no")}
+
+    def quality(**changes):
+        changed = catalogue.model_copy(update={"models": {"m": late.model_copy(update={"slices": slices, **changes})}})
+        return next(part.series for part in estimate(changed)[0].parts if part.group == "quality")
+
+    assert quality(intersections=(("origin", "rush"),)) - quality() == 4 * (2 * 2 + 1)

@@ -57,6 +57,13 @@ evaluation:
 
 # (what stands there, what we write instead, rule, part of the message)
 CASES = [
+    ("    kpis: [sales]", "    kpis: [sales]\n    intersections: [[c, regin]]", "intersections", "'regin' is no slice of the model (did you mean 'region'?)"),
+    ("    kpis: [sales]", "    kpis: [sales]\n    intersections: [[c, c]]", "intersections", "needs two or more different slices"),
+    ("    kpis: [sales]", "    kpis: [sales]\n    intersections: [[c, region], [region, c]]", "intersections", "intersected twice"),
+    ("region: [north, south]", f"region: [n{', n'.join(map(str, range(51)))}]}}\n    intersections: [[c, region]]\n    hooks: {{dry_run: true", "intersections", "51 combinations are too many"),
+    ("    kpis: [sales]", "    kpis: [sales]\n    disparities: {mae: 1.0}", "disparities", "'mae' is not compared for a binary model"),
+    ("    kpis: [sales]", "    kpis: [sales]\n    disparities: {tpr: 1.0}", "disparities", "can never fire"),
+    ("    owner: a\n    features: {x: {type: numeric}}\npipelines", "    owner: a\n    features: {x: {type: numeric}}\n    disparities: {mae: 1.0}\npipelines", "disparities", "has no slices to compare"),
     ("platform_owner: a", "platform_owner: b", "unknown-owner", "unknown owner 'b'"),
     ("    task: binary\n    owner: a", "    task: binary\n    owner: ab", "unknown-owner", "'ab' (did you mean 'a'?)"),
     ("p: {owner: a", "p: {owner: zz", "unknown-owner", "unknown owner 'zz': declare it under owners"),

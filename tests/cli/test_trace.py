@@ -35,8 +35,11 @@ def run(folder: Path, command: str, *arguments: str) -> Result:
 
 def test_a_trace_reads_from_top_to_bottom(folder: Path) -> None:
     out = run(folder, "trace", "q/1").stdout
-    for fact in ("commit         c0ffee42", "training data  train-1 (t.csv, 100 rows)", baseline().digest):
-        assert fact in out
+    facts = [" ".join(line.split()) for line in out.splitlines()]
+    # The baseline was built from another table than the one that the deployment names.
+    of_baseline = f"baseline {baseline().digest} (from t.csv, 100 rows: sha256:ab)"
+    for fact in ("commit c0ffee42", "training data train-1", of_baseline, "baseline quality accuracy=0.8"):
+        assert fact in facts
     assert "Outcome: 1, known 25 min later" in out
     order = ["ingest/load", "in production, commit c0ffee42", "predicted 1", "turned out 0", "corrected to 1"]
     places = [out.index(part) for part in order]
@@ -47,7 +50,7 @@ def test_in_a_pipe_nothing_is_wrapped_coloured_or_padded(folder: Path) -> None:
     out = run(folder, "trace", "q/1").stdout
     assert "\x1b" not in out
     assert all(line == line.rstrip() for line in out.splitlines())
-    assert "features       x=0.5, c=a" in out
+    assert "features          x=0.5, c=a" in out
 
 
 def test_what_others_sent_cannot_steer_the_terminal(folder: Path) -> None:

@@ -360,11 +360,12 @@ FAULTS = st.sampled_from(["ok", "cut", "partial", "reset", "html", (503, {}), (4
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    faults=st.lists(FAULTS, max_size=8), count=st.integers(0, 80), reject=st.booleans(), spool=st.booleans(),
+    faults=st.lists(FAULTS, max_size=8), count=st.integers(0, 80), reject=st.booleans(),
+    spool=st.sampled_from(["none", "spool", "durable"]),
     queue=st.sampled_from([10, 1000]), batch=st.sampled_from([1, 7, 500]), patient=st.booleans(),
 )  # fmt: skip
 def test_the_account_is_exact_under_random_faults(
-    faults: list[Any], count: int, reject: bool, spool: bool, queue: int, batch: int, patient: bool,
+    faults: list[Any], count: int, reject: bool, spool: str, queue: int, batch: int, patient: bool,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:  # fmt: skip
     stand_in = StandIn()
@@ -374,7 +375,8 @@ def test_the_account_is_exact_under_random_faults(
             stand_in.reject = lambda event: int(event["request_id"][1:]) % 5 == 0
         client = Client(
             stand_in.url, linger=0.001, backoff=0.002, timeout=(1.0, 1.0), fsync=False, queue_events=queue,
-            batch_events=batch, spool_dir=tmp_path_factory.mktemp("s") if spool else None,
+            batch_events=batch, spool_dir=None if spool == "none" else tmp_path_factory.mktemp("s"),
+            durable=spool == "durable",
         )  # fmt: skip
         for number in range(count):
             predict(client, f"r{number}")
@@ -390,8 +392,9 @@ def test_the_account_is_exact_under_random_faults(
         # An answer that was cut off may hide events that are stored; none counts as sent that is not.
         assert stats.sent <= stored
         if patient:
-            assert stats.sent == stored
-            assert stored + stats.dropped["rejected"] + stats.dropped["queue_full"] + stats.dropped["too_large"] == count
+            # An event that was stored, but not answered, and is then refused as too large, counts as dropped.
+            assert stats.sent <= stored <= stats.sent + stats.dropped["too_large"]
+            assert stats.sent + sum(stats.dropped.values()) == count
         stand_in.assert_resends_are_identical()
     finally:
         stand_in.stop()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
+from plumbline.retraction import net
 from plumbline_alerting import drift, quality, serving
 from plumbline_alerting.model import Rule
 from plumbline_alerting.promql import BIN
@@ -86,4 +87,10 @@ class Between:
         by = ", ".join(labels)
         if "feature" in labels:
             matchers = f'{{feature=~"{self._feature}"' + (f", {matchers[1:-1]}}}" if matchers else "}")
-        return f"sum by ({by}) ({counter}{matchers}) - sum by ({by}) ({counter}{matchers} offset {self._offset})"
+        retracted = names.RETRACTED.get(counter)
+
+        def total(offset: str) -> str:
+            back = "" if retracted is None else f"{retracted.name}{matchers}{offset}"
+            return f"sum by ({by}) ({net(f'{counter}{matchers}{offset}', back)})"
+
+        return f"{total('')} - {total(f' offset {self._offset}')}"

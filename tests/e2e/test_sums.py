@@ -40,6 +40,7 @@ from sklearn.metrics import (
 
 from plumbline import names
 from plumbline.baseline.artefact import Baseline
+from plumbline.baseline.noise import significant_psi
 from servers import Prometheus, free_port, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -182,7 +183,7 @@ def test_the_threshold_knows_its_sample_size(scene: Scene) -> None:
         got = scene.prometheus.value(f'{names.R_PSI_THRESHOLD.over(WINDOW)}{{model="late", version="1", feature="{feature}"}}')
         n = scene.prometheus.value(f'{names.R_FEATURE_INCREASE.over(WINDOW)}{{model="late", version="1", feature="{feature}"}}')
         assert n is not None
-        expected = max(0.1, bins.noise, (1 / n + 1 / len(scene.reference)) * bins.chi2)
+        expected = max(0.1, bins.noise, significant_psi(bins.counts, n, bins.chi2))
         assert got == pytest.approx(expected, rel=TOLERANCE)
 
 

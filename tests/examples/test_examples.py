@@ -60,8 +60,8 @@ def test_pipeline_and_service_reach_the_real_exporter(tmp_path: Path, quiet: Non
     pipeline, service = load("pipeline"), load("service")
     client = Client(f"http://127.0.0.1:{port}", spool_dir=tmp_path / "spool", linger=0.01, backoff=0.05)
     configure("svc", client=client)
-    model = pipeline.run(tmp_path / "out", client, "b1")  # the exporter is not there yet: all goes to disk
-    app = service.build(client, model)
+    pipeline.run(tmp_path / "out", client, "b1")  # the exporter is not there yet: all goes to disk
+    app = service.build(client, tmp_path / "out")
     predict = {"json": {"distance": 500, "wind_speed": 20}, "headers": {"X-Request-ID": "my-request"}}
     answers = ask(app, [("/predict", predict), ("/outcome/my-request", {"params": {"actual": 1}})])
     assert answers[0]["request_id"] == "my-request"
@@ -91,9 +91,14 @@ def test_the_model_names_the_file_it_was_trained_on(tmp_path: Path, quiet: None)
         events = [json.loads(line) for line in stand_in.lines]
     finally:
         stand_in.stop()
-    digest = hashlib.sha256((tmp_path / "b1.csv").read_bytes()).hexdigest()
+    digest = hashlib.sha256((tmp_path / "b1.training.csv").read_bytes()).hexdigest()
     assert model["training_data"] == events[-1]["training_data"] == f"sha256:{digest}"
+    [baseline] = (tmp_path / "baselines").iterdir()
+    assert events[-1]["baseline"] == baseline.stem
     stages = [e for e in events if e["type"] == "pipeline"]
+    assert [(e["data_batch_id"], e["inputs"]) for e in stages] == [
+        ("b1/raw", []), ("b1", ["b1/raw"]), (f"sha256:{digest}", ["b1"]),
+    ]  # fmt: skip
     assert [(e["stage"], e["status"], e["run_id"]) for e in stages] == [
         ("extract", "succeeded", "run-b1"), ("clean", "succeeded", "run-b1"), ("train", "succeeded", "run-b1"),
     ]  # fmt: skip

@@ -233,6 +233,7 @@ def test_lines_are_shipped_as_events_and_the_clients_own_are_not() -> None:
         assert (event["type"], event["level"], event["message"]) == ("log", "ERROR", "gone\n\ufffdwrong")
         assert (event["request_id"], event["trace_id"], event["logger"]) == ("r", TRACE, "app")
         assert event["fields"]["rows"] == "NaN"
+        assert event["fields"]["service.name"] == "svc"
     finally:
         root.handlers[:] = before
         root.setLevel(level)

@@ -107,4 +107,4 @@ def test_models_with_different_positive_classes_get_one_rule_without_duplicates(
         if r["record"] == "slice:ml_quality:value_2m" and r["labels"]["metric"] == "precision"
     )
     assert 'model=~"named", actual="yes", predicted="yes"' in precision["expr"]
-    assert 'model=~"bad|few|gap|reset|uncovered|unknown", actual="1"' in precision["expr"]
+    assert 'model=~"bad|broken|few|gap|reset|silent|small|uncovered|undeclared|unknown", actual="1"' in precision["expr"]

@@ -37,6 +37,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "bin": ("00", "01"),
     "problem": names.PROBLEMS,
     "state": ("total", "available"),
+    "part": names.FAIRNESS_PARTS,
     "slice": (names.ALL,),
     "value": (names.ALL,),
     "actual": ("0", "1"),
@@ -95,8 +96,11 @@ def evaluate(queries: Iterable[str], windows: Iterable[str], folder: Path) -> st
     series = [*exposed(), *recorded(windows), *FOREIGN]
     test = {
         "interval": "15s",
-        # Counters grow; gauges do too, which harms none.
-        "input_series": [{"series": name, "values": "1+1x40"} for name in series],
+        # Counters grow; gauges do too, which harms none. Little is taken back of what was counted.
+        "input_series": [
+            {"series": name, "values": "1+0.1x40" if "_retracted_total" in name else "1+1x40"}
+            for name in series
+        ],
         "promql_expr_test": [
             {
                 "expr": f"count({query}) > bool 0",
@@ -118,7 +122,7 @@ def test_every_query_returns_data_from_two_replicas(
     listing: list[dict[str, Any]], catalogue: Catalogue, tmp_path: Path
 ) -> None:
     evaluation = catalogue.evaluation
-    windows = {evaluation.fast, evaluation.slow, evaluation.drift_alert}
+    windows = {evaluation.fast, evaluation.slow, evaluation.drift_alert, *evaluation.quality}
     assert evaluate([entry["expr"] for entry in listing], sorted(windows), tmp_path) == ""
 
 

@@ -26,7 +26,7 @@ MATCHERS = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
 WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 NOT_METRICS = {
     "sum", "max", "min", "count", "topk", "sort_desc", "rate", "increase", "histogram_quantile", "time",
-    "vector", "and", "or", "unless", "by",
+    "vector", "and", "or", "unless", "by", "label_replace",
 }  # fmt: skip
 
 
@@ -38,12 +38,12 @@ def entries(files: list[GeneratedFile]) -> list[dict[str, Any]]:
 
 def metrics_of(expr: str) -> set[str]:
     """Names of the series that an expression asks for."""
-    bare = MATCHERS.sub(" ", LABEL_LIST.sub(" ", expr))
+    bare = re.sub(r'"[^"]*"', '""', MATCHERS.sub(" ", LABEL_LIST.sub(" ", expr)))
     return {word for word in WORD.findall(bare) if word not in NOT_METRICS}
 
 
 def test_the_helper_finds_the_names_of_series() -> None:
-    expr = 'sum by (le) (rate(a_bucket{x="y"}[5m])) / on (le) group_left () (b:c:d_1h > 0) or vector(0)'
+    expr = 'sum by (le) (rate(a_bucket{x="y"}[5m])) / on (le) group_left () (b:c:d_1h > 0) or label_replace(vector(0), "l", "t", "", "")'
     assert metrics_of(expr) == {"a_bucket", "b:c:d_1h"}
 
 

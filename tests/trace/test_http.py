@@ -1,67 +1,20 @@
 from __future__ import annotations
 
-import html.parser
 import json
-import shutil
 import socket
-import subprocess
-import threading
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
-import requests
 
+from pages import EVIL, HTML, JSON, Elements, Running
 from plumbline.engine import Engine
 from plumbline.errors import StoreError
 from plumbline.server.run import Exporter
 from plumbline.trace.client import Client
 from plumbline.trace.lookup import Lookup
-from samples import body, catalogue, outcome, prediction
+from samples import catalogue, outcome, prediction
 from trace_scene import CHAIN, log, pipeline
-
-HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-JSON = {"Accept": "application/json"}
-EVIL = "<script>document.title='run'</script><img src=x onerror=\"document.title='run'\">'\"&amp;"
-
-
-class Running:
-    """A real exporter in a thread: engine, store, server."""
-
-    def __init__(self, engine: Engine, lookup: Lookup) -> None:
-        sock = socket.socket()
-        sock.bind(("127.0.0.1", 0))
-        exporter = Exporter(catalogue(host_metrics=False), engine, sock, lookup=lookup, tick_seconds=0.05)
-        self.exporter = exporter
-        self.url = ""
-        started = threading.Event()
-
-        def listening(url: str) -> None:
-            self.url = url
-            started.set()
-
-        def run() -> None:
-            exporter.run(listening)
-            sock.close()
-
-        self.thread = threading.Thread(target=run)
-        self.thread.start()
-        assert started.wait(20)
-
-    def send(self, *events: dict[str, Any]) -> None:
-        headers = {"Content-Type": "application/x-ndjson"}
-        answer = requests.post(f"{self.url}/v1/events", data=body(*events), headers=headers, timeout=30)
-        assert answer.json()["rejected"] == []
-
-    def get(self, path: str, headers: dict[str, str] | None = None) -> requests.Response:
-        return requests.get(f"{self.url}{path}", headers=headers or {}, timeout=30)
-
-    def stop(self) -> None:
-        self.exporter.stop()
-        self.thread.join(30)
-        assert not self.thread.is_alive()
 
 
 @pytest.fixture
@@ -69,31 +22,6 @@ def server(engine: Engine) -> Iterator[Running]:
     running = Running(engine, Lookup(engine.store.reader(), engine.baselines))
     yield running
     running.stop()
-
-
-class Elements(html.parser.HTMLParser):
-    """The tags of a page, the attributes, and the text outside the stylesheet."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: list[tuple[str, str]] = []
-        self.text = ""
-        self._style = False
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        self._style = tag == "style"
-
-    def handle_endtag(self, tag: str) -> None:
-        self._style = False
-
-    def handle_data(self, data: str) -> None:
-        if not self._style:
-            self.text += data
 
 
 def test_people_get_html_and_programs_json_at_one_address(server: Running) -> None:
@@ -205,40 +133,6 @@ def test_the_client_reads_the_same_records_as_the_lookup(server: Running, lookup
     assert client.used("b/1", 0, 1) == lookup.used("b/1", 0, 1)
     assert client.trace("nobody") is None
     client.close()
-
-
-def browser(folder: Path, url: str, *more: str) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no chromium is installed (apt-get install chromium)")
-    quiet = [
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-    ]
-    command = [program, "--headless", "--no-sandbox", "--disable-gpu", *quiet, f"--user-data-dir={folder}"]
-    return subprocess.run([*command, *more, url], capture_output=True, text=True, timeout=120, check=True)
-
-
-def test_a_browser_shows_the_page_and_runs_nothing_of_what_others_sent(
-    server: Running, tmp_path: Path
-) -> None:
-    server.send(*CHAIN, log(EVIL, request_id="q/1"))
-    shown = browser(tmp_path / "profile", f"{server.url}/trace/q%2F1", "--dump-dom").stdout
-    found = Elements(shown)
-    assert "<title>Request q/1</title>" in shown  # a script that ran would have changed it
-    assert "predicted 1" in found.text
-    assert found.tags.isdisjoint({"script", "img"})
-
-
-def test_the_stylesheet_is_let_in_by_the_policy(server: Running, tmp_path: Path) -> None:
-    server.send(*CHAIN)
-    picture = tmp_path / "page.png"
-    told = ["--enable-logging=stderr", "--window-size=500,900", f"--screenshot={picture}"]
-    shown = browser(tmp_path / "profile", f"{server.url}/trace/q%2F1", *told)
-    assert picture.stat().st_size > 10_000
-    assert "Content Security Policy" not in shown.stderr  # how the browser tells what it refused
 
 
 def test_json_needs_no_schema_to_be_read(server: Running) -> None:

@@ -74,14 +74,14 @@ def test_a_correction_is_the_truth_that_stands(trace: Trace) -> None:
     ]
 
 
-def test_of_two_different_outcomes_the_first_that_came_stands(
+def test_of_two_different_outcomes_the_one_known_first_stands_whatever_came_first(
     send: Callable[..., None], lookup: Lookup
 ) -> None:
     send(prediction("q"), outcome("q", "1", ts=3000.0))
     send(outcome("q", "0", ts=2000.0))
     found = lookup.trace("q")
     assert found is not None
-    assert [(o.actual, o.standing) for o in found.outcomes] == [("0", False), ("1", True)]
+    assert [(o.actual, o.standing) for o in found.outcomes] == [("0", True), ("1", False)]
 
 
 def test_an_outcome_that_waits_says_when_it_counts(send: Callable[..., None], lookup: Lookup) -> None:

@@ -8,6 +8,7 @@ the same name on any machine.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from typing import Literal
 import msgspec
 
 from plumbline.errors import BaselineError
+from plumbline.units import parse_duration
 
 
 class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +43,9 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         minimum: numeric only: smallest reference value.
         maximum: numeric only: largest reference value.
         stddev: numeric only: standard deviation of the reference values that are finite.
+        problem_peaks: problem -> name of a window -> largest share of rows with the problem in any such
+            window of the reference; what never occurred is left out. Unset in artefacts made before this
+            was measured.
     """
 
     kind: Literal["numeric", "categorical"]
@@ -55,6 +60,8 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     maximum: float | None = None
     # Unset in artefacts from before it existed: they keep their bytes, and so their name.
     stddev: float | msgspec.UnsetType = msgspec.UNSET
+    # Unset rather than empty, so that an older artefact keeps its bytes and with them its name.
+    problem_peaks: dict[str, dict[str, float]] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def shares(self) -> list[float]:
@@ -90,6 +97,26 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             (after - before) / (2.0 * self.stddev) for before, after in zip(edges, edges[2:], strict=False)
         ]
 
+    def peaks(self, windows: Mapping[str, float]) -> Iterator[tuple[str, str, float]]:
+        """Yield (problem, window, largest share) for the windows that the rules look over.
+
+        A window that was not measured takes the longest shorter one that was: a shorter window has the
+        larger peak, so the alert is late rather than wrong. With none, or in an older artefact, there is
+        no peak, and the alert knows the share over the whole reference only.
+
+        Args:
+            windows: name of each window and its length in seconds.
+        """
+        if isinstance(self.problem_peaks, msgspec.UnsetType):
+            return
+        for problem, measured in self.problem_peaks.items():
+            lengths = {name: parse_duration(name) for name in measured}
+            for window, seconds in windows.items():
+                shorter = [name for name, length in lengths.items() if length <= seconds]
+                known = window if window in measured else max(shorter, key=lengths.__getitem__, default=None)
+                if known is not None:
+                    yield problem, window, measured[known]
+
 
 class ScoreBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bins of a binary score for ROC-AUC and calibration.
@@ -100,6 +127,9 @@ class ScoreBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         counts: held-out rows per bin.
         positives: held-out positives per bin.
         score_sums: sum of scores per bin.
+        gap_spread: root mean square of the calibration gap of each time block against the others: how far
+            the share of positives at the same scores strays by itself. None with fewer than 2 blocks,
+            unset in artefacts made before this was measured.
     """
 
     uppers: list[float]
@@ -107,6 +137,7 @@ class ScoreBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     counts: list[int]
     positives: list[int]
     score_sums: list[float]
+    gap_spread: float | msgspec.UnsetType | None = msgspec.UNSET
 
     @property
     def positive_shares(self) -> list[float]:

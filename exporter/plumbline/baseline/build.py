@@ -6,7 +6,7 @@ second counts every row into them, per time block. One pass over the held-out ro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from plumbline.baseline.blocks import BlockCounter, BlockPlan
 from plumbline.baseline.cells import category_text, codes_of
 from plumbline.baseline.heldout import class_numbers, measure_heldout
 from plumbline.baseline.noise import ALPHA, chi2_quantile, leave_one_out_noise
+from plumbline.baseline.peaks import PeakCounter
 from plumbline.baseline.quality import stable
 from plumbline.baseline.rows import (
     TIME,
@@ -39,10 +40,10 @@ from plumbline.baseline.rows import (
 )
 from plumbline.baseline.sample import RowSample
 from plumbline.baseline.table import Batch, TextColumn, digest
-from plumbline.catalogue.model import Model
+from plumbline.catalogue.model import Evaluation, Model
 from plumbline.errors import TableError
-from plumbline.names import ACTUAL_FEATURE, PREDICTION_FEATURE
-from plumbline.units import format_time
+from plumbline.names import ACTUAL_FEATURE, MISSING, PREDICTION_FEATURE
+from plumbline.units import format_time, parse_duration
 
 Counts = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.intp]
@@ -50,6 +51,7 @@ Codes = npt.NDArray[np.intp]
 CLASS_FEATURES = (PREDICTION_FEATURE, ACTUAL_FEATURE)
 BOOLEAN_CATEGORIES = ("false", "true")
 _RARE_LEVELS = 10_000
+UNSEEN = "unseen"  # one of names.PROBLEMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class BuildSettings:
         columns: names of the columns that are no features.
         block_seconds: length of a time block.
         bins: number of quantile bins, B.
+        peak_windows: windows over which the rules look for missing values: name and seconds of event time.
         commit: commit of the training code.
         config: free text or digest of the training configuration.
     """
@@ -76,6 +79,9 @@ class BuildSettings:
     columns: Columns = field(default_factory=Columns)
     block_seconds: float = 7 * 86_400.0
     bins: int = 10
+    peak_windows: Mapping[str, float] = field(
+        default_factory=lambda: {name: parse_duration(name) for name in Evaluation().drift}
+    )
     commit: str | None = None
     config: str | None = None
 
@@ -124,7 +130,7 @@ def build_baseline(
     )
     extent = _first_pass(source, model, settings, progress)
     layouts = _choose(source, model, extent, settings.bins)
-    counts, rare = _second_pass(source, model, extent, layouts, progress)
+    counted = _second_pass(source, model, extent, layouts, settings.peak_windows, progress)
     quality = measure_heldout(held, model, settings.block_seconds, progress)
     remarks = list(quality.remarks)
     if not settings.quality_tables and settings.quality_where is None:
@@ -137,7 +143,7 @@ def build_baseline(
         model=name,
         version=version,
         task=model.task,
-        features=_features(layouts, counts, rare, len(model.features)),
+        features=_features(layouts, counted, len(model.features)),
         score_bins=quality.score_bins,
         quality=quality.metrics,
         actual_mean=quality.actual_mean,
@@ -276,13 +282,29 @@ def _levels(key: str, model: Model, extent: _Extent) -> tuple[Sequence[str], Seq
     return choose_categories(list(merged), list(merged.values()), None)
 
 
-def _second_pass(
-    source: Source, model: Model, extent: _Extent, layouts: dict[str, _Layout], progress: Progress
-) -> tuple[dict[str, Counts], dict[str, list[str]]]:
-    """Return, per feature, counts of shape (blocks + 1, bins), and the levels without a bin.
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What the second pass found, per feature.
 
-    The last row of the counts holds the table's rows that are in no block.
+    Attributes:
+        counts: shape (blocks + 1, bins); the last row holds the table's rows that are in no block.
+        rare: levels without a bin; absent where there are too many to keep.
+        peaks: largest shares of missing and of unseen values per window; None without times.
     """
+
+    counts: dict[str, Counts]
+    rare: dict[str, list[str]]
+    peaks: PeakCounter | None
+
+
+def _second_pass(
+    source: Source,
+    model: Model,
+    extent: _Extent,
+    layouts: dict[str, _Layout],
+    windows: Mapping[str, float],
+    progress: Progress,
+) -> _Counted:
     blocks = extent.plan.blocks + 1
     counts = {key: np.zeros((blocks, len(layout.labels)), np.int64) for key, layout in layouts.items()}
     rare: dict[str, set[str]] = {
@@ -290,11 +312,13 @@ def _second_pass(
         for key, layout in layouts.items()
         if layout.kind == "categorical" and key not in CLASS_FEATURES
     }
+    peaks = PeakCounter(windows, *extent.plan_times) if extent.plan_times and windows else None
     row = 0
     for batch in source.batches(progress, "counting the reference"):
         block = extent.plan.of(row, batch.rows, batch.numbers.get(TIME))
         row += batch.rows
         block[block < 0] = blocks - 1
+        slots = peaks.add_rows(batch.numbers[TIME]) if peaks is not None else None
         for key, layout in layouts.items():
             size = len(layout.labels)
             codes = _codes(key, batch, layout, model, source)
@@ -302,12 +326,17 @@ def _second_pass(
             counts[key] += flat.reshape(blocks, size)
             if key in rare:
                 _note_rare(rare[key], batch.texts[key], layout)
+            if peaks is not None and slots is not None:
+                peaks.add(f"{key}/{MISSING}", slots[codes == size - 1])
+                if layout.kind == "categorical":
+                    peaks.add(f"{key}/{UNSEEN}", slots[codes == size - 2])
     if ACTUAL_FEATURE in counts:
         # Only outcomes are compared with it, and an outcome that has come is not missing.
         counts[ACTUAL_FEATURE][:, -1] = 0
         if not counts[ACTUAL_FEATURE].any():
             del counts[ACTUAL_FEATURE]
-    return counts, {key: sorted(levels) for key, levels in rare.items() if len(levels) <= _RARE_LEVELS}
+    kept = {key: sorted(levels) for key, levels in rare.items() if len(levels) <= _RARE_LEVELS}
+    return _Counted(counts, kept, peaks)
 
 
 def _codes(key: str, batch: Batch, layout: _Layout, model: Model, source: Source) -> Codes:
@@ -332,11 +361,19 @@ def _note_rare(rare: set[str], column: TextColumn, layout: _Layout) -> None:
     rare.update(level for level, code in zip(levels, codes, strict=True) if code is None)
 
 
-def _features(
-    layouts: dict[str, _Layout], counts: dict[str, Counts], rare: dict[str, list[str]], features: int
-) -> dict[str, FeatureBins]:
+def _problem_peaks(key: str, counted: _Counted, layout: _Layout) -> dict[str, dict[str, float]]:
+    if counted.peaks is None:
+        return {}
+    problems = [MISSING]
+    if layout.kind == "categorical" and key != PREDICTION_FEATURE and key not in counted.rare:
+        problems.append(UNSEEN)  # too many levels to remember: all that have no bin count as unseen
+    found = {problem: counted.peaks.peaks(f"{key}/{problem}") for problem in problems}
+    return {problem: {w: stable(s) for w, s in peaks.items()} for problem, peaks in found.items() if peaks}
+
+
+def _features(layouts: dict[str, _Layout], counted: _Counted, features: int) -> dict[str, FeatureBins]:
     result = {}
-    for key, per_block in counts.items():
+    for key, per_block in counted.counts.items():
         layout = layouts[key]
         degrees = len(layout.labels) - 1
         result[key] = FeatureBins(
@@ -347,9 +384,10 @@ def _features(
             chi2=stable(chi2_quantile(ALPHA / features, degrees)),
             uppers=list(layout.uppers),
             categories=list(layout.categories),
-            rare=rare.get(key, []),
+            rare=counted.rare.get(key, []),
             minimum=layout.minimum,
             maximum=layout.maximum,
             stddev=layout.stddev,
+            problem_peaks=_problem_peaks(key, counted, layout),
         )
     return result

@@ -86,7 +86,7 @@ def measure_heldout(source: Source, model: Model, block_seconds: float, progress
     rows = Rows(predicted[usable], actual[usable], score[usable] if score is not None else None, blocks)
     classes = list(model.classes or ())
     positive = classes.index(model.positive_class) if model.task == "binary" and model.positive_class else 0
-    bins = score_bins(rows.score, rows.actual == positive) if rows.score is not None else None
+    bins = score_bins(rows.score, rows.actual == positive, blocks) if rows.score is not None else None
     mean: float | None = None
     edges: list[float] | msgspec.UnsetType = msgspec.UNSET
     if model.task == "regression":

@@ -33,6 +33,26 @@ def psi(observed: npt.ArrayLike, expected: npt.ArrayLike) -> float:
     return float(np.sum((p - q) * np.log(p / q)))
 
 
+def significant_psi(reference: npt.ArrayLike, n: float, chi2: float) -> float:
+    """Return the PSI that sampling alone exceeds with the quantile's probability.
+
+    ``(1/n + 1/m) chi2`` where every bin holds reference rows. A bin without any (usually below, above,
+    missing) has expected pseudo-counts only, so what it adds is no chance but the constant
+    ``0.5 (1/n - 1/m) ln(m/n)``: more than its degree of freedom grants where m is far above n. That
+    excess is added; without it a nominal 5% is exceeded in 20% of samples of 100 against 100,000 rows.
+
+    Args:
+        reference: shape (B,), the baseline's counts; m is their sum.
+        n: size of the sample, above 0.
+        chi2: quantile with B - 1 degrees of freedom.
+    """
+    counts = np.asarray(reference, dtype=np.float64)
+    m = float(counts.sum())
+    unit = 1.0 / n + 1.0 / m
+    pseudo = 0.5 * (1.0 / n - 1.0 / m) * math.log(m / n)
+    return unit * chi2 + int((counts == 0).sum()) * max(pseudo - unit, 0.0)
+
+
 def leave_one_out_noise(blocks: Counts) -> float:
     """Return the largest PSI of one block of rows against all others together.
 

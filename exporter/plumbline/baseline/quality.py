@@ -86,18 +86,57 @@ def measure_with_spread(rows: Rows, task: str, positive: int) -> dict[str, Quali
     return result
 
 
-def score_bins(score: Floats, positive: Bools, bins: int = SCORE_BINS) -> ScoreBins:
-    """Return quantile bins of the held-out scores with positives and score sums per bin."""
+def score_bins(score: Floats, positive: Bools, block: Ints, bins: int = SCORE_BINS) -> ScoreBins:
+    """Return quantile bins of the held-out scores with positives and score sums per bin.
+
+    Args:
+        score: shape (n,): probability of the positive class.
+        positive: shape (n,): whether the outcome was positive.
+        block: shape (n,): time block of each row, -1 = in none.
+        bins: most bins.
+    """
     uppers = score_uppers(score, bins)
     codes = np.searchsorted(uppers, score, side="left")
     size = uppers.size + 1
+    spread = gap_spread(codes, positive, block, size)
     return ScoreBins(
         uppers=[float(u) for u in uppers],
         labels=[f"{i:02d}" for i in range(size)],
         counts=np.bincount(codes, minlength=size).tolist(),
         positives=np.bincount(codes[positive], minlength=size).tolist(),
         score_sums=[stable(s) for s in np.bincount(codes, weights=score, minlength=size)],
+        gap_spread=None if spread is None else stable(spread),
     )
+
+
+def gap_spread(codes: Ints, positive: Bools, block: Ints, bins: int) -> float | None:
+    """Return the root mean square, over time blocks, of the calibration gap of a block against the others.
+
+    The gap is (positives - positives expected at these scores) / rows, as recorded live; here the other
+    blocks take the part of the baseline. So it holds all that a window strays by itself: sampling at a
+    block's size, real change between blocks, and the error of a baseline learnt from so many rows.
+
+    Args:
+        codes: shape (n,): score bin of each row.
+        positive: shape (n,).
+        block: shape (n,): -1 = in none.
+        bins: number of score bins.
+
+    Returns:
+        None with fewer than two blocks.
+    """
+    blocks = [b for b in np.unique(block).tolist() if b >= 0]
+    if len(blocks) < 2:
+        return None
+    gaps = []
+    for b in blocks:
+        here = block == b
+        rows = np.bincount(codes[~here], minlength=bins)
+        hits = np.bincount(codes[~here & positive], minlength=bins)
+        overall = (hits.sum() + 0.5) / (rows.sum() + 1.0)
+        expected = ((hits + overall) / (rows + 1.0))[codes[here]]
+        gaps.append(float(np.mean(positive[here] - expected)))
+    return float(np.sqrt(np.mean(np.square(gaps))))
 
 
 def roc_auc(score: Floats, positive: Bools) -> float | None:

@@ -65,9 +65,11 @@ class ModelBudget:
 
 def estimate(catalogue: Catalogue) -> list[ModelBudget]:
     """Return the estimate of every model, in the catalogue's order."""
-    budget = catalogue.series_budget
+    budget, windows = catalogue.series_budget, len(catalogue.evaluation.drift)
     return [
-        ModelBudget(name, tuple(_parts(model)), budget.versions_per_model, _unknown(model), budget.per_model)
+        ModelBudget(
+            name, tuple(_parts(model, windows)), budget.versions_per_model, _unknown(model), budget.per_model
+        )
         for name, model in catalogue.models.items()
     ]
 
@@ -82,7 +84,7 @@ def feature_bins(feature: Feature) -> int:
     return known + _OTHER_AND_MISSING
 
 
-def _parts(model: Model) -> Iterable[Part]:
+def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     bins = [feature_bins(feature) for feature in model.features.values()]
     # The prediction, and what came true.
     if model.task == "regression":
@@ -95,12 +97,13 @@ def _parts(model: Model) -> Iterable[Part]:
     yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS))
     yield Part("outcomes", _outcomes())
     yield Part("quality", _quality(model))
-    # Cumulative share and weight of each edge of ordered bins.
+    yield Part("corrections", _corrections(model))
+    yield Part("early view", _early(model))
+    # shares; noise, chi-squared, largest share of missing values per window; two per ordered edge
     edges = 2 * sum(1 for feature in model.features.values() if feature.type == "numeric")
     edges += 2 * {"regression": 2, "binary": 1, "multiclass": 0}[model.task]
-    yield Part(
-        "baseline", sum(bins) + 2 * len(bins) + edges * (NUMERIC_BINS - 2) + 2 + _baseline_quality(model)
-    )
+    per_bin = sum(bins) + edges * (NUMERIC_BINS - 2)
+    yield Part("baseline", per_bin + (2 + drift_windows) * len(bins) + 2 + _baseline_quality(model))
     important = sum(1 for feature in model.features.values() if feature.importance is not None)
     yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3 + important)
     yield Part("business", len(model.kpis) * (len(names.SIGNS) + 1))
@@ -110,7 +113,8 @@ def _unknown(model: Model) -> int:
     problems = len(model.features) * len(names.PROBLEMS)
     of_baseline = {"binary": SCORE_BINS * 5 + 4, "regression": _ERROR_BUCKETS, "multiclass": 0}[model.task]
     quality = _quality(model) - of_baseline
-    return _serving() + problems + _outcomes() + quality
+    binned = SCORE_BINS * 4 if model.task == "binary" and model.outcome.corrections else 0
+    return _serving() + problems + _outcomes() + quality + _corrections(model) - binned + _early(model)
 
 
 def _serving() -> int:
@@ -118,7 +122,7 @@ def _serving() -> int:
 
 
 def _outcomes() -> int:
-    return len(names.OUTCOME_STATES) + 2 + _histogram(names.OUTCOME_DELAY)
+    return len(names.OUTCOME_STATES) + len(names.RETRACTABLE_STATES) + 2 + _histogram(names.OUTCOME_DELAY)
 
 
 def _histogram(metric: Metric) -> int:
@@ -126,21 +130,42 @@ def _histogram(metric: Metric) -> int:
 
 
 def _slice_values(model: Model) -> int:
-    return 1 + sum(len(values) + 1 for values in model.slices.values())  # all rows; values and other
+    return 1 + sum(len(values) + 1 for values in model.every_slice.values())  # all rows; values and other
+
+
+def _confusion(model: Model) -> int:
+    if model.task == "binary":
+        return len(model.classes or ()) ** 2 * _slice_values(model)
+    classes = tuple(dict.fromkeys((*(model.classes or ()), names.OTHER)))
+    # one matrix of all rows; slices by class
+    per_class = len(names.CLASS_RESULTS) * len(classes) * _slice_values(model)
+    return len(matrix_classes(classes)) ** 2 + per_class
 
 
 def _quality(model: Model) -> int:
     if model.task == "regression":
-        # n, |e|, e^2, over, under, actual on either side, actual^2; histogram of |e|
-        return 8 * _slice_values(model) + _ERROR_BUCKETS
+        # n, |e|, e^2, over, under, actual on either side, actual^2; histogram of |e|; two reasons to exclude
+        return 8 * _slice_values(model) + _ERROR_BUCKETS + 2
     if model.task == "multiclass":
-        classes = tuple(dict.fromkeys((*(model.classes or ()), names.OTHER)))
-        per_class = len(names.CLASS_RESULTS) * len(classes) * _slice_values(model)
-        # one matrix; scored, Brier, log-loss
-        return per_class + len(matrix_classes(classes)) ** 2 + 3
-    confusion = len(model.classes or ()) ** 2 * _slice_values(model)
-    # bins by actual, sums, positives and negatives above; expected confusion; scored, Brier, log-loss
-    return confusion + SCORE_BINS * 5 + 4 + 3
+        return _confusion(model) + 3  # scored, Brier, log-loss
+    # bins by actual, sums, positives and negatives above; expected confusion; scored, Brier, log-loss; a
+    # reason to exclude
+    return _confusion(model) + SCORE_BINS * 5 + 4 + 3 + 1
+
+
+def _corrections(model: Model) -> int:
+    """All of quality that hangs on the actual; what counts outcomes or sums scores is never taken back."""
+    if not model.outcome.corrections:
+        return 0
+    if model.task == "regression":
+        return 7 * _slice_values(model)
+    return _confusion(model) + 2 + (SCORE_BINS * 4 if model.task == "binary" else 0)
+
+
+def _early(model: Model) -> int:
+    if model.outcome.early_seconds <= 0:
+        return 0
+    return 5 if model.task == "regression" else 2
 
 
 def _baseline_quality(model: Model) -> int:
@@ -148,10 +173,11 @@ def _baseline_quality(model: Model) -> int:
         return 2 * len(names.REGRESSION_METRICS)
     if model.task == "multiclass":
         return 2 * len(names.MULTICLASS_METRICS)
-    return 2 * len(names.BINARY_METRICS) + SCORE_BINS
+    return 2 * len(names.BINARY_METRICS) + SCORE_BINS + 1
 
 
 def _serving_objectives(model: Model) -> int:
     serving = model.serving
     declared = (serving.latency_p99, serving.error_ratio, serving.predictions_per_second)
-    return sum(bound is not None for bound in declared) + 2  # coverage, samples
+    slices = len(names.FAIRNESS_METRICS[model.task]) + 2 if model.slices else 0
+    return sum(bound is not None for bound in declared) + 2 + slices  # coverage, samples

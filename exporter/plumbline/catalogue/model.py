@@ -6,6 +6,7 @@ fields (an owner that does not exist, a window that is no multiple of another).
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -32,6 +33,7 @@ Name = Annotated[
     Field(description="letters, digits and _ . : - ; starts with a letter or digit"),
 ]
 Severity = Literal["critical", "warning"]
+INTERSECTION = " & "  # between the names, and the values, of an intersection; no name can hold a space
 
 
 class _Strict(BaseModel):
@@ -73,6 +75,14 @@ class Outcome(_Strict):
     """When outcomes count, and how many must be known before quality may alert."""
 
     maturity: Duration = "0"
+    early: Duration | None = Field(
+        None, description="outcomes known this soon make the early view; default: a twelfth of the maturity"
+    )
+    corrections: bool = Field(
+        True,
+        description="whether a correction after maturity changes quality; false saves the series that take "
+        "back what it replaces",
+    )
     minimum_coverage: float = Field(0.8, gt=0, le=1)
     minimum_samples: int = Field(100, ge=1)
 
@@ -80,6 +90,11 @@ class Outcome(_Strict):
     def maturity_seconds(self) -> float:
         """Maturity in seconds."""
         return parse_duration(self.maturity)
+
+    @property
+    def early_seconds(self) -> float:
+        """Horizon of the early view in seconds."""
+        return self.maturity_seconds / 12 if self.early is None else parse_duration(self.early)
 
 
 class Objective(_Strict):
@@ -133,6 +148,14 @@ class Model(_Strict):
     positive_class: str | None = None
     threshold: float = Field(0.5, ge=0, le=1)
     slices: dict[Name, tuple[str, ...]] = Field(default_factory=dict)
+    intersections: tuple[tuple[Name, ...], ...] = Field(
+        (), description="slices to look at together, such as [[sex, age]]: every combination of their values"
+    )
+    disparities: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        None,
+        description="largest acceptable difference of a slice value from the rest of the model, by figure; "
+        "absent = the defaults (docs/slices.md), {} = no tickets",
+    )
     outcome: Outcome = Outcome()
     objectives: tuple[Objective, ...] = ()
     serving: Serving = Serving()
@@ -140,6 +163,23 @@ class Model(_Strict):
     retention: Name = "standard"
     hooks: Hooks = Hooks()
     runbook_url: str | None = Field(None, description="base URL; the alert's name is appended")
+
+    @property
+    def every_slice(self) -> dict[str, tuple[str, ...]]:
+        """Declared slices and intersections with their closed value lists, "other" left out."""
+        found: dict[str, tuple[str, ...]] = dict(self.slices)
+        for members in self.intersections:
+            values = itertools.product(*(self.slices.get(member, ()) for member in members))
+            found[INTERSECTION.join(members)] = tuple(INTERSECTION.join(one) for one in values)
+        return found
+
+    def with_intersections(self, given: dict[str, str]) -> dict[str, str]:
+        """Add the intersections of which every slice is given."""
+        found = dict(given)
+        for members in self.intersections:
+            if all(member in given for member in members):
+                found[INTERSECTION.join(members)] = INTERSECTION.join(given[member] for member in members)
+        return found
 
 
 class Rows(_Strict):
@@ -173,7 +213,7 @@ class SeriesBudget(_Strict):
     """Largest number of series."""
 
     total: int = Field(100_000, ge=1)
-    per_model: int = Field(10_000, ge=1)
+    per_model: int = Field(15_000, ge=1)
     versions_per_model: int = Field(5, ge=1, description="live versions per model the budget assumes")
 
 

@@ -18,6 +18,7 @@ from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
 from plumbline.cli.options import PathType, catalogue_option, duration_seconds, json_option, writing
 from plumbline.errors import UsageError
+from plumbline.units import parse_duration
 
 
 @click.group()
@@ -82,7 +83,8 @@ def build(
     from plumbline.baseline.build import BuildSettings, build_baseline
     from plumbline.baseline.rows import Columns, Filter
 
-    model = _model(load_catalogue(catalogue), model_name, catalogue)
+    loaded = load_catalogue(catalogue)
+    model = _model(loaded, model_name, catalogue)
     where, quality_where = given["where"], given["quality_where"]
     settings = BuildSettings(
         tables=tables,
@@ -94,6 +96,7 @@ def build(
         ),
         block_seconds=given["block"],
         bins=given["bins"],
+        peak_windows={name: parse_duration(name) for name in loaded.evaluation.drift},
         commit=given["commit"],
         config=given["config"],
     )

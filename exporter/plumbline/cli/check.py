@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import UNSET
 from rich.console import Console
 from rich.table import Table
 
@@ -51,11 +53,12 @@ def check(
     current = [file.path for file in files if file.path not in stale]
     verdicts = check_files(folder, current)
     problems = _baseline_problems(loaded, baselines) if baselines is not None else []
+    remarks = _baseline_remarks(baselines) if baselines is not None else []
     failed = bool(stale or problems or any(verdict.status == "failed" for verdict in verdicts))
     if as_json:
-        click.echo(json.dumps(_report([], budgets, stale, verdicts, problems), indent=2))
+        click.echo(json.dumps(_report([], budgets, stale, verdicts, problems, remarks), indent=2))
     else:
-        _print(catalogue, budgets, len(files), stale, verdicts, problems)
+        _print(catalogue, budgets, len(files), stale, verdicts, problems, remarks)
     ctx.exit(1 if failed else 0)
 
 
@@ -75,6 +78,7 @@ def _report(
     stale: list[str],
     verdicts: list[Verdict],
     baselines: list[str],
+    remarks: Sequence[str] = (),
 ) -> dict[str, Any]:
     return {
         "ok": not (problems or stale or baselines or any(v.status == "failed" for v in verdicts)),
@@ -95,7 +99,24 @@ def _report(
         "stale": stale,
         "tools": [{"tool": v.tool, "status": v.status, "output": v.output} for v in verdicts],
         "baseline_problems": baselines,
+        "baseline_remarks": list(remarks),
     }
+
+
+def _baseline_remarks(folder: Path) -> list[str]:
+    """Return what artefacts lack that are usable all the same; unreadable ones are problems, not remarks."""
+    remarks = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            baseline = load_baseline(path)
+        except BaselineError:
+            continue
+        if any(bins.problem_peaks is UNSET for bins in baseline.features.values()):
+            remarks.append(
+                f"{path}: was built before the worst windows of missing values were measured: FeatureBroken "
+                "knows only their share over all rows; build it again"
+            )
+    return remarks
 
 
 def _baseline_problems(catalogue: Catalogue, folder: Path) -> list[str]:
@@ -146,6 +167,7 @@ def _print(
     stale: list[str],
     verdicts: list[Verdict],
     baselines: list[str],
+    remarks: list[str],
 ) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{path}: no problem found", style="green")
@@ -167,6 +189,8 @@ def _print(
             console.print(verdict.output, markup=False)
     for message in baselines:
         console.print(message, style="red", markup=False)
+    for message in remarks:
+        console.print(message, style="yellow", markup=False)
 
 
 def budget_table(budgets: list[ModelBudget]) -> Table:

@@ -6,6 +6,9 @@ import contextlib
 import gzip
 import itertools
 import json
+import os
+import select
+import stat
 import sys
 import time
 import zlib
@@ -19,11 +22,14 @@ import requests
 from rich.console import Console
 from rich.progress import Progress
 
+from plumbline.cli.follow import follow_files, follow_options
 from plumbline.errors import PlumblineError, UsageError
+from plumbline.events import MAX_LINE_BYTES
 from plumbline.names import CONTENT_TYPE_NDJSON, DEFAULT_PORT
 
 RETRY_SECONDS = 60.0
 _TIMEOUT = (5.0, 120.0)
+_LINGER_SECONDS = 1.0  # how long a line from a pipe may wait for others to share its request
 
 
 @dataclass(slots=True)
@@ -125,6 +131,46 @@ def _open(name: str) -> Iterator[IO[bytes]]:
         raise PlumblineError(f"{name}: cannot be read: {error.strerror}") from error
 
 
+def _batches(file: IO[bytes], batch: int) -> Iterator[list[bytes]]:
+    """Yield the lines in groups of at most ``batch``; of a pipe or terminal, as they come."""
+    try:
+        descriptor = file.fileno()
+        streams = not stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except (OSError, ValueError):  # no file of the system's
+        streams = False
+    if streams:
+        yield from _streamed(descriptor, batch)
+    else:
+        while lines := list(itertools.islice(file, batch)):
+            yield lines
+
+
+def _streamed(descriptor: int, batch: int) -> Iterator[list[bytes]]:
+    lines: list[bytes] = []
+    begun = b""  # the line that has no end yet
+    due = 0.0
+    while True:
+        wait = max(0.0, due - time.monotonic()) if lines else None
+        if not select.select([descriptor], [], [], wait)[0]:
+            yield lines
+            lines = []
+            continue
+        data = os.read(descriptor, 65_536)
+        *whole, begun = (begun + data).split(b"\n")
+        # A line beyond what is taken goes on its way in pieces, to be rejected, and memory stays bounded.
+        if begun and (not data or len(begun) > MAX_LINE_BYTES):
+            whole.append(begun)
+            begun = b""
+        if not lines:
+            due = time.monotonic() + _LINGER_SECONDS
+        lines += [line + b"\n" for line in whole]
+        while len(lines) >= batch or (lines and not data):
+            yield lines[:batch]
+            lines = lines[batch:]
+        if not data:
+            return
+
+
 def ingest_file(
     name: str, sender: Sender, batch: int, summary: Summary, advance: Progress | None = None
 ) -> None:
@@ -139,7 +185,7 @@ def ingest_file(
         task = advance.add_task(name, total=Path(name).stat().st_size if known else None)
     before = 0
     with _open(name) as file:
-        while lines := list(itertools.islice(file, batch)):
+        for lines in _batches(file, batch):
             body = b"".join(lines)
             accepted, duplicates, rejected = sender.send(body)
             summary.accepted += accepted
@@ -167,16 +213,38 @@ def _one_line(text: str) -> str:
     "--retry-seconds", type=click.FloatRange(min=0), default=RETRY_SECONDS, show_default=True,
     help="How long one batch may wait for an exporter that is busy.",
 )  # fmt: skip
+@follow_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def ingest(files: tuple[str, ...], url: str, batch: int, retry_seconds: float, as_json: bool) -> None:
+def ingest(
+    files: tuple[str, ...],
+    url: str,
+    batch: int,
+    retry_seconds: float,
+    follow: bool,
+    checkpoint: Path | None,
+    rotate_wait: float,
+    metrics_listen: str | None,
+    as_json: bool,
+) -> None:
     """Send events, one JSON object per line, to an exporter.
 
     Reads files (plain or .gz) or standard input (-); writes nothing here. Sending again is safe: an event
     that is already stored is counted as a duplicate. Exit code 1 if any line was rejected; each is told
-    on standard error as FILE:LINE: reason: detail.
+    on standard error as FILE:LINE: reason: detail. Log lines as plumbline.logging writes them are events too.
+
+    With --follow it goes on as lines are written, over rotations (rename or copytruncate) and restarts,
+    until it is stopped: reads the files and writes to the checkpoint folder what the exporter has
+    acknowledged. An exporter that is out is waited for. Lines that are neither events nor JSON log lines are
+    counted, the first of each file is told, and never stop it (docs/follow.md).
     """
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"--url {url!r}: write it with its scheme, such as http://127.0.0.1:{DEFAULT_PORT}")
+    if follow:
+        counts = follow_files(files, url, batch, checkpoint, rotate_wait, metrics_listen)
+        click.echo(json.dumps(counts) if as_json else ", ".join(f"{n} {what}" for what, n in counts.items()))
+        return
+    if checkpoint is not None or metrics_listen is not None:
+        raise UsageError("--checkpoint and --metrics-listen belong to --follow")
     sender = Sender(url.rstrip("/"), retry_seconds)
     summary = Summary()
     console = Console(stderr=True)

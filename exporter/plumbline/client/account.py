@@ -54,6 +54,12 @@ class Account:
             self._created += 1
             self._at["queued"] += 1
 
+    def create_spooled(self) -> None:
+        """One event went to the disk as it came."""
+        with self._lock:
+            self._created += 1
+            self._at["spooled"] += 1
+
     def create_dropped(self, reason: str) -> bool:
         """One event was given up as it came; return whether it is the first for this reason."""
         with self._lock:

@@ -46,6 +46,8 @@ class Client:
             service; None keeps them in memory only.
         spool_bytes: most bytes on disk, per process; beyond it the oldest events are dropped.
         fsync: whether spooled events survive loss of power (otherwise only the end of the process).
+        durable: write every event to the spool before the call returns, so that it survives kill -9 of
+            this process; the next one sends it. Costs a write to a file per event (docs/client.md).
         queue_events: most events in memory.
         queue_bytes: most bytes of events in memory.
         batch_events: most events in one request.
@@ -71,6 +73,7 @@ class Client:
         spool_dir: str | os.PathLike[str] | None = None,
         spool_bytes: int = 256 * 1024 * 1024,
         fsync: bool = True,
+        durable: bool = False,
         queue_events: int = 20_000,
         queue_bytes: int = 32 * 1024 * 1024,
         batch_events: int = 500,
@@ -88,7 +91,7 @@ class Client:
         self._settings = Settings(
             connection=Connection(url.rstrip("/"), timeout, auth, verify, cert, headers),
             spool_dir=None if spool_dir is None else Path(spool_dir), spool_bytes=spool_bytes, fsync=fsync,
-            queue_events=queue_events, queue_bytes=queue_bytes, batch_events=batch_events,
+            durable=durable, queue_events=queue_events, queue_bytes=queue_bytes, batch_events=batch_events,
             batch_bytes=batch_bytes, linger=linger, backoff=backoff, close_timeout=close_timeout,
         )  # fmt: skip
         self._strict = strict
@@ -119,7 +122,9 @@ class Client:
         line = guarded(lambda: encode(event, self._ids), self._invalid)
         if not line:
             return
-        reason = self._queue.put(line, self._account.create)
+        # What the disk does not take waits in memory, as everything of a client that is not durable does.
+        kept = self._settings.durable and self._worker.keep(line)
+        reason = None if kept else self._queue.put(line, self._account.create)
         if reason is not None:
             self._dropped(reason, "no room in memory" if reason == "queue_full" else "the client has ended")
         elif not self._started:

@@ -21,6 +21,7 @@ class Settings:
     spool_dir: Path | None
     spool_bytes: int
     fsync: bool
+    durable: bool
     queue_events: int
     queue_bytes: int
     batch_events: int
@@ -41,5 +42,7 @@ class Settings:
         for name in ("linger", "backoff", "close_timeout"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise UsageError(f"{name} must be seconds from 0 on, not {getattr(self, name)}")
+        if self.durable and self.spool_dir is None:
+            raise UsageError("durable=True writes every event to the disk: say where by spool_dir")
         if self.spool_dir is not None and self.spool_bytes < MINIMUM_SPOOL_BYTES:
             raise UsageError(f"spool_bytes must be at least {MINIMUM_SPOOL_BYTES}, not {self.spool_bytes}")

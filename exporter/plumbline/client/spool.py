@@ -2,15 +2,16 @@
 
 ``ROOT/<pid>-<random>/`` holds ``lock`` (held by ``flock`` as long as the process lives) and segments
 ``<number>.seg`` of frames, ascending. A process never writes into another's folder; ``adopt`` takes the
-segments of folders whose lock is free, because their process has ended. Only the worker's thread uses a
-spool.
+segments of folders whose lock is free, because their process has ended. The worker's thread uses a spool;
+of a durable client, callers append as well (``append_one``). They never touch the first segment while the
+worker reads it, so the worker does its long work there without holding them up.
 
 Bounded: beyond ``max_bytes`` the OLDEST segment is dropped. After a long outage the windows that alert
 look back an hour to a week, so what is newest is what can still be acted on.
 
 Durability: each append is written in one piece and, with ``fsync``, is on the disk when it returns
-(survives loss of power); without, it survives the end of the process only. The folder is synced when a
-segment is made.
+(survives loss of power); without, it survives the end of the process only, by kill -9 too, until ``sync``
+is called. The folder is synced when a segment is made.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -37,6 +40,7 @@ class _Segment:
     path: Path
     count: int
     size: int
+    synced: int = 0
 
 
 class Spool:
@@ -63,6 +67,12 @@ class Spool:
         self._open: int | None = None  # the descriptor of the last segment, while it takes more
         self._head: list[bytes] = []  # the lines of the first segment that are not acknowledged yet
         self._head_of: _Segment | None = None
+        self._mutex = threading.Lock()  # of the segments and the open descriptor; held for moments
+        self._closed = False
+        self._next = _FIRST
+        self._before = _FIRST - 1
+        self.fresh = 0  # lines appended since the last look
+        self.since = 0.0  # when the first of these came (time.monotonic)
         self.folder = root / f"{os.getpid()}-{os.urandom(4).hex()}"
         root.mkdir(parents=True, exist_ok=True)
         # Made under a name that nobody adopts, renamed once locked: no moment in which it looks orphaned.
@@ -76,15 +86,20 @@ class Spool:
     @property
     def size(self) -> int:
         """Size of all segments."""
+        with self._mutex:
+            return self._size()
+
+    def _size(self) -> int:
         return sum(segment.size for segment in self._segments)
 
     @property
     def count(self) -> int:
         """Lines that are not acknowledged."""
-        total = sum(segment.count for segment in self._segments)
-        if self._head_of is not None:
-            total -= self._head_of.count - len(self._head)
-        return total
+        with self._mutex:
+            total = sum(segment.count for segment in self._segments)
+            if self._head_of is not None:
+                total -= self._head_of.count - len(self._head)
+            return total
 
     def append(self, lines: Sequence[bytes], spare_first: bool = False) -> int:
         """Write lines behind all others; return how many old ones had to go for them.
@@ -92,32 +107,60 @@ class Spool:
         With ``spare_first`` the first segment stays, because lines of it are under way: the next goes.
         """
         data = pack(lines)
+        with self._mutex:
+            return self._append(data, len(lines), spare_first)
+
+    def append_one(self, line: bytes, book: Callable[[], None]) -> tuple[int, int] | None:
+        """Write one line behind all others, from any thread.
+
+        Args:
+            line: to write.
+            book: called when it is written, before anyone can acknowledge it.
+
+        Returns:
+            How many old lines had to go for it, and how many have come since the worker last looked; None
+            if the spool is closed.
+        """
+        data = pack((line,))
+        with self._mutex:
+            if self._closed:
+                return None
+            dropped = self._append(data, 1, spare_first=True)
+            book()
+            return dropped, self.fresh
+
+    def _append(self, data: bytes, count: int, spare_first: bool) -> int:
         dropped = self._make_room(len(data), spare_first)
         if self._open is None or self._segments[-1].size >= self._segment_bytes:
-            number = self._segments[-1].number + 1 if self._segments else _FIRST
             self._close_last()
-            self._segments.append(_Segment(number, self.folder / f"{number:016d}.seg", 0, 0))
+            self._segments.append(self._segment(self._next))
             try:
                 self._open = self._create(self._segments[-1].path)
             except OSError:
                 self._segments.pop()
                 raise
+            self._next += 1
         last = self._segments[-1]
         try:
             self._write(self._open, data, last)
         except OSError:
             self._close_last()  # if the rest of the failed write stayed behind, it is at the very end
             raise
-        last.count += len(lines)
+        last.count += count
         last.size += len(data)
+        self.fresh += count
+        if self.fresh == count:
+            self.since = time.monotonic()
         return dropped
+
+    def _segment(self, number: int) -> _Segment:
+        return _Segment(number, self.folder / f"{number:016d}.seg", 0, 0)
 
     def prepend(self, lines: Sequence[bytes]) -> None:
         """Write lines before all others; they were taken earlier. The oldest are not dropped for them."""
         self._forget_head()
-        number = self._segments[0].number - 1 if self._segments else _FIRST
         data = pack(lines)
-        segment = _Segment(number, self.folder / f"{number:016d}.seg", 0, 0)
+        segment = self._segment(self._before)
         descriptor = self._create(segment.path)
         try:
             self._write(descriptor, data, segment)
@@ -127,8 +170,10 @@ class Spool:
             raise
         finally:
             os.close(descriptor)
+        self._before -= 1
         segment.count, segment.size = len(lines), len(data)
-        self._segments.appendleft(segment)
+        with self._mutex:
+            self._segments.appendleft(segment)
 
     def peek(self, count: int, size: int) -> tuple[list[bytes], int]:
         """Return the oldest lines, at most ``count`` and about ``size`` bytes, and how many are unreadable.
@@ -136,19 +181,21 @@ class Spool:
         Unreadable ones are gone with this call. No lines and nothing unreadable: the spool is empty.
         """
         lost = 0
-        while self._segments and not self._head:
-            first = self._segments[0]
-            if self._head_of is first:  # all acknowledged
-                self._remove_first()
-                continue
-            if len(self._segments) == 1:
-                self._close_last()
-            data = first.path.read_bytes() if first.path.exists() else b""
+        while not self._head:
+            first = self._open_head()
+            if first is None:
+                break
+            try:
+                data = first.path.read_bytes() if first.path.exists() else b""
+            except OSError:
+                self._head_of = None
+                raise
             lines, _, _ = unpack(data)
             del lines[first.count :]  # a write that failed and could not be taken back
             lost += first.count - len(lines)
-            first.count = len(lines)
-            self._head, self._head_of = lines, first
+            with self._mutex:
+                first.count = len(lines)
+                self._head = lines
         taken: list[bytes] = []
         for line in self._head[:count]:
             size -= len(line)
@@ -157,11 +204,36 @@ class Spool:
             taken.append(line)
         return taken, lost
 
+    def _open_head(self) -> _Segment | None:
+        """Take the first segment that has unacknowledged lines out of the callers' reach."""
+        with self._mutex:
+            self.fresh = 0
+            while self._segments and self._head_of is self._segments[0]:
+                self._remove_first()  # all acknowledged
+            if not self._segments:
+                return None
+            if len(self._segments) == 1:
+                self._close_last()
+            self._head_of = self._segments[0]
+            return self._head_of
+
     def acknowledge(self, count: int) -> None:
         """Forget the oldest lines: the exporter has them."""
-        del self._head[:count]
-        if not self._head and self._segments and self._segments[0] is self._head_of:
-            self._remove_first()
+        with self._mutex:
+            del self._head[:count]
+            if not self._head and self._segments and self._segments[0] is self._head_of:
+                self._remove_first()
+
+    def sync(self) -> None:
+        """Wait until everything written so far is on the disk; callers may go on appending meanwhile."""
+        with self._mutex:
+            unsynced = [(s, s.size) for s in self._segments if s.synced < s.size]
+        for segment, size in unsynced:
+            with suppress(FileNotFoundError):  # sent meanwhile
+                _sync(segment.path, os.O_RDONLY)
+                segment.synced = size
+        if unsynced:
+            _sync(self.folder, os.O_RDONLY | os.O_DIRECTORY)
 
     def adopt(self, book: Callable[[int, int], None]) -> None:
         """Take over what processes that ended have left, before our own lines, oldest first.
@@ -198,22 +270,25 @@ class Spool:
                     path.unlink()
                     book(0, bad)
                     continue
-                number = self._segments[0].number - 1 if self._segments else _FIRST
-                target = self.folder / f"{number:016d}.seg"
-                size = path.stat().st_size
-                path.rename(target)
-                self._segments.appendleft(_Segment(number, target, len(good), size))
-                book(len(good), bad)
+                segment = self._segment(self._before)
+                segment.count, segment.size = len(good), path.stat().st_size
+                path.rename(segment.path)
+                self._before -= 1
+                with self._mutex:
+                    self._segments.appendleft(segment)
+                    book(len(good), bad)
             shutil.rmtree(folder, ignore_errors=True)
         finally:
             os.close(lock)
 
     def close(self) -> None:
         """Let go of the folder; remove it if nothing is in it."""
-        with suppress(OSError):
-            if self._head_of is not None and not self._head and self._segments:
-                self._remove_first()
-        self._close_last()
+        with self._mutex:
+            self._closed = True
+            with suppress(OSError):
+                if self._head_of is not None and not self._head and self._segments:
+                    self._remove_first()
+            self._close_last()
         if not self._segments:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.abandon()
@@ -231,7 +306,7 @@ class Spool:
 
     def _make_room(self, size: int, spare_first: bool) -> int:
         dropped = 0
-        while self._segments and self.size + size > self._max_bytes:
+        while self._segments and self._size() + size > self._max_bytes:
             if not spare_first:
                 first = self._segments[0]
                 dropped += len(self._head) if self._head_of is first else first.count
@@ -259,10 +334,10 @@ class Spool:
         if self._head_of is None:
             return
         if not self._head:
-            self._remove_first()
+            with self._mutex:
+                self._remove_first()
             return
         first, lines = self._segments[0], self._head
-        first.count = len(lines)
         data = pack(lines)
         temporary = first.path.with_suffix(".new")
         descriptor = self._create(temporary)
@@ -271,8 +346,9 @@ class Spool:
         finally:
             os.close(descriptor)
         temporary.rename(first.path)
-        first.size = len(data)
-        self._head, self._head_of = [], None
+        with self._mutex:
+            first.count, first.size, first.synced = len(lines), len(data), 0
+            self._head, self._head_of = [], None
 
     def _create(self, path: Path) -> int:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -299,13 +375,16 @@ class Spool:
             os.close(descriptor)
 
     def _sync_folder(self, folder: Path) -> None:
-        if not self._fsync:
-            return
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if self._fsync:
+            _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _age(folder: Path) -> float:

@@ -4,6 +4,9 @@ One batch is under way at a time. It comes from the spool as long as there is on
 goes first), otherwise from the queue. If it fails, the exporter counts as out: the batch and the queue
 move to the spool, and the oldest batch is tried again after a growing, jittered pause. While an exporter
 hangs, a queue that is more than half full moves to the spool too.
+
+Of a durable client every event comes by way of the spool: the caller writes it there itself (``keep``), and
+the queue holds only what the disk would not take.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ log = logging.getLogger("plumbline.client")
 _SPOOL_CHUNK = 256 * 1024  # bytes written at once
 _ADOPT_EVERY = 60.0  # seconds between looks for spools of processes that ended
 _SPOOL_RETRY = 5.0  # seconds after an error of the disk
+_SYNC_EVERY = 1.0  # seconds between syncs of what callers have written
 
 
 @dataclass(slots=True)
@@ -47,6 +51,9 @@ class Worker:
         self._account = account
         self._bell = queue.bell
         self._spool: Spool | None = None
+        self._opening = threading.Lock()
+        self._ended = False
+        self._sync_at = 0.0
         self._spool_at = 0.0  # when the spool may be tried (again)
         self._read_at = 0.0  # when it may be read (again); on a full disk reading still works
         self._spool_told = False
@@ -70,6 +77,29 @@ class Worker:
         if not self._poster.is_alive():
             self._poster.start()
         self._thread.start()
+
+    def keep(self, line: bytes) -> bool:
+        """Write a line to the disk in the caller's thread; return whether the disk took it.
+
+        It then survives the end of this process, whatever ends it.
+        """
+        if time.monotonic() < self._spool_at:
+            return False
+        try:
+            spool = self._the_spool()
+            kept = None if spool is None else spool.append_one(line, self._account.create_spooled)
+        except OSError as error:
+            self._spool_failed(error)
+            return False
+        if kept is None:
+            return False
+        dropped, fresh = kept
+        if dropped:
+            self._account.drop(dropped, "spooled", "spool_full")
+        if fresh in (1, self._settings.batch_events):
+            with self._bell:
+                self._bell.notify_all()
+        return True
 
     def is_ours(self, ident: int) -> bool:
         """Whether a thread is one of this worker's."""
@@ -123,9 +153,10 @@ class Worker:
     def _run(self) -> None:
         while True:
             now = time.monotonic()
-            self._open_spool(now)
             self._settle(now)
+            self._open_spool(now)  # now, because adopting waits for a moment with nothing under way
             self._to_spool()
+            self._sync(now)
             if self._stop_at is not None and (now >= self._stop_at or self._is_safe()):
                 break
             self._begin(now)
@@ -150,11 +181,22 @@ class Worker:
             eager = self._hurry or self._stop_at is not None or self._failures
             due = since + (0.0 if eager else self._settings.linger) if waiting else now + pause
             if self._spool_count() and now >= self._read_at:
-                due = now
+                due = min(due, self._lingers_until(now))
             pause = min(pause, max(due, self._try_at) - now)
         elif self._spool_can_take() and self._queue.waiting()[0] and self._queue.crowded():
             return 0.0
         return max(pause, 0.0)
+
+    def _lingers_until(self, now: float) -> float:
+        """Return when the spool may be sent: at once, but for new lines of a durable client."""
+        spool = self._spool
+        if spool is None or not self._settings.durable:
+            return now
+        if self._hurry or self._stop_at is not None or self._failures:
+            return now
+        if spool.fresh >= self._settings.batch_events or spool.count > spool.fresh:
+            return now
+        return spool.since + self._settings.linger
 
     def _begin(self, now: float) -> None:
         """Put the next batch under way, if it is time."""
@@ -163,7 +205,7 @@ class Worker:
         settings = self._settings
         lines: list[bytes] = []
         source: Place = "spooled"
-        if self._spool is not None and now >= self._read_at:
+        if self._spool is not None and now >= max(self._read_at, self._lingers_until(now)):
             try:
                 lines, lost = self._spool.peek(self._limit, settings.batch_bytes)
             except OSError as error:
@@ -176,8 +218,10 @@ class Worker:
         if not lines:
             waiting, since = self._queue.waiting()
             ready = waiting >= settings.batch_events or now - since >= settings.linger
-            if not waiting:
+            if not waiting and not self._spool_count():
                 self._hurry = False
+            elif not waiting:
+                pass  # the spool's new lines linger
             elif ready or self._hurry or self._failures or self._stop_at is not None or self._queue.crowded():
                 lines, source = self._queue.take(self._limit, settings.batch_bytes), "queued"
         if lines:
@@ -263,7 +307,9 @@ class Worker:
     def _to_spool(self) -> None:
         """Move the queue to disk while the exporter is out, or the queue fills behind a slow one."""
         while self._spool_can_take() and (
-            self._failures or (self._queue.crowded() and (self._under_way is not None or self._spool_count()))
+            self._failures
+            or self._settings.durable
+            or (self._queue.crowded() and (self._under_way is not None or self._spool_count()))
         ):
             lines = self._queue.take(self._settings.batch_events, _SPOOL_CHUNK)
             if not lines:
@@ -302,13 +348,40 @@ class Worker:
         if root is None or now < self._spool_at:
             return
         try:
-            if self._spool is None:
-                self._spool = Spool(root, self._settings.spool_bytes, self._settings.fsync)
+            if self._the_spool() is None:
+                return
+            assert self._spool is not None
             if now >= self._adopt_at and self._under_way is None:
                 self._adopt_at = now + _ADOPT_EVERY
                 self._spool.adopt(self._account.adopt)
         except OSError as error:
             self._spool_failed(error)
+
+    def _the_spool(self) -> Spool | None:
+        """Return the spool, opened by whoever needs it first; None at the end.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        if self._spool is None:
+            settings = self._settings
+            assert settings.spool_dir is not None
+            with self._opening:
+                if self._spool is None and not self._ended:
+                    # A durable client's callers do not wait for the disk; the worker syncs after them.
+                    inline = settings.fsync and not settings.durable
+                    self._spool = Spool(settings.spool_dir, settings.spool_bytes, inline)
+        return self._spool
+
+    def _sync(self, now: float) -> None:
+        """Bring what callers have written from the kernel's memory to the disk."""
+        settings = self._settings
+        if settings.durable and settings.fsync and self._spool is not None and now >= self._sync_at:
+            self._sync_at = now + _SYNC_EVERY
+            try:
+                self._spool.sync()
+            except OSError as error:
+                self._spool_failed(error)
 
     def _spool_failed(self, error: OSError) -> None:
         self._spool_at = time.monotonic() + _SPOOL_RETRY
@@ -319,6 +392,8 @@ class Worker:
     def _finish(self) -> None:
         """The time is up: what is left goes to disk or, where there is none, is lost and counted."""
         self._queue.close()
+        with self._opening:
+            self._ended = True
         with self._bell:
             batch, self._under_way = self._under_way, None
         if batch is not None and batch.source == "queued":

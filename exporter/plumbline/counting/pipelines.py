@@ -27,6 +27,7 @@ class StageCells:
     duration: Section
     last_success: int
     data: int
+    declared: int
     checks: dict[str, int]
     check_failures: dict[str, int]
 
@@ -59,6 +60,7 @@ def build_pipeline_layout(catalogue: Catalogue) -> PipelineLayout:
                 duration=b.add(names.PIPELINE_DURATION, [ps]),
                 last_success=b.add(names.PIPELINE_LAST_SUCCESS, [ps]).offset,
                 data=b.add(names.PIPELINE_DATA, [ps]).offset,
+                declared=b.add(names.PIPELINE_DECLARED, [ps]).offset,
                 checks={c: b.add(names.PIPELINE_CHECKS, [(*ps, c)]).offset for c in checks},
                 check_failures={c: b.add(names.PIPELINE_CHECK_FAILURES, [(*ps, c)]).offset for c in checks},
             )

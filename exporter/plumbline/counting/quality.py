@@ -33,8 +33,6 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
         prediction: the class or number that was answered.
         actual: the class or number that came true.
         score: probability of the positive class, if given.
-        outcome_ts: when the outcome became known.
-        correction: whether it came as a correction.
         slices: values of the declared slices, by name.
         scores: probabilities by class (multiclass), if given.
     """
@@ -44,32 +42,71 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
     prediction: ClassOrNumber
     actual: ClassOrNumber
     score: float | None
-    outcome_ts: float
-    correction: bool
     slices: dict[str, str] = {}
     scores: dict[str, float] | None = None
 
 
-def count_outcomes(layout: VersionLayout, cells: Floats, judged: Sequence[Judged]) -> int:
-    """Add mature outcomes of one version to its cells.
+def count_outcomes(
+    layout: VersionLayout, cells: Floats, judged: Sequence[Judged], *, distributions: bool = True
+) -> None:
+    """Add mature outcomes of one version to its cells; those that cannot be compared only to coverage.
 
-    Returns:
-        How many could not be counted because a class is not declared, or a number is none.
+    Args:
+        layout: the version's layout.
+        cells: the version's array, changed in place.
+        judged: predictions with their outcomes.
+        distributions: whether to count the target's bins and the size of the error as well.
     """
     cells[layout.outcomes_matured] += len(judged)
     quality = layout.quality
+    comparable = [j for j in judged if quality.why_excluded(j.prediction, j.actual) is None]
+    if not comparable:
+        return
     if quality.regression is not None:
-        return _count_regression(quality, quality.regression, cells, judged)
-    if quality.confusion is not None and quality.codes is not None:
-        return _count_classes(quality, quality.confusion, cells, judged)
-    return 0
+        _count_regression(quality, quality.regression, cells, comparable)
+    elif quality.confusion is not None and quality.codes is not None:
+        _count_classes(quality, quality.confusion, cells, comparable)
+    if distributions:
+        _count_distributions(quality, cells, comparable)
 
 
-def _number(value: ClassOrNumber) -> float:
-    """Return a number, NaN if the value is none (a class text where minutes were expected)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    return float(value)
+def revise_outcomes(layout: VersionLayout, cells: Floats, revised: Sequence[tuple[Judged, Judged]]) -> None:
+    """Replace outcomes that had entered the cells: (what was counted, what stands now).
+
+    Cells that grow by it take the growth; what others lose is added to what is retracted of them. The
+    distributions of the target and of the error's size keep the first outcome: see docs/adr/0024.
+    """
+    before, after = np.zeros(layout.size), np.zeros(layout.size)
+    count_outcomes(layout, before, [old for old, _ in revised], distributions=False)
+    count_outcomes(layout, after, [new for _, new in revised], distributions=False)
+    change = after - before
+    for section, taken in layout.retractions:
+        cells[taken.offset : taken.end] -= np.minimum(change[section.offset : section.end], 0.0)
+    # Nothing else falls: an outcome that can be compared is never replaced by one that cannot.
+    cells += np.maximum(change, 0.0)
+
+
+def count_early(layout: VersionLayout, cells: Floats, judged: Sequence[Judged]) -> None:
+    """Add outcomes that were known early to the early view, as they came."""
+    early, quality = layout.early, layout.quality
+    assert early is not None
+    comparable = [j for j in judged if quality.why_excluded(j.prediction, j.actual) is None]
+    cells[early.outcomes] += len(comparable)
+    if early.correct is not None and quality.codes is not None:
+        code, other = quality.codes.get, len(quality.classes) - 1
+        cells[early.correct] += sum(code(j.prediction, other) == code(j.actual, other) for j in comparable)
+    elif early.errors is not None:
+        error = np.array([float(j.prediction) - float(j.actual) for j in comparable])
+        sums = (np.abs(error), error**2, np.maximum(error, 0), np.maximum(-error, 0))
+        cells[early.errors : early.errors + 4] += [s.sum() for s in sums]
+
+
+def _count_distributions(q: QualityCells, cells: Floats, judged: Sequence[Judged]) -> None:
+    """Count outcomes into the target's bins and a regression's errors by size."""
+    if q.actual is not None:
+        count_column(q.actual, cells, [j.actual for j in judged])
+    if q.magnitude is not None:
+        observe(cells, q.magnitude, [abs(float(j.prediction) - float(j.actual)) for j in judged])
 
 
 def _slice_rows(q: QualityCells, judged: Sequence[Judged]) -> tuple[Codes, Codes]:
@@ -87,20 +124,13 @@ def _slice_rows(q: QualityCells, judged: Sequence[Judged]) -> tuple[Codes, Codes
     return np.concatenate(index), np.concatenate(row)
 
 
-def _count_regression(q: QualityCells, at: Sequence[int], cells: Floats, judged: Sequence[Judged]) -> int:
-    predicted = np.array([_number(j.prediction) for j in judged])
-    actual = np.array([_number(j.actual) for j in judged])
-    usable = ~(np.isnan(predicted) | np.isnan(actual))
+def _count_regression(q: QualityCells, at: Sequence[int], cells: Floats, judged: Sequence[Judged]) -> None:
+    predicted = np.array([float(j.prediction) for j in judged])
+    actual = np.array([float(j.actual) for j in judged])
     index, row = _slice_rows(q, judged)
-    index, row = index[usable[index]], row[usable[index]]
     error = predicted[index] - actual[index]
     centred = actual[index] - q.centre
     count = len(q.rows)
-    whole = predicted[usable] - actual[usable]
-    if q.magnitude is not None:
-        observe(cells, q.magnitude, np.abs(whole))
-    if q.actual is not None:
-        count_column(q.actual, cells, actual[usable].tolist())
     sums = (
         np.ones(len(error)),
         np.abs(error),
@@ -113,26 +143,21 @@ def _count_regression(q: QualityCells, at: Sequence[int], cells: Floats, judged:
         cells[offset : offset + count] += np.bincount(row, weights=weights, minlength=count)
     signs = 2 * row + (centred < 0)
     cells[at[-1] : at[-1] + 2 * count] += np.bincount(signs, weights=np.abs(centred), minlength=2 * count)
-    return int(len(judged) - usable.sum())
 
 
-def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Judged]) -> int:
+def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Judged]) -> None:
     assert q.codes is not None
     code = q.codes.get
     unknown = len(q.classes) - 1 if q.open_ended else -1
     actual = np.array([code(j.actual, unknown) for j in judged])
     predicted = np.array([code(j.prediction, unknown) for j in judged])
-    usable = (actual >= 0) & (predicted >= 0)
     index, row = _slice_rows(q, judged)
-    index, row = index[usable[index]], row[usable[index]]
-    if q.actual is not None:
-        count_column(q.actual, cells, [q.classes[code] for code in actual[usable]])
     if q.per_class is not None:
         _count_per_class(q, q.per_class, cells, row, actual[index], predicted[index])
         # One matrix, of all rows: the classes listed first, and the rest together.
         place = {name: at for at, name in enumerate(matrix_classes(q.classes))}
         shown = np.array([place.get(name, q.matrix - 1) for name in q.classes])
-        places = shown[actual[usable]] * q.matrix + shown[predicted[usable]]
+        places = shown[actual] * q.matrix + shown[predicted]
         size = q.matrix * q.matrix
     else:
         places = (row * q.matrix + actual[index]) * q.matrix + predicted[index]
@@ -140,13 +165,12 @@ def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Jud
     cells[at : at + size] += np.bincount(places, minlength=size)
     if q.positive >= 0:
         scores = np.array([math.nan if j.score is None else j.score for j in judged])
-        scored = usable & ~np.isnan(scores)
+        scored = ~np.isnan(scores)
         _count_scores(q, cells, scores[scored], (actual[scored] == q.positive).astype(np.intp))
     elif q.open_ended:
         _count_class_scores(
             q, cells, [(j.scores, int(a)) for j, a in zip(judged, actual, strict=True) if j.scores]
         )
-    return int(len(judged) - usable.sum())
 
 
 def _count_per_class(

@@ -103,6 +103,18 @@ def demo_document(source: Mapping[str, Any], ports: Ports, speed: float) -> dict
     return document
 
 
+def event_time_windows(speed: float) -> dict[str, float]:
+    """Return how much event time each drift window of the demo spans, in seconds.
+
+    Args:
+        speed: seconds of event time per second.
+    """
+    return {
+        window: parse_duration(window) * (1.0 if window in HISTORY_WINDOWS else speed)
+        for window in EVALUATION["drift"]
+    }
+
+
 def _faster(section: Mapping[str, Any], speed: float, *keys: str) -> dict[str, Any]:
     """Return the section with these durations divided by the speed, and at least a second."""
     shorter = {

@@ -179,7 +179,9 @@ def _prepare(settings: Settings, ports: Ports, screen: Screen) -> Prepared:
     screen.step("Building their baselines")
     screen.say(f"drift reference: flights before {TRAIN_UNTIL}; quality: held out until {REFERENCE_UNTIL}")
     deployed = {
-        model: _baseline(model, references[model], production, work / "baselines", screen)
+        model: _baseline(
+            model, references[model], production, work / "baselines", settings.speed, screen
+        )
         for model in (DELAY, LATE)
     }
 
@@ -197,7 +199,9 @@ def _prepare(settings: Settings, ports: Ports, screen: Screen) -> Prepared:
     return Prepared(plan, history, live, catalogue, ports)
 
 
-def _baseline(model: str, table: Path, catalogue: Catalogue, folder: Path, screen: Screen) -> Deployed:
+def _baseline(
+    model: str, table: Path, catalogue: Catalogue, folder: Path, speed: float, screen: Screen
+) -> Deployed:
     commit = _commit()
     built = build_baseline(
         model,
@@ -208,6 +212,7 @@ def _baseline(model: str, table: Path, catalogue: Catalogue, folder: Path, scree
             where=Filter("era", "train"),
             quality_where=Filter("era", "reference"),
             columns=Columns(time="ts", score="score" if model == LATE else None),
+            peak_windows=configuration.event_time_windows(speed),
             commit=commit,
         ),
     ).baseline

@@ -84,6 +84,7 @@ class Engine:
         self.hidden: set[Key] = set()  # versions that retired long ago: kept, but not exposed
         self.refused: set[Key] = set()  # versions whose baseline the series budget has no room for
         self._retired = 0.0
+        self._declared = False
         self.intent = 0  # grows when deployments or versions change what is exposed beside the counters
         self.actions = Actions(self)
         self._maturity = {name: m.outcome.maturity_seconds for name, m in catalogue.models.items()}
@@ -222,6 +223,7 @@ class Engine:
             self._follow()
             if abs(now - self._retired) >= _RETIRE_SECONDS:
                 self._retire(now)
+            self._declare(now)
             while True:
                 rows = self.store.pending_due(now, _TICK_ROWS)
                 lost = [w for waiting in self.orphans.values() for w in waiting if w.due <= now]
@@ -235,6 +237,15 @@ class Engine:
                 self._write(work)
                 if len(rows) < _TICK_ROWS:
                     return
+
+    def _declare(self, now: float) -> None:
+        """Note, once and durably, since when what the catalogue declares is known: then silence is seen."""
+        if self._declared:
+            return
+        work = Work(self, now)
+        if work.declare():
+            self._write(work)
+        self._declared = True
 
     def apply(self, change: Callable[[Work], None], now: float) -> None:
         """Make one change in a transaction of its own, from any thread.

@@ -106,16 +106,24 @@ class Exposition:
             bins = state.baseline.score_bins.labels
             counts = state.cells[q.score_bins : q.score_bins + 2 * len(bins)]
             labels = tuple((*key, bin_) for bin_ in bins)
-            for metric, name, above in (
-                (names.SCORE_POSITIVES_ABOVE, "above", positives_above(counts)),
-                (names.SCORE_NEGATIVES_ABOVE, "negatives", negatives_above(counts)),
-            ):
-                found.append(self._block(metric, f"{prefix}/{name}", labels, above))
+            sides = (
+                (names.SCORE_POSITIVES_ABOVE, "above", positives_above),
+                (names.SCORE_NEGATIVES_ABOVE, "negatives above", negatives_above),
+            )
+            for metric, name, above in sides:
+                found.append(self._block(metric, f"{prefix}/{name}", labels, above(counts)))
+            for section, taken in layout.retractions:
+                if section.metric is names.SCORE_BINS:
+                    lost = state.cells[taken.offset : taken.end]
+                    for metric, name, above in sides:
+                        back = names.RETRACTED[metric.name]
+                        found.append(self._block(back, f"{prefix}/{name} retracted", labels, above(lost)))
         return found
 
     def _intent(self) -> list[Block]:
         """Baselines, objectives, stages and owners: constant until a deployment changes them."""
         engine = self._engine
+        windows = {name: parse_duration(name) for name in engine.catalogue.evaluation.drift}
         rows: dict[Metric, Rows] = {}
 
         def add(metric: Metric, value: float, *labels: str) -> None:
@@ -152,11 +160,15 @@ class Exposition:
                     add(names.BASELINE_FEATURE_EDGE_WEIGHT, weight, *key, name, bin_)
                 add(names.BASELINE_FEATURE_NOISE, bins.noise, *key, name)
                 add(names.BASELINE_FEATURE_CHI2, bins.chi2, *key, name)
+                for problem, window, peak in bins.peaks(windows):
+                    add(names.BASELINE_PROBLEM_PEAK, peak, *key, name, problem, window)
             for metric, quality in b.quality.items():
                 add(names.BASELINE_QUALITY, quality.value, *key, metric)
                 if quality.stddev is not None:
                     add(names.BASELINE_QUALITY_STDDEV, quality.stddev, *key, metric)
             if b.score_bins is not None:
+                if isinstance(b.score_bins.gap_spread, float):
+                    add(names.BASELINE_CALIBRATION_SPREAD, b.score_bins.gap_spread, *key)
                 for bin_, share in zip(b.score_bins.labels, b.score_bins.positive_shares, strict=True):
                     add(names.BASELINE_SCORE_POSITIVE_SHARE, share, *key, bin_)
         for name, pipeline in engine.catalogue.pipelines.items():

@@ -7,12 +7,13 @@ as exactly as they do.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
+from plumbline.catalogue.model import Model
 from plumbline.layout import LayoutBuilder, Section
 
 Floats = npt.NDArray[np.float64]
@@ -21,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 class LedgerLayout:
     """Where each counter of the account lives."""
 
-    def __init__(self, models: Iterable[str]) -> None:
+    def __init__(self, models: Mapping[str, Model]) -> None:
         b = LayoutBuilder()
         self.lines = b.add(names.LINES, [()]).offset
         self.events = _offsets(b.add(names.EVENTS, [(k,) for k in names.EVENT_KINDS]))
@@ -32,6 +33,7 @@ class LedgerLayout:
         severities = (*names.SEVERITIES, names.OTHER)
         self.alerts = _pairs(b.add(names.ALERTS, _product(severities, names.ALERT_STATUSES)))
         self.hook_calls = _pairs(b.add(names.HOOK_CALLS, _product(names.HOOKS, names.HOOK_RESULTS)))
+        self.declared = b.add(names.MODEL_DECLARED, [(name, m.owner) for name, m in models.items()])
         self.truncated = b.add(names.ALERTS_TRUNCATED, [()]).offset
         self.sections: tuple[Section, ...] = tuple(b.sections)
         self.size = b.size

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from plumbline import names
+from plumbline import fairness, names
 from plumbline.baseline.artefact import Baseline
 from plumbline.catalogue.model import Model
 from plumbline.expose.block import Exemplar
@@ -73,7 +73,8 @@ class VersionState:
             fixed += sum(len(f.labels) + 3 + 2 * len(f.uppers) for f in self.baseline.features.values())
             fixed += 2 * len(self.baseline.quality)
             if self.baseline.score_bins is not None:
-                fixed += 3 * len(self.baseline.score_bins.labels)
+                # the baseline's share, positives and negatives above; and what is retracted of these
+                fixed += (5 if self.layout.retractions else 3) * len(self.baseline.score_bins.labels)
         return self.layout.series + fixed
 
 
@@ -162,4 +163,4 @@ def objectives(model: Model, baseline: Baseline | None) -> list[tuple[str, str, 
         found.append((names.OBJECTIVE_TRAFFIC, "critical", serving.predictions_per_second))
     found.append((names.OBJECTIVE_COVERAGE, "warning", model.outcome.minimum_coverage))
     found.append((names.OBJECTIVE_SAMPLES, "warning", float(model.outcome.minimum_samples)))
-    return found
+    return [*found, *fairness.objectives(model, baseline)]

@@ -18,8 +18,9 @@ from plumbline import names
 from plumbline.alerts import severity_of
 from plumbline.baseline.artefact import Baseline
 from plumbline.counting.pipelines import count_pipeline
-from plumbline.counting.quality import Judged, count_outcomes
+from plumbline.counting.quality import Judged, count_early, count_outcomes, revise_outcomes
 from plumbline.counting.serving import count_predictions, observe
+from plumbline.engine.joins import join
 from plumbline.engine.versions import (
     Entry,
     Key,
@@ -34,6 +35,7 @@ from plumbline.events import (
     KIND_OF,
     Action,
     Alert,
+    ClassOrNumber,
     Deployment,
     Item,
     Kpi,
@@ -47,6 +49,7 @@ from plumbline.hooks.book import encode_book
 from plumbline.hooks.policy import Standing, decide
 from plumbline.keys import hash64, incident_key, model_alert_key
 from plumbline.layout import build_layout, remap
+from plumbline.standing import Said
 from plumbline.store.base import StoredEvent, Transaction, Waiting
 from plumbline.values import category_name
 
@@ -60,6 +63,7 @@ _decode_prediction = msgspec.json.Decoder(Prediction).decode
 _encode_judged = msgspec.msgpack.encode
 _decode_judged = msgspec.msgpack.Decoder(Judged).decode
 _STATES = {state: at for at, state in enumerate(names.OUTCOME_STATES)}
+_RETRACTABLE = {state: at for at, state in enumerate(names.RETRACTABLE_STATES)}
 
 
 class Work:
@@ -75,7 +79,6 @@ class Work:
         self.pipelines = None if engine.pipelines is None else engine.pipelines.copy()
         self.pipelines_changed = False
         self.pending: dict[int, Waiting] = {}  # added by this transaction
-        self.pending_gone: set[int] = set()
         self.orphans: dict[int, list[Waiting]] = {}  # by key, added by this transaction
         self.orphans_gone: set[int] = set()
         self.book = engine.actions.book
@@ -85,7 +88,25 @@ class Work:
         self._identities: set[int] = set()
         self._predictions: dict[Key, list[tuple[Prediction, float]]] = defaultdict(list)
         self._judged: dict[Key, list[Judged]] = defaultdict(list)
+        self._early: dict[Key, list[Judged]] = defaultdict(list)
+        self._revised: dict[Key, list[tuple[Judged, Judged]]] = defaultdict(list)
+        self._stored: dict[int, list[StoredEvent]] = {}
+        self._waits: dict[int, Waiting] = {}  # of predictions that have outcomes already
         self._delays: dict[Key, list[float]] = defaultdict(list)
+
+    def declare(self) -> bool:
+        """Note since when each model and stage of the catalogue is known; return whether one is new."""
+        models = self.engine.ledger_layout.declared
+        known = self.ledger[models.offset : models.end]
+        new = bool((known == 0).any())
+        known[known == 0] = self.now
+        if self.pipelines is not None:
+            stages = [cells.declared for cells in self.engine.pipeline_layout.stages.values()]
+            fresh = [at for at in stages if self.pipelines[at] == 0]
+            self.pipelines[fresh] = self.now
+            self.pipelines_changed |= bool(fresh)
+            new = new or bool(fresh)
+        return new
 
     # --- events in ---
 
@@ -97,6 +118,7 @@ class Work:
         found = self.engine.store.find(keys)
         stored = self.engine.store.read({seq for seqs in found.values() for seq in seqs})
         self._stored = {key: [stored[s] for s in seqs if s in stored] for key, seqs in found.items()}
+        self._waits = self._waiting_of(batches)
         duplicates = []
         for batch in batches:
             self.ledger[layout.lines] += batch.lines
@@ -109,11 +131,24 @@ class Work:
                 if self._is_duplicate(item):
                     self.ledger[layout.duplicates[kind]] += 1
                     count += 1
+                    if type(item.event) is Deployment:  # each of the exporters on one store must know
+                        self._take_deployment(item.event, item.ts)
                 else:
                     self.ledger[layout.events[kind]] += 1
                     self._take(item, kind)
             duplicates.append(count)
         return duplicates
+
+    def _waiting_of(self, batches: Sequence[Parsed]) -> dict[int, Waiting]:
+        """Return what waits of predictions that meet a second outcome: one look-up for all of them."""
+        again = {item.key for batch in batches for item in batch.events if type(item.event) is Outcome}
+        met = [
+            [e.seq for e in self._stored[key] if e.kind == "prediction"]
+            for key in again
+            if any(e.kind == "outcome" for e in self._stored.get(key, ()))
+        ]
+        wanted = [seq for seqs in met for seq in seqs]
+        return self.engine.store.pending_for(wanted) if wanted else {}
 
     def _is_duplicate(self, item: Item) -> bool:
         if item.identity in self._identities:
@@ -141,6 +176,7 @@ class Work:
             self.pipelines_changed |= declared
             self._unknown("pipeline", not declared)
         elif type(event) is Deployment:
+            self._unknown("model", event.model not in self.engine.catalogue.models)
             self._take_deployment(event, item.ts)
         elif type(event) is Kpi:
             self._take_kpi(event)
@@ -159,23 +195,23 @@ class Work:
         self._predictions[key].append((event, row.ts))
         if row.key not in self._stored and row.key not in self._local:
             return  # nothing else of this request has come yet, which is the rule
-        outcomes = [
-            (decoded.correction, e.ts, decoded.actual)
-            for e in self._related(row.key)
-            if e.kind == "outcome"
-            for decoded in (_decode_outcome(e.raw),)
-        ]
-        # The first plain outcome counts, others conflict with it, corrections replace it in their order.
-        taken = False
-        for correction, ts, actual in sorted(outcomes, key=lambda o: o[:2]):
-            if taken and not correction:
-                self._count_state(key, "duplicate")
-            else:
-                self._join(row, event, Judged("", "", "", actual, None, ts, correction), has_earlier=taken)
-                taken = True
-        for waiting in [*self.engine.orphans.get(row.key, ()), *self.orphans.get(row.key, ())]:
-            if waiting.prediction not in self.orphans_gone:
-                self._drop_orphan(waiting)
+        said = [_said(e) for e in self._related(row.key) if e.kind == "outcome"]
+        waiting = [*self.engine.orphans.get(row.key, ()), *self.orphans.get(row.key, ())]
+        waiting = [w for w in waiting if w.prediction not in self.orphans_gone]
+        if said:
+            self._join(row, event, [], said)
+            self._join_orphans(row, said, waiting)
+
+    def _join_orphans(self, row: StoredEvent, said: Sequence[Said], waiting: Sequence[Waiting]) -> None:
+        """Let outcomes wait no longer; those that were given up are no orphans after all."""
+        for one in waiting:
+            self._drop_orphan(one)
+        if any(e.kind == "prediction" for e in self._related(row.key)):
+            return  # another version's prediction was here before: they did not wait
+        given_up = len(said) - len(waiting)
+        if given_up:
+            state = self._writable((names.UNKNOWN, names.UNKNOWN))
+            state.cells[state.layout.outcomes_retracted + _RETRACTABLE["orphan"]] += given_up
 
     def _related(self, key: int) -> list[StoredEvent]:
         return [*self._stored.get(key, ()), *self._local.get(key, ())]
@@ -194,49 +230,63 @@ class Work:
             self.orphans.setdefault(item.key, []).append(waiting)
             self.transaction.orphans.append(waiting)
             return
-        earlier = [_decode_outcome(e.raw) for e in related if e.kind == "outcome"]
-        conflict = not event.correction and any(not e.correction for e in earlier)
-        judged = Judged("", "", "", event.actual, None, item.ts, event.correction)
+        known = [_said(e) for e in related if e.kind == "outcome"]
+        new = [Said(event.correction, item.ts, event.actual)]
         for row in predictions:
-            prediction = _decode_prediction(row.raw)
-            if conflict:
-                self._count_state(self._version(prediction.model, prediction.version), "duplicate")
-            else:
-                self._join(row, prediction, judged, has_earlier=bool(earlier))
+            self._join(row, _decode_prediction(row.raw), known, new)
 
     def _drop_orphan(self, waiting: Waiting) -> None:
         self.orphans_gone.add(waiting.prediction)
         self.transaction.orphans_done.append(waiting.prediction)
 
-    def _join(self, row: StoredEvent, prediction: Prediction, outcome: Judged, has_earlier: bool) -> None:
-        """Meet a prediction and an outcome: count the outcome's state, and let it wait or count it."""
+    def _join(
+        self, row: StoredEvent, prediction: Prediction, known: Sequence[Said], new: Sequence[Said]
+    ) -> None:
+        """Meet a prediction and outcomes: count their states; let the truth wait, count or be replaced."""
         key = self._version(prediction.model, prediction.version)
-        maturity = self.engine.maturity(prediction.model)
-        due = row.ts + maturity
-        waits = self._pending(row.seq) if has_earlier else None
-        if outcome.correction:
-            self._count_state(key, "corrected")
-        else:
-            self._count_state(key, "late" if outcome.outcome_ts > due else "matched")
-            self._delays[key].append(max(0.0, outcome.outcome_ts - row.ts))
-        if prediction.status == "error" or prediction.prediction is None:
+        version = self._writable(key)
+        layout, quality = version.layout, version.layout.quality
+        due = row.ts + self.engine.maturity(prediction.model)
+        answer = prediction.prediction
+
+        def comparable(actual: ClassOrNumber) -> bool:
+            return quality.why_excluded(answer, actual) is None
+
+        change = join(known, new, due, comparable)
+        for state in change.states:
+            version.cells[layout.outcomes + _STATES[state]] += 1
+        for state in change.retracted:
+            version.cells[layout.outcomes_retracted + _RETRACTABLE[state]] += 1
+        self._delays[key] += [max(0.0, said.ts - row.ts) for said in change.plain]
+        if prediction.status == "error" or answer is None:
             return
-        if waits is not None:
-            standing = _decode_judged(waits.body)
-            newer = outcome.outcome_ts >= standing.outcome_ts
-            if not outcome.correction or (standing.correction and not newer):
-                return  # the standing correction is the truth
-        elif has_earlier:
-            return  # an earlier outcome has already entered the counters; see docs/adr/0005
-        judged = Judged(
-            key[0], key[1], prediction.prediction, outcome.actual, prediction.score, outcome.outcome_ts,
-            outcome.correction, self._slices(prediction), prediction.scores,
-        )  # fmt: skip
-        if due <= self.now:
-            self._judged[key].append(judged)
-        else:
-            self.pending[row.seq] = Waiting(row.seq, due, row.key, _encode_judged(judged))
-            self.pending_gone.discard(row.seq)
+        for said in new:
+            self._count_excluded(version, quality.why_excluded(answer, said.actual))
+        slices = self._slices(prediction)
+
+        def judged(said: Said) -> Judged:
+            return Judged(*key, answer, said.actual, prediction.score, slices, prediction.scores)
+
+        if layout.early is not None:
+            horizon = row.ts + layout.early.seconds
+            self._early[key] += [judged(said) for said in change.plain if said.ts <= horizon]
+        if change.after is None or change.after == change.before:
+            return
+        waits = self._pending(row.seq) if change.before is not None else None
+        if waits is not None or (change.before is None and due > self.now):
+            at = due if waits is None else waits.due
+            self.pending[row.seq] = Waiting(row.seq, at, row.key, _encode_judged(judged(change.after)))
+        elif change.before is None:
+            self._judged[key].append(judged(change.after))
+        elif layout.retractions:
+            self._revised[key].append((judged(change.before), judged(change.after)))
+
+    def _count_excluded(self, version: VersionState, reason: str | None) -> None:
+        quality = version.layout.quality
+        if reason is None or quality.excluded is None:
+            return
+        version.cells[quality.excluded + quality.excludes.index(reason)] += 1
+        self._unknown("class", reason != "extreme")
 
     def _slices(self, prediction: Prediction) -> dict[str, str]:
         """Return the declared slices of a prediction: as the event says, else by the feature of that name."""
@@ -245,14 +295,10 @@ class Work:
             return {}
         given = {**prediction.features, **(prediction.slices or {})}
         found = {name: category_name(given.get(name)) for name in model.slices}
-        return {name: value for name, value in found.items() if value is not None}
+        return model.with_intersections({name: v for name, v in found.items() if v is not None})
 
     def _pending(self, prediction: int) -> Waiting | None:
-        if prediction in self.pending:
-            return self.pending[prediction]
-        if prediction in self.pending_gone:
-            return None
-        return self.engine.store.pending_for([prediction]).get(prediction)
+        return self.pending.get(prediction) or self._waits.get(prediction)
 
     def _count_state(self, key: Key, state: str) -> None:
         version = self._writable(key)
@@ -262,10 +308,11 @@ class Work:
 
     def _take_deployment(self, event: Deployment, ts: float) -> None:
         if event.model not in self.engine.catalogue.models:
-            self._unknown("model", 1)
             return
-        entries = self.entries.setdefault(event.model, list(self.engine.entries.get(event.model, ())))
+        entries = self.entries.get(event.model) or list(self.engine.entries.get(event.model, ()))
         entry = Entry(ts, event.version, event.stage, event.commit, event.training_data, event.baseline)
+        if entry in entries:
+            return
         counted = {v for m, v in (*self.engine.versions, *self.versions) if m == event.model}
         self.entries[event.model] = kept_entries([*entries, entry], self.engine.deployments_kept, counted)
         key = (event.model, event.version)
@@ -394,7 +441,6 @@ class Work:
             if key not in self.engine.versions and key not in self.versions:
                 key = (names.UNKNOWN, names.UNKNOWN)
             self._judged[key].append(judged)
-            self.pending_gone.add(waiting.prediction)
             self.transaction.pending_done.append(waiting.prediction)
 
     def give_up(self, orphans: Sequence[Waiting]) -> None:
@@ -426,9 +472,15 @@ class Work:
             observe(state.cells, state.layout.delay, delays)
         for key, judged in self._judged.items():
             state = self._writable(key)
-            self._unknown("class", count_outcomes(state.layout, state.cells, judged))
+            count_outcomes(state.layout, state.cells, judged)
+        for key, judged in self._early.items():
+            state = self._writable(key)
+            count_early(state.layout, state.cells, judged)
+        for key, revised in self._revised.items():
+            state = self._writable(key)
+            revise_outcomes(state.layout, state.cells, revised)
         t = self.transaction
-        t.pending = [w for seq, w in self.pending.items() if seq not in self.pending_gone]
+        t.pending = list(self.pending.values())
         t.state["ledger"] = self.ledger.tobytes()
         if self.pipelines is not None and self.pipelines_changed:
             t.state["pipelines"] = self.pipelines.tobytes()
@@ -459,6 +511,11 @@ class Work:
             else:
                 state.schedule[due] = state.schedule.get(due, 0) + 1
         state.cells[state.layout.predictions_matured] += at_once
+
+
+def _said(event: StoredEvent) -> Said:
+    outcome = _decode_outcome(event.raw)
+    return Said(outcome.correction, event.ts, outcome.actual)
 
 
 def _keep_exemplars(state: VersionState, rows: Sequence[tuple[Prediction, float]]) -> None:

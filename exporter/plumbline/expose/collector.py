@@ -45,8 +45,8 @@ class BlockCollector(Collector):
         self, source: Callable[[], Iterable[Block]], metrics: Iterable[Metric] | None = None
     ) -> None:
         self._source = source
-        # The client's metrics have a collector of their own, which may sit in the same registry.
-        ours = (m for m in names.METRICS.values() if m.group != "Client")
+        # Those of a client and a follower have collectors of their own, which may sit in the same registry.
+        ours = (m for m in names.METRICS.values() if m.group not in ("Client", "Follower"))
         self._metrics = tuple(ours if metrics is None else metrics)
 
     def describe(self) -> Iterator[ClientMetric]:

@@ -6,7 +6,7 @@ import logging
 
 from plumbline.client import Client
 from plumbline.ids import ID_NAMES
-from plumbline.logging.record import clean, clip
+from plumbline.logging.record import Resource, clean, clip
 from plumbline.logging.standard import attributes_of, ids_of, message_of
 
 
@@ -15,11 +15,17 @@ class EventHandler(logging.Handler):
 
     The client's own lines, and what is logged in its threads (urllib3's debug lines), are left out: they
     would make events about events without end.
+
+    Args:
+        client: sends the events.
+        level: from which on lines are sent.
+        resource: what writes the lines; its fields go along, so that a trace names the service.
     """
 
-    def __init__(self, client: Client, level: int = logging.INFO) -> None:
+    def __init__(self, client: Client, level: int = logging.INFO, resource: Resource | None = None) -> None:
         super().__init__(level)
         self._client = client
+        self._resource = resource or Resource()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record."""
@@ -29,7 +35,7 @@ class EventHandler(logging.Handler):
         event: dict[str, object] = {
             "type": "log", "ts": round(record.created, 6), "level": record.levelname,
             "message": clip(message_of(record)), "logger": clip(record.name),
-            "fields": clean(attributes_of(record)),
+            "fields": clean({**attributes_of(record), **self._resource.fields()}),
         }  # fmt: skip
         event.update((name, ids[name]) for name in ID_NAMES if name in ids)
         if "span_id" in ids:

@@ -121,9 +121,10 @@ def configure(
     from plumbline.logging.ship import EventHandler  # it needs this module's functions
 
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr if stream is None else stream)]
-    handlers[0].setFormatter(JsonFormatter(Resource(service, version)))
+    resource = Resource(service, version)
+    handlers[0].setFormatter(JsonFormatter(resource))
     if client is not None:
-        handlers.append(EventHandler(client))
+        handlers.append(EventHandler(client, resource=resource))
     for handler in handlers:
         handler.addFilter(IdFilter())
     root = logging.getLogger()

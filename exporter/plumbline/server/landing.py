@@ -18,8 +18,9 @@ _PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
 h1 {{ margin-bottom: 0; }} h2 {{ margin-top: 2rem; }}
 table {{ border-collapse: collapse; width: 100%; }}
+li, code, td {{ overflow-wrap: anywhere; }}
 th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; }}
-td {{ vertical-align: top; }} th {{ white-space: nowrap; }}
+td {{ vertical-align: top; }} th {{ vertical-align: bottom; }}
 pre {{ background: #8882; padding: .8rem; border-radius: 4px; white-space: pre-wrap; }}
 .state {{ font-weight: 600; }} .ok {{ color: #1a7f37; }} .bad {{ color: #cf222e; }}
 </style>

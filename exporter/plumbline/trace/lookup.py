@@ -6,23 +6,28 @@ only their hashes. Bounded: a request with a million log lines gets the first on
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.folder import BaselineFolder
-from plumbline.events import Deployment, Outcome
+from plumbline.events import ClassOrNumber, Deployment, Outcome
 from plumbline.keys import (
     batch_key,
     batch_log_key,
     made_key,
+    model_alert_key,
     model_key,
+    pipeline_alert_key,
     request_key,
     request_log_key,
+    run_key,
+    run_log_key,
     trace_log_key,
 )
+from plumbline.standing import Said
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.decode import (
     decode_outcome,
@@ -33,27 +38,35 @@ from plumbline.trace.decode import (
     pages_of,
     prediction_extra,
 )
+from plumbline.trace.features import against
+from plumbline.trace.incidents import alerts_between
 from plumbline.trace.lineage import MAX_BATCHES, downstream, inputs_of, runs_of, upstream
 from plumbline.trace.model import (
+    AlertRecord,
     Batch,
+    BatchRecord,
     Downstream,
     KpiRecord,
     LogRecord,
     OutcomeRecord,
     PredictionRecord,
+    RunRecord,
     Trace,
     Use,
     Used,
     UsedPage,
     VersionInfo,
 )
-from plumbline.trace.timeline import timeline
-from plumbline.units import format_time
+from plumbline.trace.timeline import BAD_LEVELS, timeline
+from plumbline.units import format_time, parse_time
 
 MAX_EVENTS = 1000
 MAX_LOGS = 1000
+MAX_RUN_LOGS = 200
 MAX_TRACE_IDS = 20
 MAX_DEPLOYMENTS = 10_000
+# A rule looks over hours, and waits before it fires: its alert comes after the run that caused it.
+ALERT_AFTER_RUN = 6 * 3600.0
 PAGE = 100
 MAX_PAGE = 10_000
 
@@ -119,16 +132,27 @@ class Lookup:
             known = {batch.data_batch_id for batch in batches}
             batches += [batch for batch in training if batch.data_batch_id not in known]
             cut = cut or cut_too
+        alerts, alerts_cut = self._alerts([event for event, _ in predictions], records, batches)
+        known_runs = [run for batch in batches if batch.role == "data" for run in batch.runs]
+        warnings, warnings_cut = self._run_logs(known_runs)
+        told = {(log.ts, log.message, log.run_id) for log in logs}
+        logs += [
+            log
+            for log in warnings
+            if log.level.lower() in BAD_LEVELS and (log.ts, log.message, log.run_id) not in told
+        ]
         found = Trace(
             request_id=request_id,
             trace_ids=list(trace_ids),
             predictions=records,
             outcomes=self._outcomes(outcomes, [event for event, _ in predictions]),
             kpis=sorted(kpis, key=lambda kpi: kpi.ts),
-            logs=logs,
-            logs_truncated=truncated,
+            logs=sorted(logs, key=lambda log: log.ts),
+            logs_truncated=truncated or warnings_cut,
             batches=batches,
             batches_truncated=cut,
+            alerts=alerts,
+            alerts_truncated=alerts_cut,
         )
         return replace(found, timeline=timeline(found))
 
@@ -150,6 +174,10 @@ class Lookup:
         ]
         if not (runs or made or used_by or logs):
             return None
+        of_runs, of_runs_cut = self._run_logs(runs)
+        told = {(log.ts, log.message, log.run_id) for log in logs}
+        logs += [log for log in of_runs if (log.ts, log.message, log.run_id) not in told]
+        alerts, alerts_cut = self._run_alerts(runs)
         above, cut_above = upstream(self.reader, [data_batch_id], "data")
         below = [Downstream(one, depth, via, self._count(one)) for one, depth, via in made]
         return Batch(
@@ -163,7 +191,9 @@ class Lookup:
             used_by=used_by,
             predictions_downstream=sum(one.predictions for one in below),
             logs=sorted(logs[:MAX_LOGS], key=lambda log: log.ts),
-            logs_truncated=len(logs) > MAX_LOGS,
+            logs_truncated=len(logs) > MAX_LOGS or of_runs_cut,
+            alerts=alerts,
+            alerts_truncated=alerts_cut,
         )
 
     def used(self, data_batch_id: str, after: int = 0, limit: int = PAGE) -> UsedPage:
@@ -190,14 +220,19 @@ class Lookup:
 
     def _prediction(self, event: StoredEvent) -> PredictionRecord:
         made = decode_prediction(event.raw)
+        info, baseline = self._version(made.model, made.version, event.ts)
         return PredictionRecord(
             format_time(event.ts), made.request_id, made.model, made.version, made.status, made.prediction,
             made.score, made.scores, made.features, made.slices, made.latency, made.data_batch_id,
-            made.trace_id, prediction_extra(event.raw), self.version(made.model, made.version, event.ts),
+            made.trace_id, prediction_extra(event.raw), info,
+            None if baseline is None else against(made.features, baseline),
         )  # fmt: skip
 
     def version(self, model: str, version: str, at: float) -> VersionInfo:
         """Return what the deployments told by then say of a version, completed from its baseline."""
+        return self._version(model, version, at)[0]
+
+    def _version(self, model: str, version: str, at: float) -> tuple[VersionInfo, Baseline | None]:
         entries = []
         for event in events_of(self.reader, model_key(model), MAX_DEPLOYMENTS):
             entry = _decode_deployment(event.raw)
@@ -217,19 +252,22 @@ class Lookup:
             **{field: newest(field) for field in ("commit", "training_data", "config", "baseline")},  # type: ignore[arg-type]
         )
         if baseline is None:
-            return info
+            return info, None
         lineage = baseline.lineage
-        return replace(
+        info = replace(
             info,
             commit=info.commit or lineage.commit,
             training_data=info.training_data or lineage.training_data,
             config=lineage.config if info.config is None else info.config,
             baseline=baseline.digest,
+            reference_data=lineage.training_data,
+            baseline_quality={name: told.value for name, told in baseline.quality.items()},
             training_source=lineage.source,
             training_rows=lineage.rows,
             training_start=lineage.start,
             training_end=lineage.end,
         )
+        return info, baseline
 
     def _baseline(self, model: str, version: str, digest: str | None) -> Baseline | None:
         if digest is not None:
@@ -239,7 +277,7 @@ class Lookup:
     def _outcomes(
         self, outcomes: list[tuple[StoredEvent, Outcome]], predictions: list[StoredEvent]
     ) -> list[OutcomeRecord]:
-        standing = standing_outcome(outcomes, predictions[0].seq if predictions else math.inf)
+        standing = standing_outcome(outcomes)
         waits = self.reader.waiting([event.seq for event in predictions])
         due = format_time(min(waits.values())) if waits else None
         start = predictions[0].ts if predictions else None
@@ -274,7 +312,39 @@ class Lookup:
         kept = [found[seq] for seq in sorted(found)[:MAX_LOGS]]
         return sorted(kept, key=lambda log: log.ts), truncated
 
+    def _alerts(
+        self, events: list[StoredEvent], made: list[PredictionRecord], batches: list[BatchRecord]
+    ) -> tuple[list[AlertRecord], bool]:
+        """Return the alerts that fired while the request was answered."""
+        if not events:
+            return [], False
+        pipelines = {run.pipeline for batch in batches if batch.role == "data" for run in batch.runs}
+        keys = [model_alert_key(one.model) for one in made]
+        keys += [pipeline_alert_key(pipeline) for pipeline in sorted(pipelines)]
+        return alerts_between(self.reader, keys, events[0].ts, events[-1].ts, events[-1].seq)
+
+    def _run_logs(self, runs: list[RunRecord]) -> tuple[list[LogRecord], bool]:
+        """Return the first log lines of some pipeline runs, and whether there are more."""
+        found: list[LogRecord] = []
+        truncated = False
+        for run_id in {run.run_id: None for run in runs}:
+            events = events_of(self.reader, run_log_key(run_id), MAX_RUN_LOGS + 1)
+            truncated |= len(events) > MAX_RUN_LOGS
+            found += [log for log in map(log_record, events[:MAX_RUN_LOGS]) if log.run_id == run_id]
+        return found, truncated
+
     # --- parts of a batch ---
+
+    def _run_alerts(self, runs: list[RunRecord]) -> tuple[list[AlertRecord], bool]:
+        """Return the alerts about the pipelines of some runs, until a while after their end."""
+        if not runs:
+            return [], False
+        keys = [pipeline_alert_key(pipeline) for pipeline in {run.pipeline: None for run in runs}]
+        start = min(parse_time(run.started) for run in runs)
+        end = max(parse_time(run.ended or run.started) for run in runs) + ALERT_AFTER_RUN
+        # Where the newest run's first event lies in the store.
+        seqs = self.reader.find_after(run_key(runs[-1].run_id), 0, 1)
+        return alerts_between(self.reader, keys, start, end, seqs[0] if seqs else 0)
 
     def _uses(self, data_batch_id: str) -> list[Use]:
         counts: dict[tuple[str, str], tuple[int, float, float]] = {}
@@ -309,20 +379,14 @@ _decode_ids = msgspec.json.Decoder(_Ids).decode
 _decode_use = msgspec.json.Decoder(_Use).decode
 
 
-def standing_outcome(outcomes: list[tuple[StoredEvent, Outcome]], prediction: float) -> int | None:
-    """Return the sequence number of the outcome that is the truth by now.
-
-    The newest correction; or else the first plain outcome, where those that came before the prediction
-    (its sequence number) are ordered by their time, as the engine joins them.
-    """
-    corrections = [event for event, outcome in outcomes if outcome.correction]
-    if corrections:
-        return max(corrections, key=lambda event: (event.ts, event.seq)).seq
-    if not outcomes:
-        return None
-    early = [event for event, _ in outcomes if event.seq < prediction]
-    return (
-        min(early, key=lambda event: (event.ts, event.seq)).seq
-        if early
-        else min(event.seq for event, _ in outcomes)
+def standing_outcome(
+    outcomes: list[tuple[StoredEvent, Outcome]],
+    comparable: Callable[[ClassOrNumber], bool] = lambda actual: True,
+) -> int | None:
+    """Return the sequence number of the outcome that is the truth by now (``plumbline.standing``)."""
+    ranked = (
+        (Said(outcome.correction, event.ts, outcome.actual).rank(comparable(outcome.actual)), -event.seq)
+        for event, outcome in outcomes
     )
+    best = max(ranked, default=None)
+    return None if best is None else -best[1]

@@ -24,10 +24,13 @@ class VersionInfo:
         training_data: digest or data batch id of the table it was trained on.
         config: of the training.
         baseline: sha256 of its baseline.
+        reference_data: digest of the baseline's reference table; the same as ``training_data`` where the
+            baseline was built from the very table that the model was trained on.
         training_source: file name of the baseline's reference table.
         training_rows: its rows.
         training_start: time of its first row.
         training_end: time of its last row.
+        baseline_quality: what the baseline's held-out rows say of the version, by metric.
     """
 
     stage: str | None = None
@@ -36,15 +39,36 @@ class VersionInfo:
     training_data: str | None = None
     config: Any = None
     baseline: str | None = None
+    reference_data: str | None = None
     training_source: str | None = None
     training_rows: int | None = None
     training_start: str | None = None
     training_end: str | None = None
+    baseline_quality: dict[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRecord:
+    """Where a feature's value lies among the baseline's rows.
+
+    Attributes:
+        bin: the baseline's bin that it falls into.
+        share: of the baseline's rows in that bin.
+        note: what is odd: missing, not a number, never seen, below the smallest, above the largest; or null.
+    """
+
+    bin: str
+    share: float
+    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionRecord:
-    """A stored prediction. ``extra`` holds fields that the contract does not know."""
+    """A stored prediction. ``extra`` holds fields that the contract does not know.
+
+    ``against_baseline`` says of each feature of the version's baseline where the value lies in it; null
+    without a baseline.
+    """
 
     ts: str
     request_id: str
@@ -61,6 +85,7 @@ class PredictionRecord:
     trace_id: str | None
     extra: dict[str, Any]
     version_info: VersionInfo
+    against_baseline: dict[str, FeatureRecord] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +134,59 @@ class LogRecord:
     run_id: str | None
     data_batch_id: str | None
     fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRecord:
+    """A step of a hook: it was decided on, is being called, or ended. ``result`` says how."""
+
+    ts: str
+    hook: str
+    phase: str
+    result: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRecord:
+    """An alert that Alertmanager told of, in the words of its first notification.
+
+    Attributes:
+        alertname: its name.
+        severity: critical, warning or info.
+        incident: the alert and when it began.
+        started: when it began to fire.
+        resolved: when it ended; null while it fires.
+        model: it is about; null if about none. So are ``version``, ``pipeline`` and ``owner``.
+        summary: one sentence.
+        description: with the numbers.
+        verdict: roll back or not; null if the page did not say.
+        runbook_url: what to do about it. Null if the page did not say; so are the next ones.
+        dashboard_url: where its numbers are drawn.
+        generator_url: its expression in Prometheus.
+        alertmanager_url: the Alertmanager that sent it.
+        labels: all of them.
+        actions: what the hooks did, oldest first.
+    """
+
+    alertname: str
+    severity: str
+    incident: str
+    started: str
+    resolved: str | None
+    model: str | None
+    version: str | None
+    pipeline: str | None
+    owner: str | None
+    summary: str
+    description: str
+    verdict: str | None
+    runbook_url: str | None
+    dashboard_url: str | None
+    generator_url: str | None
+    alertmanager_url: str | None
+    labels: dict[str, str]
+    actions: list[ActionRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +253,8 @@ class Moment:
     Attributes:
         ts: when.
         offset: seconds from the first prediction (or from the first moment, without one).
-        kind: deployment, pipeline, prediction, outcome, kpi or log.
-        who: the model version, pipeline stage or service.
+        kind: deployment, pipeline, prediction, outcome, kpi, log, alert or action.
+        who: the model version, pipeline stage, service, alert or hook.
         text: what happened.
         problem: whether it is something that should not happen: a failure, an error, a failed check.
     """
@@ -191,7 +269,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Everything that is known of a request."""
+    """Everything that is known of a request.
+
+    ``alerts`` fired when it was answered: about its models, or about the pipelines that made its data.
+    ``logs`` holds the lines that carry its id or trace, and the warnings of the runs that made its data.
+    """
 
     request_id: str
     trace_ids: list[str]
@@ -202,6 +284,8 @@ class Trace:
     logs_truncated: bool
     batches: list[BatchRecord]
     batches_truncated: bool
+    alerts: list[AlertRecord]
+    alerts_truncated: bool
     timeline: list[Moment] = field(default_factory=list)
     schema: Literal[1] = 1
 
@@ -268,8 +352,10 @@ class Batch:
         predictions: how many predictions used it directly.
         used_by: the same by model version.
         predictions_downstream: how many used a batch of ``downstream``.
-        logs: log lines that carry its id.
+        logs: log lines that carry its id, or a run of ``runs``.
         logs_truncated: whether there are more.
+        alerts: about the pipelines of ``runs``, that fired from the first start to six hours after the end.
+        alerts_truncated: whether there may be more.
     """
 
     data_batch_id: str
@@ -283,6 +369,8 @@ class Batch:
     predictions_downstream: int
     logs: list[LogRecord]
     logs_truncated: bool
+    alerts: list[AlertRecord]
+    alerts_truncated: bool
     schema: Literal[1] = 1
 
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from plumbline.trace.html import batch_link, e, facts, page, request_link, table
+from plumbline.trace.html import batch_link, e, facts, page, request_link, table, when
 from plumbline.trace.model import (
     Batch,
-    BatchRecord,
-    LogRecord,
+    FeatureRecord,
     Moment,
     PredictionRecord,
-    RunRecord,
     Trace,
     UsedPage,
     Value,
 )
-from plumbline.trace.show import as_tree, show_count, show_json, show_offset, show_seconds, show_value
+from plumbline.trace.pieces import alerts_of, lineage_of, log_of, run_of
+from plumbline.trace.show import (
+    as_tree,
+    show_count,
+    show_json,
+    show_offset,
+    show_seconds,
+    show_share,
+    show_value,
+)
 
 
 def trace_page(trace: Trace) -> str:
@@ -50,6 +57,9 @@ def _trace(trace: Trace) -> Iterable[str]:
     if not trace.predictions:
         yield '<p class="bad">No prediction with this id is stored; what follows is all there is.</p>'
     yield '<div class="cards">' + "".join(_cards(trace)) + "</div>"
+    if trace.predictions:
+        yield "<h2>Alerts that fired at the time</h2>"
+        yield from alerts_of(trace.alerts, trace.alerts_truncated)
     yield "<h2>Timeline</h2>"
     yield _timeline(trace.timeline)
     if trace.logs_truncated:
@@ -58,7 +68,7 @@ def _trace(trace: Trace) -> Iterable[str]:
         yield from _prediction(prediction)
     if trace.batches:
         yield "<h2>Data</h2>"
-        yield from (_lineage(batch) for batch in as_tree(trace.batches))
+        yield from (lineage_of(batch) for batch in as_tree(trace.batches))
         if trace.batches_truncated:
             yield "<p>There are more batches upstream than are shown.</p>"
 
@@ -67,12 +77,21 @@ def _cards(trace: Trace) -> Iterable[str]:
     for p in trace.predictions:
         answer = '<b class="bad">error</b>' if p.status == "error" else f"<b>{_v(p.prediction)}</b>"
         score = "" if p.score is None else f"score {_v(p.score)}<br>"
-        who = f"{e(p.model)} {e(p.version)}"
-        yield f'<div class="card"><small>{who} predicted</small>{answer}{score}<time>{e(p.ts)}</time></div>'
+        stage = p.version_info.stage
+        who = f"{e(p.model)} {e(p.version)}" + ("" if stage in (None, "production") else f" ({e(stage)})")
+        odd = [name for name, place in (p.against_baseline or {}).items() if place.note]
+        marks = f'<br><span class="bad">odd: {e(", ".join(odd))}</span>' if odd else ""
+        body = f"{answer}{score}{when(p.ts)}{marks}"
+        yield f'<div class="card"><small>{who} predicted</small>{body}</div>'
     standing = [outcome for outcome in trace.outcomes if outcome.standing]
     for outcome in standing:
         later = "" if outcome.delay is None else f"known {e(show_seconds(outcome.delay))} later"
-        waits = "" if outcome.counts_from is None else f", counts from {e(outcome.counts_from)}"
+        waits = "" if outcome.counts_from is None else f", counts from {when(outcome.counts_from)}"
+        others = [one for one in trace.outcomes if not one.standing]
+        if outcome.correction and others:
+            later += f", corrected from {', '.join(_v(one.actual) for one in others)}"
+        elif others:
+            later += f", though {', '.join(_v(one.actual) for one in others)} was said too"
         yield f'<div class="card"><small>turned out</small><b>{_v(outcome.actual)}</b>{later}{waits}</div>'
     if trace.predictions and not standing:
         yield '<div class="card"><small>turned out</small><b class="dim">not known yet</b></div>'
@@ -98,62 +117,65 @@ def _prediction(p: PredictionRecord) -> Iterable[str]:
     info = p.version_info
     yield f"<h2>{e(p.model)} {e(p.version)}</h2>"
     training = None if info.training_data is None else f"<code>{e(info.training_data)}</code>"
-    if training is not None and info.training_source is not None:
-        training += f" ({e(info.training_source)}, {info.training_rows} rows)"
+    baseline = None if info.baseline is None else f"<code>{e(info.baseline)}</code>"
+    if info.training_source is not None:
+        table_ = f"{e(info.training_source)}, {show_count(info.training_rows or 0, 'row')}"
+        if training is not None and info.reference_data == info.training_data:
+            training += f" ({table_})"
+        elif baseline is not None:
+            baseline += f" (from {table_}: <code>{e(info.reference_data)}</code>)"
+    quality = ", ".join(f"{e(name)} {_v(value)}" for name, value in (info.baseline_quality or {}).items())
     period = None
     if info.training_start is not None:
-        period = f"{e(info.training_start)} to {e(info.training_end)}"
+        period = f"{when(info.training_start)} to {when(info.training_end)}"
     yield facts(
         [
-            ("predicted at", e(p.ts)),
+            ("predicted at", when(p.ts)),
             ("latency", None if p.latency is None else e(show_seconds(p.latency))),
-            ("stage", None if info.stage is None else f"{e(info.stage)} since {e(info.deployed)}"),
+            ("stage", None if info.stage is None else f"{e(info.stage)} since {when(info.deployed)}"),
             ("commit", None if info.commit is None else f"<code>{e(info.commit)}</code>"),
             ("training data", training),
             ("trained on", period),
             ("config", None if info.config is None else e(show_json(info.config))),
-            ("baseline", None if info.baseline is None else f"<code>{e(info.baseline)}</code>"),
+            ("baseline", baseline),
+            ("baseline quality", quality or None),
             ("data batch", None if p.data_batch_id is None else batch_link(p.data_batch_id)),
             ("trace id", None if p.trace_id is None else f"<code>{e(p.trace_id)}</code>"),
         ]
     )
     if p.scores:
         yield table(("class", "score"), ((e(n), _v(v)) for n, v in p.scores.items()), ("score",))
-    for what, values in (("feature", p.features), ("slice", p.slices or {}), ("also sent", p.extra)):
+    if p.features or p.against_baseline:
+        yield _features(p)
+    for what, values in (("slice", p.slices or {}), ("also sent", p.extra)):
         if values:
             yield table((what, "value"), ((e(name), e(show_json(value))) for name, value in values.items()))
 
 
-def _run(run: RunRecord) -> str:
-    state = {"failed": "bad", "succeeded": "good"}.get(run.status, "dim")
-    rows = []
-    for stage in run.stages:
-        counts = (("in", stage.rows_in), ("out", stage.rows_out), ("rejected", stage.rows_rejected))
-        told = ", ".join(f"{count:,} {name}" for name, count in counts if count is not None)
-        failed = [check.name for check in stage.checks if not check.passed]
-        checks = (
-            f'<span class="bad">failed: {e(", ".join(failed))}</span>'
-            if failed
-            else (f"{len(stage.checks)} passed" if stage.checks else "")
-        )
-        status = e(stage.status)
-        if stage.status == "failed":
-            status = f'<span class="bad">{status}</span>'
-        rows.append((e(stage.ts), e(stage.stage), status, told, checks))
-    head = (
-        f'<p><span class="{state}">{e(run.status)}</span>: {e(run.pipeline)} '
-        f"run <code>{e(run.run_id)}</code></p>"
+def _features(p: PredictionRecord) -> str:
+    """Return the features; beside each, how common its value is among the baseline's rows."""
+    if p.against_baseline is None:
+        rows = [(e(name), e(show_json(value))) for name, value in p.features.items()]
+        return table(("feature", "value"), rows)
+    names = dict.fromkeys((*p.features, *p.against_baseline))
+    return table(
+        ("feature", "value", "rows of the baseline like it"),
+        [
+            (
+                e(name),
+                e(show_json(p.features[name])) if name in p.features else '<span class="dim">not sent</span>',
+                _place(p.against_baseline.get(name)),
+            )
+            for name in names
+        ],
     )
-    return head + table(("time", "stage", "status", "rows", "checks"), rows)
 
 
-def _lineage(batch: BatchRecord) -> str:
-    role = "training data" if batch.role == "training" else "used by the prediction"
-    what = role if batch.depth == 0 else f"{batch.depth} step{'s' if batch.depth > 1 else ''} upstream"
-    made = "".join(_run(run) for run in batch.runs) or '<p class="dim">No pipeline run of it is stored.</p>'
-    inputs = ", ".join(batch_link(one) for one in batch.inputs)
-    source = f"<p>made from {inputs}</p>" if inputs else ""
-    return f"<h3>{batch_link(batch.data_batch_id)} <small>{what}</small></h3>{made}{source}"
+def _place(place: FeatureRecord | None) -> str:
+    if place is None:
+        return '<span class="dim">not in the baseline</span>'
+    note = "" if place.note is None else f' <span class="bad">{e(place.note)}</span>'
+    return f"{e(show_share(place.share))}{note}"
 
 
 def _batch(batch: Batch, used: UsedPage) -> Iterable[str]:
@@ -170,17 +192,20 @@ def _batch(batch: Batch, used: UsedPage) -> Iterable[str]:
     )
     if batch.used_by:
         rows = [
-            (e(use.model), e(use.version), f"{use.predictions:,}", e(use.first), e(use.last))
+            (e(use.model), e(use.version), f"{use.predictions:,}", when(use.first), when(use.last))
             for use in batch.used_by
         ]
         yield table(("model", "version", "predictions", "first", "last"), rows, ("predictions",))
     yield "<h2>Made by</h2>"
-    yield "".join(_run(run) for run in batch.runs) or '<p class="dim">No pipeline run of it is stored.</p>'
+    yield "".join(run_of(run) for run in batch.runs) or '<p class="dim">No pipeline run of it is stored.</p>'
+    if batch.runs and (batch.alerts or batch.alerts_truncated):
+        yield "<h2>Alerts about its pipeline at the time</h2>"
+        yield from alerts_of(batch.alerts, batch.alerts_truncated)
     if batch.inputs:
         yield f"<p>made from {', '.join(batch_link(one) for one in batch.inputs)}</p>"
     if batch.upstream:
         yield "<h2>Upstream</h2>"
-        yield from (_lineage(one) for one in as_tree(batch.upstream))
+        yield from (lineage_of(one) for one in as_tree(batch.upstream))
     if batch.downstream:
         yield "<h2>Made from it</h2>"
         yield table(
@@ -198,20 +223,15 @@ def _batch(batch: Batch, used: UsedPage) -> Iterable[str]:
         yield _used(used)
     if batch.logs:
         yield "<h2>Log</h2>"
-        yield "".join(map(_log, batch.logs))
+        yield "".join(map(log_of, batch.logs))
         if batch.logs_truncated:
             yield "<p>There are more log lines than are shown.</p>"
-
-
-def _log(log: LogRecord) -> str:
-    who = log.service or log.logger or "log"
-    return f"<p><time>{e(log.ts)}</time> <b>{e(who)}</b> {e(log.level)}: {e(log.message, lines=True)}</p>"
 
 
 def _used(used: UsedPage) -> str:
     rows = [
         (
-            e(one.ts), request_link(one.request_id), e(one.model), e(one.version),
+            when(one.ts), request_link(one.request_id), e(one.model), e(one.version),
             _v(one.prediction) if one.status == "ok" else '<span class="bad">error</span>',
         )
         for one in used.predictions

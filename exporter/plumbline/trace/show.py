@@ -49,6 +49,13 @@ def visible(text: str, *, lines: bool = False) -> str:
     return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)
 
 
+def show_share(share: float) -> str:
+    """Return a share as a person reads it: ``12 %``, ``0.4 %``, ``none``."""
+    if share <= 0:
+        return "none"
+    return f"{share * 100:.2g} %" if share < 0.0995 else f"{share * 100:.0f} %"
+
+
 def show_value(value: Value) -> str:
     """Return a value as a person writes it: six significant digits are enough for a timeline."""
     if isinstance(value, bool):

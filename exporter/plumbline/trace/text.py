@@ -15,20 +15,30 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from plumbline.trace.model import Batch, BatchRecord, Moment, PredictionRecord, RunRecord, Trace
+from plumbline.trace.model import (
+    AlertRecord,
+    Batch,
+    BatchRecord,
+    Moment,
+    PredictionRecord,
+    RunRecord,
+    Trace,
+)
 from plumbline.trace.show import (
     as_tree,
     show_count,
     show_json,
     show_offset,
     show_seconds,
+    show_share,
     show_value,
     visible,
 )
+from plumbline.trace.timeline import action_text
 
 _COLOURS = {
     "deployment": "magenta", "pipeline": "blue", "prediction": "green", "outcome": "cyan", "kpi": "yellow",
-    "log": "dim",
+    "log": "dim", "alert": "red", "action": "red",
 }  # fmt: skip
 _PIPE_WIDTH = 4000  # nothing is wrapped or cut for grep
 
@@ -87,6 +97,9 @@ def _trace(trace: Trace) -> Iterable[RenderableType]:
         yield from (_lineage(batch) for batch in as_tree(trace.batches))
         if trace.batches_truncated:
             yield Text("  ... and more batches upstream", style="yellow")
+    if trace.alerts or trace.alerts_truncated:
+        yield _heading("Alerts that fired at the time")
+        yield from _alerts(trace.alerts, trace.alerts_truncated)
     yield _heading("Timeline (times relative to the prediction)")
     yield _timeline(trace.timeline)
     if trace.logs_truncated:
@@ -97,9 +110,19 @@ def _prediction(p: PredictionRecord) -> Iterable[RenderableType]:
     answer = "error" if p.status == "error" else show_value(p.prediction)
     yield _heading(f"{visible(p.model)} {visible(p.version)}: {answer}")
     info = p.version_info
-    training = info.training_data
+    training, baseline = info.training_data, info.baseline
     if info.training_source is not None:
-        training = f"{training} ({info.training_source}, {info.training_rows} rows)"
+        source = f"{info.training_source}, {show_count(info.training_rows or 0, 'row')}"
+        if info.reference_data == training:
+            training = f"{training} ({source})"
+        else:
+            baseline = f"{baseline} (from {source}: {info.reference_data})"
+    odd = {name: place.note for name, place in (p.against_baseline or {}).items() if place.note}
+    rare = [
+        f"{name} ({show_share(place.share)} of the baseline's rows)"
+        for name, place in (p.against_baseline or {}).items()
+        if place.note is None and place.share < 0.01
+    ]
     yield _facts(
         [
             ("at", p.ts),
@@ -111,11 +134,14 @@ def _prediction(p: PredictionRecord) -> Iterable[RenderableType]:
             ("training data", training),
             ("trained on", info.training_start and f"{info.training_start} to {info.training_end}"),
             ("config", None if info.config is None else show_json(info.config)),
-            ("baseline", info.baseline),
+            ("baseline", baseline),
+            ("baseline quality", _pairs(info.baseline_quality) if info.baseline_quality else None),
             ("data batch", p.data_batch_id),
             ("trace id", p.trace_id),
             ("slices", _pairs(p.slices) if p.slices else None),
             ("features", _pairs(p.features) if p.features else None),
+            ("odd features", _pairs(odd) if odd else None),
+            ("rare values", ", ".join(rare) if rare else None),
             ("also sent", _pairs(p.extra) if p.extra else None),
         ]
     )
@@ -123,6 +149,26 @@ def _prediction(p: PredictionRecord) -> Iterable[RenderableType]:
 
 def _pairs(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={show_json(value)}" for name, value in values.items())
+
+
+def _alerts(alerts: Iterable[AlertRecord], truncated: bool) -> Iterable[RenderableType]:
+    for alert in alerts:
+        about = " ".join(visible(one) for one in (alert.model, alert.version, alert.pipeline) if one)
+        until = "still firing" if alert.resolved is None else f"until {alert.resolved}"
+        lines = [
+            f"  {visible(alert.severity)} {visible(alert.alertname)} {about}, from {alert.started} {until}"
+        ]
+        told = (alert.summary, alert.description, alert.verdict)
+        lines += [f"    {visible(one)}" for one in told if one]
+        lines += [f"    hook {a.hook}: {visible(action_text(a))}, {a.ts}" for a in alert.actions]
+        lines += [
+            f"    {what}: {visible(url)}"
+            for what, url in (("runbook", alert.runbook_url), ("dashboard", alert.dashboard_url))
+            if url
+        ]
+        yield Text("\n".join(lines), "red" if alert.severity == "critical" else "yellow")
+    if truncated:
+        yield Text("  ... and maybe more alerts", style="yellow")
 
 
 def _lineage(batch: BatchRecord) -> Padding:
@@ -175,6 +221,9 @@ def _batch(batch: Batch) -> Iterable[RenderableType]:
             text += f", rows: {rows}" if rows else ""
             text += f", failed checks: {failed}" if failed else ""
             yield Text(text, "red" if failed or stage.status == "failed" else "")
+    if batch.alerts or batch.alerts_truncated:
+        yield _heading("Alerts about its pipeline at the time")
+        yield from _alerts(batch.alerts, batch.alerts_truncated)
     if batch.upstream:
         yield _heading("Made from")
         yield from (_lineage(one) for one in as_tree(batch.upstream))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plumbline.trace.model import Moment, StageRecord, Trace
+from plumbline.trace.model import ActionRecord, AlertRecord, Moment, StageRecord, Trace
 from plumbline.trace.show import show_seconds, show_value
 from plumbline.units import parse_time
 
-_BAD_LEVELS = ("error", "critical", "fatal", "alert", "emergency", "emerg", "warning", "warn")
+BAD_LEVELS = ("error", "critical", "fatal", "alert", "emergency", "emerg", "warning", "warn")
 # What happened at the same millisecond is told in the order of cause and effect.
-_ORDER = ("deployment", "pipeline", "prediction", "log", "kpi", "outcome")
+_ORDER = ("deployment", "pipeline", "prediction", "log", "kpi", "outcome", "alert", "action")
 
 
 def timeline(trace: Trace) -> list[Moment]:
@@ -57,8 +57,27 @@ def _moments(trace: Trace) -> Iterator[Moment]:
         yield Moment(kpi.ts, 0.0, "kpi", f"{kpi.model} {kpi.version}", text, False)
     for log in trace.logs:
         who = log.service or log.logger or "log"
-        bad = log.level.lower() in _BAD_LEVELS
+        bad = log.level.lower() in BAD_LEVELS
         yield Moment(log.ts, 0.0, "log", who, f"{log.level}: {log.message}", bad)
+    for alert in trace.alerts:
+        yield from _alert(alert)
+
+
+def _alert(alert: AlertRecord) -> Iterator[Moment]:
+    told = f": {alert.summary}" if alert.summary else ""
+    yield Moment(
+        alert.started, 0.0, "alert", alert.alertname, f"{alert.severity or 'alert'} fires{told}", True
+    )
+    if alert.resolved is not None:
+        yield Moment(alert.resolved, 0.0, "alert", alert.alertname, "resolved", False)
+    for action in alert.actions:
+        yield Moment(action.ts, 0.0, "action", f"hook {action.hook}", action_text(action), False)
+
+
+def action_text(action: ActionRecord) -> str:
+    """Return a step of a hook in plain words."""
+    what = action.phase if action.result is None else action.result.replace("_", " ")
+    return f"{what}: {action.detail}" if action.detail else what
 
 
 def _stage(pipeline: str, stage: StageRecord) -> Moment:
@@ -67,7 +86,7 @@ def _stage(pipeline: str, stage: StageRecord) -> Moment:
         parts.append(f"batch {stage.data_batch_id}")
     for name, count in (("in", stage.rows_in), ("out", stage.rows_out), ("rejected", stage.rows_rejected)):
         if count is not None:
-            parts.append(f"{count} rows {name}")
+            parts.append(f"{count:,} rows {name}")
     failed = [check.name for check in stage.checks if not check.passed]
     if failed:
         parts.append(f"failed checks: {', '.join(failed)}")

@@ -27,6 +27,8 @@ CHECKS: tuple[Check, ...] = (
     models.class_names,
     models.category_lists,
     models.slice_values,
+    models.intersections_of_slices,
+    models.disparities_of_task,
     models.duplicate_kpi,
     objectives.metric_of_task,
     objectives.one_bound,

@@ -11,6 +11,7 @@ from plumbline.units import parse_duration
 _LONGEST_TIMEOUT_SECONDS = 60.0
 _ABOUT_OTHERS = (
     "PipelineFailed", "PipelineStale", "PipelineRowsAnomalous", "SeriesBudgetNear", "DiskFillsSoon",
+    "ModelSilent",
 )  # fmt: skip
 _PAGES = tuple(alert for alert in CRITICAL_ALERTS if alert not in _ABOUT_OTHERS)
 _TICKETS = tuple(alert for alert in WARNING_ALERTS if alert not in _ABOUT_OTHERS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 
+from plumbline.catalogue.advice import nearest
 from plumbline.catalogue.checks.base import Facts, Found, check, unknown
 from plumbline.catalogue.source import Location
-from plumbline.names import ALL, MISSING, OTHER, UNKNOWN
+from plumbline.names import ALL, FAIRNESS_METRICS, MISSING, OTHER, PROPORTIONS, UNKNOWN
 from plumbline.units import parse_duration
 
 MAXIMUM_CLASSES = 50
@@ -129,6 +131,50 @@ def slice_values(facts: Facts) -> Found:
                 if known is not None and value not in known:
                     message = f"{value!r} is no category of feature {slice_name!r} ({', '.join(known)})"
                     yield (*here, i), message
+
+
+@check("catalogue/intersections")
+def intersections_of_slices(facts: Facts) -> Found:
+    """An intersection joins two or more declared slices, once, and makes few combinations."""
+    for name, model in facts.catalogue.models.items():
+        seen: set[frozenset[str]] = set()
+        for i, members in enumerate(model.intersections):
+            here: Location = ("models", name, "intersections", i)
+            unknown_members = [m for m in members if m not in model.slices]
+            for member in unknown_members:
+                advice = nearest(member, model.slices)
+                yield here, f"{member!r} is no slice of the model{advice}: declare it under slices"
+            if len(set(members)) < 2 or len(set(members)) < len(members):
+                yield here, "an intersection needs two or more different slices, such as [sex, age]"
+            if frozenset(members) in seen:
+                yield here, "the same slices are intersected twice: keep one"
+            seen.add(frozenset(members))
+            combinations = math.prod(len(model.slices.get(m, ())) for m in members)
+            if combinations > MAXIMUM_SLICE_VALUES:
+                yield (
+                    here,
+                    f"{combinations} combinations are too many for an intersection: at most "
+                    f"{MAXIMUM_SLICE_VALUES}",
+                )
+
+
+@check("catalogue/disparities")
+def disparities_of_task(facts: Facts) -> Found:
+    """A bound on disparity is of a figure that the task has, can be reached, and has slices to look at."""
+    for name, model in facts.catalogue.models.items():
+        known = FAIRNESS_METRICS[model.task]
+        for metric, bound in (model.disparities or {}).items():
+            here: Location = ("models", name, "disparities", metric)
+            if metric not in known:
+                yield (
+                    here,
+                    f"{metric!r} is not compared for a {model.task} model{nearest(metric, known)}: "
+                    f"use {', '.join(known)}",
+                )
+            elif metric in PROPORTIONS and bound >= 1:
+                yield here, f"{metric} lies between 0 and 1: a difference of {bound:g} can never fire"
+        if model.disparities and not model.slices:
+            yield ("models", name, "disparities"), "the model has no slices to compare: declare some"
 
 
 @check("catalogue/kpis")

@@ -1,0 +1,147 @@
+"""Slices: each declared group of one model version beside the rest of it, with intervals."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import table, timeseries
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from plumbline import names
+from plumbline.catalogue.model import Catalogue
+from plumbline.units import parse_duration
+from plumbline_dashboards import queries as q
+from plumbline_dashboards import variables
+from plumbline_dashboards.page import Row, page
+from plumbline_dashboards.panels import BLUE, Column, band, graph, grid, line, query, rows, sized
+
+NO_SLICES = "The model declares no slices, or no outcome is mature within the window"
+_SLICE = f'{q.VERSION}, slice=~"$slice"'
+_OF = ("slice", "value", "metric")
+
+
+def slices(catalogue: Catalogue) -> Dashboard:
+    """Return the dashboard."""
+    evaluation = catalogue.evaluation
+    longest = max(evaluation.quality, key=parse_duration)  # groups are small
+    figures = names.R_FAIRNESS.over(q.WINDOW) + '{model="$model"}'
+    return page(
+        "slices",
+        "Slices",
+        "Does the model serve every declared group alike? Each group beside the rest of the model.",
+        [
+            variables.one("model", "Model", names.MODEL_INFO.name, "Model to show."),
+            variables.one(
+                "version",
+                "Version",
+                f'{names.MODEL_INFO.name}{{model="$model"}}',
+                "Version to show.",
+                newest=True,
+            ),
+            variables.window("window", evaluation.quality, longest),
+            variables.several("slice", "Slice", figures, "Slices and intersections to show."),
+            variables.several("metric", "Figure", figures, "Figures to show."),
+        ],
+        [
+            Row("Now", [against_the_rest()]),
+            Row("Gaps between the groups", [gaps()]),
+            Row("Groups", [figures_over_time(), outcomes()]),
+        ],
+        catalogue,
+        models='model="$model"',
+        since="now-7d",
+    )
+
+
+def _figure(recorded: names.Recorded, part: str = "", metric: str = '=~"$metric"') -> str:
+    selector = f"{_SLICE}, metric{metric}" + (f', part="{part}"' if part else "")
+    return q.by("max", _OF, q.pick(recorded, selector))
+
+
+def against_the_rest() -> table.Panel:
+    """One row per group and figure."""
+    panel = grid(
+        "Every group beside the rest of the model",
+        "Difference: group minus rest; its interval holds in 95 % for all rows of this table together. "
+        "Standard deviations: how many of them chance would need; positive = the group has more.",
+        "short",
+        [
+            Column("slice", "Slice"),
+            Column("value", "Group"),
+            Column("metric", "Figure"),
+            Column("Value #A", "Group's", "short"),
+            Column("Value #B", "Rest's", "short"),
+            Column("Value #C", "Difference", "short"),
+            Column("Value #D", "Lower end", "short"),
+            Column("Value #E", "Upper end", "short"),
+            Column("Value #F", "Standard deviations", "short"),
+            Column("Value #G", "Outcomes (n)", "short"),
+        ],
+    )
+    panel = (
+        panel.no_value(NO_SLICES)
+        .with_target(rows(_figure(names.R_FAIRNESS, "own"), "A"))
+        .with_target(rows(_figure(names.R_FAIRNESS, "rest"), "B"))
+        .with_target(rows(_figure(names.R_DISPARITY), "C"))
+        .with_target(rows(_figure(names.R_DISPARITY_LOWER), "D"))
+        .with_target(rows(_figure(names.R_DISPARITY_UPPER), "E"))
+        .with_target(rows(_figure(names.R_DISPARITY_SIGMAS), "F"))
+        .with_target(rows(_figure(names.R_FAIRNESS_COUNT, "own"), "G"))
+    )
+    return sized(panel, 24, 12)
+
+
+def gaps() -> timeseries.Panel:
+    """One graph per figure: the gap of each slice, with its interval."""
+
+    def of(recorded: names.Recorded) -> str:
+        return q.by("max", ("slice",), q.pick(recorded, f'{_SLICE}, metric="$metric"'))
+
+    panel = (
+        graph(
+            "Gap of $metric",
+            "Largest minus smallest figure among the groups of a slice that have enough outcomes, with its "
+            "interval; a gap whose band touches 0 may be chance.",
+            "short",
+        )
+        .no_value(NO_SLICES)
+        .repeat("metric")
+        .repeat_direction("h")
+        .max_per_row(4)
+        .min(0)
+        .with_target(query(of(names.R_GAP), "{{slice}}", "A"))
+        .with_target(query(of(names.R_GAP_UPPER), "upper end", "B"))
+        .with_target(query(of(names.R_GAP_LOWER), "lower end", "C"))
+    )
+    return sized(band(panel, "B", "C", "lower end", BLUE), 24, 8)
+
+
+def figures_over_time() -> timeseries.Panel:
+    """One graph per figure: every group."""
+    own = q.by("max", ("slice", "value"), q.pick(names.R_FAIRNESS, f'{_SLICE}, metric="$metric", part="own"'))
+    whole = q.by("max", q.MV, q.pick(names.R_FAIRNESS, f'{_SLICE}, metric="$metric", part="rest"'))
+    panel = graph(
+        "$metric of every group",
+        "Each group's figure; dashed: the largest among the rests of the model, for orientation.",
+        "short",
+    )
+    panel = (
+        panel.no_value(NO_SLICES)
+        .repeat("metric")
+        .repeat_direction("h")
+        .max_per_row(4)
+        .with_target(query(own, "{{slice}} {{value}}", "A"))
+        .with_target(query(whole, "rest", "B"))
+    )
+    return sized(line(panel, "B", BLUE), 24, 9)
+
+
+def outcomes() -> timeseries.Panel:
+    """The n of every group."""
+    count = q.by("max", ("slice", "value"), q.pick(names.R_FAIRNESS_COUNT, f'{_SLICE}, part="own"'))
+    panel = graph(
+        "Outcomes of every group (n)",
+        "Mature outcomes within the window; dashed: below this, no ticket about a group.",
+        "short",
+    )
+    panel = panel.no_value(NO_SLICES).min(0).with_target(query(count, "{{slice}} {{value}}", "A"))
+    panel = panel.with_target(query(q.objective(names.OBJECTIVE_SAMPLES, q.VERSION), "minimum", "B"))
+    return sized(line(panel, "B", BLUE), 24, 7)

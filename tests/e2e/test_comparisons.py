@@ -1,0 +1,246 @@
+"""Slices, versions and KPIs compared in PromQL on a real Prometheus, against numpy and scipy on the same rows.
+
+The window is the whole life of the counters, which rules read as they are: what is left between the two
+sides is float64 rounding.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+import yaml
+from scenery import Exporter, ndjson, prometheus_for
+from scipy.stats import binomtest, chi2_contingency, norm
+
+from plumbline import names
+from plumbline.catalogue.load import load_catalogue
+from servers import Prometheus, free_port, wait_for
+
+pytestmark = pytest.mark.e2e
+EXACT = 1e-9
+FAIRNESS_VALUES = {"sex": ["f", "m"], "age": ["young", "old"], "sex & age": ["f & young", "f & old", "m & young", "m & old"]}
+MINIMUM = 30
+
+
+def write_catalogue(path: Path, port: int) -> None:
+    receiver = [{"webhook": "http://127.0.0.1:9/x"}]
+    shared = {
+        "owner": "team", "features": {"x": {"type": "numeric"}},
+        "outcome": {"maturity": "1s", "minimum_samples": MINIMUM},
+        "slices": {"sex": ["f", "m"], "age": ["young", "old"]}, "intersections": [["sex", "age"]],
+    }  # fmt: skip
+    raw = {
+        "version": 1,
+        "owners": {"team": {"team": "Team", "page": receiver, "ticket": receiver}},
+        "platform_owner": "team",
+        "models": {
+            "hire": {**shared, "task": "binary", "classes": ["0", "1"], "positive_class": "1"},
+            "pay": {**shared, "task": "regression"},
+        },
+        "evaluation": {
+            "scrape_interval": "1s", "rule_interval": "1s", "drift": ["1m"], "quality": ["30s", "5m"],
+            "fast": "30s", "slow": "5m", "drift_alert": "1m", "alert_for": "1s", "ticket_for": "1s",
+        },
+        "targets": {"exporters": [f"127.0.0.1:{port}"], "prometheus": [], "alertmanagers": []},
+        "host_metrics": False,
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(raw, sort_keys=False))
+
+
+@dataclass
+class Rows:
+    """Predictions with their truth; ``who`` holds each slice's value per row, None where it is not said."""
+
+    who: dict[str, np.ndarray]
+    actual: np.ndarray
+    answer: np.ndarray
+
+
+def people(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
+    sex = rng.choice(np.array(["f", "m", "x", None], dtype=object), count, p=[0.4, 0.45, 0.1, 0.05])
+    age = rng.choice(np.array(["young", "old"], dtype=object), count, p=[0.3, 0.7])
+    known = sex != None  # noqa: E711 - elementwise
+    both = np.array([f"{s} & {a}" if k else None for s, a, k in zip(sex, age, known, strict=True)], dtype=object)
+    return {"sex": sex, "age": age, "sex & age": both}
+
+
+def draw(seed: int, count: int = 1500) -> dict[str, Rows]:
+    rng = np.random.default_rng(seed)
+    who = people(rng, count)
+    actual = (rng.random(count) < 0.4).astype(int)
+    flip = np.where(who["sex"] == "f", 0.35, 0.15)
+    answer = np.where(rng.random(count) < flip, 1 - actual, actual)
+    whom = people(rng, count)
+    pay = rng.normal(100, 20, count)
+    guess = pay + rng.normal(np.where(whom["age"] == "old", 3.0, 0.0), 8.0, count)
+    return {"hire": Rows(who, actual, answer), "pay": Rows(whom, pay, guess)}
+
+
+def events(model: str, rows: Rows, at: float) -> Iterator[dict[str, Any]]:
+    for i in range(len(rows.actual)):
+        slices = {name: str(rows.who[name][i]) for name in ("sex", "age") if rows.who[name][i] is not None}
+        answer, actual = rows.answer[i].item(), rows.actual[i].item()
+        yield {
+            "type": "prediction", "ts": at, "request_id": f"{model}{i}", "model": model, "version": "1",
+            "features": {"x": 1.0}, "prediction": answer, "slices": slices,
+        }  # fmt: skip
+        yield {"type": "outcome", "ts": at + 1, "request_id": f"{model}{i}", "actual": actual}
+
+
+@dataclass
+class Scene:
+    prometheus: Prometheus
+    rows: dict[str, Rows]
+
+    def figures(self, recorded: names.Recorded, model: str, **labels: str) -> dict[tuple[str, ...], float]:
+        """Recorded values by the labels that are not given."""
+        inside = ", ".join(f'{k}="{v}"' for k, v in {"model": model, "version": "1", **labels}.items())
+        left = [label for label in recorded.labels if label not in {"model", "version", *labels}]
+        return {
+            tuple(r["metric"][label] for label in left): float(r["value"][1])
+            for r in self.prometheus.query(f"{recorded.over('life')}{{{inside}}}")
+        }
+
+
+def send(exporter: Exporter, sent: Iterable[dict[str, Any]]) -> None:
+    answer = requests.post(
+        f"{exporter.url}/v1/events", data=ndjson(list(sent)), headers={"Content-Type": names.CONTENT_TYPE_NDJSON}, timeout=30
+    )
+    assert answer.json()["rejected"] == []
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("comparisons")
+    port = free_port()
+    write_catalogue(folder / "plumbline.yaml", port)
+    (folder / "baselines").mkdir()
+    rows = draw(3)
+    exporter = Exporter(folder / "plumbline.yaml", folder / "baselines", folder / "data", port)
+    with exporter, prometheus_for(load_catalogue(folder / "plumbline.yaml"), folder) as prometheus:
+        now = time.time()
+        send(
+            exporter,
+            [
+                {"type": "deployment", "ts": now - 60, "model": model, "version": "1", "stage": "production"}
+                for model in rows
+            ],
+        )
+        born = 'ml_predictions_total{version="1"} == 0'
+        wait_for(lambda: len(prometheus.query(born)) == len(rows), name="counters born at 0")
+        time.sleep(3)  # at least two scrapes of the zeros
+        now = time.time()
+        send(exporter, itertools.chain.from_iterable(events(model, of, now) for model, of in rows.items()))
+        total = sum(len(r.actual) for r in rows.values())
+        wait_for(lambda: prometheus.value("sum(ml_outcomes_matured_total)") == total, name="mature outcomes")
+        gap = names.R_GAP_UPPER.over("life")
+        wait_for(lambda: prometheus.query(f'{gap}{{model="pay"}}'), name="rules of the whole life")
+        time.sleep(9)  # two more rounds of the life rules, so that each chain has the final counters
+        yield Scene(prometheus, rows)
+
+
+def sample(rows: Rows, metric: str, mask: np.ndarray) -> np.ndarray:
+    """One number per row whose mean is the figure."""
+    actual, answer = rows.actual[mask], rows.answer[mask]
+    return {
+        "selection_rate": lambda: answer == 1,
+        "tpr": lambda: answer[actual == 1] == 1,
+        "fpr": lambda: answer[actual == 0] == 1,
+        "accuracy": lambda: answer == actual,
+        "mae": lambda: np.abs(answer - actual),
+        "bias": lambda: answer - actual,
+    }[metric]().astype(float)  # fmt: skip
+
+
+def interval(values: np.ndarray, z: float, proportion: bool) -> tuple[float, float]:
+    if not proportion:
+        half = z * values.std() / np.sqrt(len(values))
+        return values.mean() - half, values.mean() + half
+    level = 2 * norm.cdf(z) - 1
+    found = binomtest(int(values.sum()), len(values)).proportion_ci(level, method="wilson")
+    return found.low, found.high
+
+
+def test_every_slice_value_and_intersection_has_its_figures_beside_the_rest_of_the_model(scene: Scene) -> None:
+    for (model, rows), part in itertools.product(scene.rows.items(), names.FAIRNESS_PARTS):
+        task = "binary" if model == "hire" else "regression"
+        value = scene.figures(names.R_FAIRNESS, model, part=part)
+        count = scene.figures(names.R_FAIRNESS_COUNT, model, part=part)
+        seen = set()
+        for name, metric in itertools.product(rows.who, names.FAIRNESS_METRICS[task]):
+            for one in FAIRNESS_VALUES[name]:
+                own = rows.who[name] == one
+                expected = sample(rows, metric, own if part == "own" else ~own)
+                assert value[name, one, metric] == pytest.approx(expected.mean(), rel=EXACT)
+                assert count[name, one, metric] == len(expected)
+                seen.add((name, one, metric))
+        others = {key for key in value if key[1] == names.OTHER}  # sex = x
+        assert others == {(n, names.OTHER, m) for n, m in itertools.product(("sex", "sex & age"), names.FAIRNESS_METRICS[task])} | (
+            others & {("age", names.OTHER, m) for m in names.FAIRNESS_METRICS[task]}
+        )
+        assert seen | others == set(value)
+
+
+def test_differences_from_the_rest_have_the_intervals_and_significance_that_scipy_finds(scene: Scene) -> None:
+    for model, rows in scene.rows.items():
+        task = "binary" if model == "hire" else "regression"
+        metrics = names.FAIRNESS_METRICS[task]
+        comparisons = 8 * len(metrics)
+        z = norm.ppf(1 - 0.05 / comparisons / 2)
+        difference, sigmas, lower, upper = (
+            scene.figures(r, model)
+            for r in (names.R_DISPARITY, names.R_DISPARITY_SIGMAS, names.R_DISPARITY_LOWER, names.R_DISPARITY_UPPER)
+        )
+        for name, metric in itertools.product(rows.who, metrics):
+            for one in FAIRNESS_VALUES[name]:
+                mine = sample(rows, metric, rows.who[name] == one)
+                theirs = sample(rows, metric, rows.who[name] != one)
+                d = mine.mean() - theirs.mean()
+                key = (name, one, metric)
+                assert difference[key] == pytest.approx(d, abs=1e-12)
+                proportion = metric in names.PROPORTIONS
+                (l1, u1), (l2, u2) = interval(mine, z, proportion), interval(theirs, z, proportion)
+                # Newcombe 1998, method 10
+                assert lower[key] == pytest.approx(d - np.hypot(mine.mean() - l1, u2 - theirs.mean()), rel=1e-7)
+                assert upper[key] == pytest.approx(d + np.hypot(u1 - mine.mean(), theirs.mean() - l2), rel=1e-7)
+                if proportion:
+                    table = [[v.sum(), len(v) - v.sum()] for v in (mine, theirs)]
+                    g = chi2_contingency(table, correction=False, lambda_="log-likelihood").statistic
+                    expected = np.sign(d) * np.sqrt(g)
+                else:
+                    expected = d / np.sqrt(mine.var() / len(mine) + theirs.var() / len(theirs))
+                assert sigmas[key] == pytest.approx(expected, rel=1e-6, abs=1e-6), key
+
+
+def test_the_gap_spans_the_values_that_have_enough_rows(scene: Scene) -> None:
+    for model, rows in scene.rows.items():
+        task = "binary" if model == "hire" else "regression"
+        gap, low, high = (scene.figures(r, model) for r in (names.R_GAP, names.R_GAP_LOWER, names.R_GAP_UPPER))
+        z = norm.ppf(1 - 0.05 / (8 * len(names.FAIRNESS_METRICS[task])) / 2)
+        for name, metric in itertools.product(rows.who, names.FAIRNESS_METRICS[task]):
+            samples = [sample(rows, metric, rows.who[name] == one) for one in FAIRNESS_VALUES[name]]
+            samples = [s for s in samples if len(s) >= MINIMUM]
+            means = [s.mean() for s in samples]
+            ends = np.array([interval(s, z, metric in names.PROPORTIONS) for s in samples])
+            key = (name, metric)
+            assert gap[key] == pytest.approx(max(means) - min(means), rel=1e-7)
+            assert low[key] == pytest.approx(max(ends[:, 0].max() - ends[:, 1].min(), 0.0), rel=1e-7, abs=1e-12)
+            assert high[key] == pytest.approx(ends[:, 1].max() - ends[:, 0].min(), rel=1e-7)
+            assert low[key] <= gap[key] <= high[key]
+
+
+def test_the_planted_disparity_opens_a_ticket_and_nothing_else_does(scene: Scene) -> None:
+    firing = 'ALERTS{alertname="SliceDisparity", alertstate="firing"}'
+    found = wait_for(lambda: scene.prometheus.query(firing), name="SliceDisparity")
+    slices = {(a["metric"]["model"], a["metric"]["slice"], a["metric"]["value"]) for a in found}
+    assert ("hire", "sex", "f") in slices
+    assert {value for _, _, value in slices} <= {"f", "f & young", "f & old"}
+    assert {model for model, _, _ in slices} == {"hire"}

@@ -1,0 +1,102 @@
+"""What corrections take back, in the rules; and the early view, which no alert may read."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from plumbline import names
+from plumbline.catalogue.model import Catalogue
+from plumbline.generated import write_files
+from plumbline_alerting.generate import generate
+
+CELL = 'model="bad", version="1", slice="{slice}", value="v", actual="{actual}", predicted="1"'
+REPLICAS = ("a", "b")
+
+
+def promtool(catalogue: Catalogue, folder: Path, series: dict[str, str], expected: dict[str, list[Any]]) -> None:
+    """Evaluate the generated rules over series and compare results at 4 minutes."""
+    write_files(generate(catalogue), folder)
+    test = {
+        "rule_files": [str(folder / "prometheus" / "rules" / f"{name}.yml") for name in ("quality", "life")],
+        "evaluation_interval": "15s",
+        "tests": [{
+            "interval": "15s",
+            "input_series": [{"series": name, "values": values} for name, values in series.items()],
+            "promql_expr_test": [
+                {"expr": f"round({expr}, 0.001)", "eval_time": "4m",
+                 "exp_samples": [{"labels": labels, "value": value} for labels, value in samples]}
+                for expr, samples in expected.items()
+            ],
+        }],
+    }  # fmt: skip
+    path = folder / "test.yml"
+    path.write_text(yaml.safe_dump(test))
+    done = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def quality(window: str, slice_: str) -> tuple[str, str]:
+    """A query of the accuracy, and the labels of its result."""
+    series = names.R_QUALITY.over(window)
+    return f'{series}{{slice="{slice_}", metric="accuracy"}}', (
+        f'{{model="bad", version="1", slice="{slice_}", value="v", metric="accuracy"}}'
+    )
+
+
+@pytest.fixture(scope="module")
+def history() -> dict[str, str]:
+    """Per minute and replica, 8 right and 4 wrong outcomes; in slice "some" one right is found to be wrong
+    each minute; in "many" 100 of old are, all at once."""
+    made = {}
+    for replica in REPLICAS:
+        for slice_ in ("none", "some", "many"):
+            right, wrong = (CELL.format(slice=slice_, actual=actual) for actual in "10")
+            name, instance = names.CONFUSION.name, f'instance="{replica}"'
+            back = names.RETRACTED[name].name
+            made[f"{name}{{{instance}, {right}}}"] = "1000+2x40"
+            added = {"none": "1000+1x40", "some": "1000+1.25x40", "many": "1000+1x12 1113+1x40"}[slice_]
+            made[f"{name}{{{instance}, {wrong}}}"] = added
+            if slice_ != "none":  # a model without corrections has no such series at all
+                taken = {"some": "0+0.25x40", "many": "0x12 100x40"}[slice_]
+                made[f"{back}{{{instance}, {right}}}"] = taken
+                made[f"{back}{{{instance}, {wrong}}}"] = "0x40"
+    return made
+
+
+def test_what_is_taken_back_is_subtracted_and_a_window_it_makes_absurd_has_no_quality(
+    test_catalogue: Catalogue, history: dict[str, str], tmp_path: Path
+) -> None:
+    none, some, many = (quality("2m", slice_) for slice_ in ("none", "some", "many"))
+    n = names.R_QUALITY_SAMPLES.over("2m")
+    life = quality("life", "many")
+    labels = '{{model="bad", version="1", slice="{}", value="v"}}'
+    expected = {
+        none[0]: [(none[1], 0.667)],
+        some[0]: [(some[1], 0.583)],
+        many[0]: [],
+        f'{n}{{slice="some"}}': [(labels.format("some"), 48)],  # a correction adds no outcome
+        f'{n}{{slice="many"}}': [],
+        # Since deployment: 2 x (1000 + 32 - 100) right of all; exact, whatever was taken back.
+        life[0]: [(life[1], round((1032 - 100) / (1032 - 100 + 1000 + 16 + 100), 3))],
+    }
+    promtool(test_catalogue, tmp_path, history, expected)
+
+
+def test_no_alert_reads_the_early_view(any_catalogue: Catalogue) -> None:
+    early = [m.name for m in names.METRICS.values() if "early" in m.name]
+    early += [r.stem for r in names.RECORDED if "early" in r.stem]
+    assert len(early) > 5
+    reading = []
+    for file in generate(any_catalogue):
+        if "/rules/" in file.path:
+            for group in yaml.safe_load(file.content)["groups"]:
+                for rule in group["rules"]:
+                    if any(name in rule["expr"] for name in early):
+                        reading.append(rule.get("alert", rule.get("record")))
+    assert reading
+    assert all("early" in name for name in reading), reading
