@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.errors import TableError, ToolError
+from plumbline.history.records import JsonLines
 from plumbline.replay import Due, Sender, TimeMap, replay, schedule
 
 
@@ -64,6 +65,10 @@ def sender() -> Iterator[list[Sender]]:
         each.close()
 
 
+def planned(path: Path, *given: float, **stretch: float) -> list[Due]:
+    return list(schedule(JsonLines([path]).records(), *given, **stretch))
+
+
 def ndjson(tmp_path: Path, *events: object) -> Path:
     path = tmp_path / "e.ndjson"
     path.write_text("".join(json.dumps(event) + "\n" for event in events))
@@ -78,7 +83,7 @@ def test_time_is_mapped_linearly():
 def test_times_and_data_times_move_onto_the_clock_and_nothing_else_changes(tmp_path: Path):
     prediction = {"type": "prediction", "ts": "1970-01-01T00:10:00Z", "features": {"a": None, "b": 1.5}}
     run = {"type": "pipeline", "ts": 700, "data_ts": 640, "run_id": "r"}
-    due = list(schedule(ndjson(tmp_path, prediction, run), 10.0, 5000.0))
+    due = planned(ndjson(tmp_path, prediction, run), 10.0, 5000.0)
     assert [d.kind for d in due] == ["prediction", "pipeline"]
     assert [d.at for d in due] == [5000.0, 5010.0]
     assert json.loads(due[0].line) == {**prediction, "ts": 5000.0}
@@ -87,7 +92,7 @@ def test_times_and_data_times_move_onto_the_clock_and_nothing_else_changes(tmp_p
 
 def test_only_the_chosen_stretch_is_replayed_from_its_own_beginning(tmp_path: Path):
     path = ndjson(tmp_path, *({"type": "log", "ts": t} for t in (10, 20, 30, 40)))
-    due = list(schedule(path, 1.0, 100.0, first=15.0, last=30.0))
+    due = planned(path, 1.0, 100.0, first=15.0, last=30.0)
     assert [d.at for d in due] == [105.0, 115.0]
 
 
@@ -96,7 +101,7 @@ def test_a_line_without_a_usable_time_is_named(tmp_path: Path, line: str):
     path = tmp_path / "e.ndjson"
     path.write_text('{"type": "log", "ts": 1}\n' + line + "\n")
     with pytest.raises(TableError, match=r"e\.ndjson:2: "):
-        list(schedule(path, 1.0, 0.0))
+        planned(path, 1.0, 0.0)
 
 
 def test_a_batch_is_sent_again_byte_for_byte_until_it_is_answered(sender: list[Sender]):

@@ -16,11 +16,9 @@ from plumbline_alerting.promql import FEATURE, MV, WHOLE, one_of, quoted
 from plumbline_alerting.scene import JOB_ALERTMANAGER, JOB_EXPORTER, JOB_PROMETHEUS, Scene
 from plumbline_alerting.windows import drift_windows, quality_windows
 
-SIGMAS = 3  # a loss counts from this many max(baseline's standard deviation, standard error)
-FAST_SAMPLES = 30  # in the fast window a normal approximation suffices: the slow one holds the proof
+SIGMAS = names.SIGMAS
 BROKEN_SAMPLES = FEWEST_ROWS
 ERRORS_MINIMUM = 5
-LATENCY_SAMPLES = 100  # below this a 99th percentile is one request
 CALIBRATION_FLOOR = 0.05
 BUDGET_RATIO = 0.8
 REJECTED_RATIO = 0.05
@@ -124,7 +122,7 @@ def model_quality_critical(scene: Scene) -> str:
     """Proven over the slow window and still so in the fast one."""
     samples = objective(names.OBJECTIVE_SAMPLES)
     slow = quality_worse(scene.slow, "critical", samples, _unnatural(scene.slow))
-    few = f"clamp_max({samples}, {FAST_SAMPLES})"
+    few = f"clamp_max({samples}, {names.ALERT_FAST_SAMPLES})"
     fast = quality_worse(scene.fast, "critical", few, _unnatural(scene.fast))
     return owned(f"{slow}\nand on ({MV}, metric) (\n{indent(fast, '  ')}\n)")
 
@@ -158,7 +156,7 @@ def model_latency_critical(scene: Scene) -> str:
     return owned(
         f"{p99} > on ({MV}) {bound}\n"
         f"and on ({MV}) {now} > on ({MV}) {bound}\n"
-        f"and on ({MV}) {n} >= {LATENCY_SAMPLES}"
+        f"and on ({MV}) {n} >= {names.ALERT_LATENCY_SAMPLES}"
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from plumbline import names
 from plumbline.catalogue.model import Catalogue, Receiver
 from plumbline.errors import CatalogueError, Problem
+from plumbline_alerting.messages import HTML, SLACK, SLACK_COLOUR, TEXT, TITLE
 from plumbline_alerting.scene import Scene
 
 NOBODY = "nobody"
@@ -24,10 +25,14 @@ EXPLAINED_BY_INPUT = (
     "ModelQualityDecay",
     "CalibrationDrift",
     "SliceDisparity",
+    "KpiDrop",
 )
+# What a new production version explains: for a while there is nothing to compare it with.
+EXPLAINED_BY_ROLLOUT = ("ModelTrafficLost", "CanaryWorse", "KpiDrop")
 # What a lost exporter explains. Pages on quality stay: with several exporters the others still count.
 EXPLAINED_BY_EXPORTER = (
     *EXPLAINED_BY_INPUT,
+    "CanaryWorse",
     "OutcomesLate",
     "OutcomeCoverageLow",
     "BaselineMissing",
@@ -35,16 +40,6 @@ EXPLAINED_BY_EXPORTER = (
     "PipelineRowsAnomalous",
     "PipelineStale",
     "ModelTrafficLost",
-)
-
-_TITLE = (
-    "[{{ .Status | toUpper }}] {{ .CommonLabels.alertname }} "
-    "{{ .CommonLabels.model }}{{ .CommonLabels.pipeline }}"
-)
-_BODY = (
-    "{{ range .Alerts }}{{ .Annotations.summary }}\n{{ .Annotations.description }}\n"
-    "{{ with .Annotations.verdict }}{{ . }}\n{{ end }}{{ .Annotations.dashboard_url }}\n"
-    "{{ .Annotations.runbook_url }}\n\n{{ end }}"
 )
 
 
@@ -73,6 +68,7 @@ def configuration(catalogue: Catalogue) -> dict[str, Any]:
         config["global"] = {
             "smtp_smarthost": smtp.smarthost,
             "smtp_from": smtp.sender,
+            **({} if smtp.require_tls else {"smtp_require_tls": False}),
             **({"smtp_auth_username": smtp.username} if smtp.username else {}),
             **({"smtp_auth_password_file": smtp.password_file} if smtp.password_file else {}),
         }
@@ -176,7 +172,7 @@ def inhibit_rules() -> list[dict[str, Any]]:
         },
         {
             "source_matchers": ['alertname="ModelRollout"', 'model=~".+"'],
-            "target_matchers": ['alertname="ModelTrafficLost"', 'model=~".+"'],
+            "target_matchers": [f'alertname=~"{"|".join(EXPLAINED_BY_ROLLOUT)}"', 'model=~".+"'],
             "equal": ["model"],
         },
     ]
@@ -212,31 +208,37 @@ def _way(way: Receiver) -> tuple[str, dict[str, Any]]:
             "routing_key_file": way.pagerduty_routing_key_file,
             "send_resolved": True,
             "severity": "{{ .CommonLabels.severity }}",
-            "description": _TITLE,
-            "details": {"text": _BODY},
+            "description": TITLE,
+            "details": {"text": TEXT},
+            "links": [
+                {"href": "{{ (index .Alerts 0).Annotations.dashboard_url }}", "text": "Dashboard"},
+                {"href": "{{ (index .Alerts 0).Annotations.runbook_url }}", "text": "Runbook"},
+            ],
         }
     if way.opsgenie_api_key_file is not None:
         return "opsgenie_configs", {
             "api_key_file": way.opsgenie_api_key_file,
             "send_resolved": True,
-            "message": _TITLE,
-            "description": _BODY,
+            "message": TITLE,
+            "description": TEXT,
         }
     if way.slack_api_url_file is not None:
         return "slack_configs", {
             "api_url_file": way.slack_api_url_file,
             **({"channel": way.slack_channel} if way.slack_channel else {}),
             "send_resolved": True,
-            "title": _TITLE,
-            "text": _BODY,
+            "color": SLACK_COLOUR,
+            "title": TITLE,
+            "title_link": "{{ (index .Alerts 0).Annotations.dashboard_url }}",
+            "text": SLACK,
         }
     if way.email is not None:
         return "email_configs", {
             "to": way.email,
             "send_resolved": True,
-            "headers": {"Subject": _TITLE},
-            "html": "",
-            "text": _BODY,
+            "headers": {"Subject": TITLE},
+            "html": HTML,
+            "text": TEXT,
         }
     raise AssertionError("unreachable: _refuse_what_cannot_be has run")
 

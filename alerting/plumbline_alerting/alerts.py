@@ -23,6 +23,8 @@ def groups(catalogue: Catalogue) -> dict[str, Group]:
             *model_alerts.drift(make),
             *model_alerts.outcomes(make),
             *comparison_alerts.slices(make),
+            *comparison_alerts.canaries(make),
+            *comparison_alerts.kpis(make),
         ),
         "pipelines": tuple(pipeline_alerts.pipelines(make)),
         "monitoring": tuple(monitoring_alerts.monitoring(make)),

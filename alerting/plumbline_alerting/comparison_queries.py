@@ -5,10 +5,19 @@ The texts are in ``plumbline_alerting.comparison_alerts``; see ``alert_queries``
 
 from __future__ import annotations
 
+import math
+from textwrap import indent
+
 from plumbline import names
-from plumbline_alerting.alert_queries import objective, owned
+from plumbline_alerting.alert_queries import ERRORS_MINIMUM, SIGMAS, objective, owned
 from plumbline_alerting.promql import MV, SLICE, one_of, quoted
 from plumbline_alerting.scene import Scene
+
+# One false alarm in a hundred trials for both losses together (Bonferroni).
+CANARY_FALSE_ALARM = 0.01
+CANARY_LINE = math.log(2 / CANARY_FALSE_ALARM)
+CANARY_EFFECT = 0.05  # standard deviations of one loss: less is no reason to stop a rollout
+KPI_SAMPLES = 100  # KPI events or predictions, in the window and in either past
 
 _BY = f"{SLICE}, metric"
 
@@ -55,4 +64,69 @@ def slice_disparity(scene: Scene) -> str:
         f"and on ({_BY}) {sigmas} > {enough} {objective(names.OBJECTIVE_DISPARITY_SIGMAS)}\n"
         f"and on ({_BY}) {fewest} >= {enough} {samples}\n"
         f"and on ({MV}) {coverage} >= on ({MV}) {objective(names.OBJECTIVE_COVERAGE)}"
+    )
+
+
+def canary_worse(scene: Scene) -> str:
+    """A canary's loss exceeds production's by more than chance, however often one looks.
+
+    Wrong answers only count where outcomes are known well enough of both arms: the unknown are not random.
+    """
+    by = f"{MV}, loss"
+    difference, stderr = names.R_TRIAL_DIFFERENCE.over("life"), names.R_TRIAL_STDERR.over("life")
+    rows, count = names.R_TRIAL_ROWS.over("life"), names.R_TRIAL_COUNT.over("life")
+    running = f'{names.MODEL_INFO.name}{{stage=~"production|canary"}}'
+    coverage = f"max by ({MV}) ({names.R_COVERAGE.over(scene.slow)}) and on ({MV}) {running}"
+    wanted = f"max by (model) ({objective(names.OBJECTIVE_COVERAGE)})"
+    counted = (
+        f'sum by ({by}) ({names.TRIAL_LOSS.name}{{arm="candidate", loss!="{names.ABSOLUTE}"}})'
+        f' >= {ERRORS_MINIMUM}\n  or\n  max by ({by}) ({count}{{loss="{names.ABSOLUTE}"}})'
+    )
+    worse = (
+        f"max by ({by}) ({difference})\n"
+        f"> on ({by}) {CANARY_EFFECT} * max by ({by}) ({stderr} * sqrt({rows}))\n"
+        f"and on ({by}) max by ({by}) ({names.R_TRIAL_EVIDENCE.over('life')}) > {CANARY_LINE:.6g}\n"
+        f"and on ({by}) min by ({by}) ({count}) >= on ({MV}) group_left () "
+        f"{objective(names.OBJECTIVE_SAMPLES)}\n"
+        f"and on ({by}) (\n  {counted}\n)\n"
+        f'and on ({by}) (\n  max by ({by}) ({count}{{loss="{names.FAILED}"}})\n  or\n'
+        f'  max by ({by}) ({count}{{loss!="{names.FAILED}"}})\n'
+        f"  and on (model) min by (model) ({coverage}) >= on (model) {wanted}\n)"
+    )
+    owner = f'max by ({MV}, owner) ({names.MODEL_INFO.name}{{stage="canary"}})'
+    return f"(\n{indent(worse, '  ')}\n)\n* on ({MV}) group_left (owner) {owner}"
+
+
+def kpi_drop(scene: Scene) -> str:
+    """A KPI's mean is below its floor, or has dropped against its past, by more than chance.
+
+    Against two pasts at once: the long window before, which knows the level, and the same window one long
+    window ago, which knows the weekday. Either may be odd by itself; where one is missing there is no
+    statement.
+    """
+    by = ", ".join(names.R_KPI_MEAN.labels)
+
+    def figure(recorded: names.Recorded, window: str, past: str = "") -> str:
+        return f"max by ({by}) ({recorded.over(window)}{f' offset {past}' if past else ''})"
+
+    def bound(kind: str) -> str:
+        return f'max by ({by}) ({names.KPI_OBJECTIVE.name}{{bound="{kind}"}})'
+
+    mean, error = figure(names.R_KPI_MEAN, scene.slow), figure(names.R_KPI_STDERR, scene.slow)
+
+    def dropped(window: str, past: str) -> str:
+        then, then_error = (figure(r, window, past) for r in (names.R_KPI_MEAN, names.R_KPI_STDERR))
+        return (
+            f"({then} - {mean} > abs({then}) * {bound('max_drop')})\n"
+            f"  and {then} - {mean} > {SIGMAS} * sqrt({error} ^ 2 + {then_error} ^ 2)\n"
+            f"  and {figure(names.R_KPI_COUNT, window, past)} >= {KPI_SAMPLES}"
+        )
+
+    owner = f'max by (model, version, owner) ({names.MODEL_INFO.name}{{stage="production"}})'
+    return (
+        f"(\n{mean} and (\n  {bound('floor')} - {mean} > {SIGMAS} * {error}\n  or\n"
+        f"  {dropped(scene.longest, scene.slow)}\n  and\n  {dropped(scene.slow, scene.longest)}\n)\n"
+        f"and {figure(names.R_KPI_COUNT, scene.slow)} >= {KPI_SAMPLES}\n)\n"
+        # One version, should two exporters not agree yet on which is in production.
+        f"* on (model) group_left (version, owner) topk by (model) (1, {owner})"
     )

@@ -1,7 +1,7 @@
 """Recording rules of drift: bin counts -> shares -> distances, and the PSI threshold that knows its n.
 
-Reads ``ml_feature_values_total``, ``ml_feature_problems_total`` and the baseline's series; writes
-``names.R_BIN_INCREASE`` ... ``R_PROBLEMS``, one group per window.
+Reads ``ml_feature_values_total``, ``ml_feature_problems_total``, ``ml_feature_skew_*_total`` and the
+baseline's series; writes ``names.R_BIN_INCREASE`` ... ``R_PROBLEMS``, one group per window.
 
 PSI is the sum over bins of (p - q) ln(p / q). p is smoothed by 0.5 per bin exactly as the exporter
 smooths q, so no bin is empty. Without drift PSI / (1/n + 1/m) follows chi-squared with B-1 degrees of
@@ -14,11 +14,11 @@ from __future__ import annotations
 import math
 
 from plumbline import names
+from plumbline.baseline.noise import PSI_FLOOR
 from plumbline_alerting.model import Group, Rule
 from plumbline_alerting.promql import BIN, FEATURE, MV, largest, union
 from plumbline_alerting.windows import Window
 
-PSI_FLOOR = 0.1
 BROKEN_JUMP = 0.2  # share of values that must have become missing or invalid
 BROKEN_SIGMAS = 4  # every feature and problem is looked at all the time: 3 would be crossed by chance
 # 20 quantile bins, 19 of them with a heavy value of their own, below and above.
@@ -150,6 +150,12 @@ def psi_threshold(window: Window) -> str:
     return f"clamp_min({largest(FEATURE, noise, sampling)}, {PSI_FLOOR})"
 
 
+def skew_ratio(window: Window) -> str:
+    """Share of a feature's served values that differ from the recomputed ones, where any was compared."""
+    mismatches, n = names.R_SKEW_MISMATCHES.over(window.name), names.R_SKEW_ROWS.over(window.name)
+    return f"{mismatches} / on ({FEATURE}) ({n} > 0)"
+
+
 def problem_ratio(window: Window) -> str:
     """Share of a feature's values that had a problem."""
     problems = names.R_PROBLEM_INCREASE.over(window.name)
@@ -211,6 +217,14 @@ def group(window: Window, bins: int = MOST_ORDERED_BINS) -> Group:
                 window.increase(problems.name, names.R_PROBLEM_INCREASE.stem, problems.labels),
             ),
             record(names.R_PROBLEMS, problem_ratio(window)),
+            *(
+                record(recorded, window.increase(metric.name, recorded.stem, metric.labels))
+                for metric, recorded in (
+                    (names.FEATURE_SKEW_ROWS, names.R_SKEW_ROWS),
+                    (names.FEATURE_SKEW_MISMATCHES, names.R_SKEW_MISMATCHES),
+                )
+            ),
+            record(names.R_SKEW, skew_ratio(window)),
             *(() if math.isinf(window.seconds) else (threshold,)),  # no part of a baseline is as long as life
         ),
     )

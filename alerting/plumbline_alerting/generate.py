@@ -10,7 +10,17 @@ from collections.abc import Iterable
 
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import GeneratedFile
-from plumbline_alerting import alertmanager, alerts, drift, fairness, prometheus, quality, serving
+from plumbline_alerting import (
+    alertmanager,
+    alerts,
+    drift,
+    fairness,
+    kpis,
+    prometheus,
+    quality,
+    serving,
+    trials,
+)
 from plumbline_alerting.model import Group, rule_file, to_yaml
 from plumbline_alerting.windows import drift_windows, life_window, quality_windows
 
@@ -47,6 +57,8 @@ def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:
                         *serving.increases(life),
                         *quality.rules(life, catalogue),
                         *fairness.rules(life, catalogue),
+                        *kpis.rules(life),
+                        *trials.rules(),
                     ),
                 )
             ]
@@ -64,6 +76,7 @@ def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:
                         *serving.rules(w),
                         *quality.rules(w, catalogue),
                         *fairness.rules(w, catalogue),
+                        *kpis.rules(w),
                     ),
                 )
                 for w in quality_windows(evaluation)

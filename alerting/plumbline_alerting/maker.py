@@ -8,7 +8,13 @@ from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.model import Rule
 from plumbline_alerting.scene import Scene
-from plumbline_alerting.templates import dashboard_url, rollback_version, runbook_url, verdict
+from plumbline_alerting.templates import (
+    dashboard_url,
+    requests_url,
+    rollback_version,
+    runbook_url,
+    verdict,
+)
 
 VALUE = '{{ $value | printf "%.4g" }}'
 
@@ -45,6 +51,8 @@ class Maker:
             "runbook_url": runbook_url(self.catalogue, name, by_model="version" in variables),
             "dashboard_url": dashboard_url(self.catalogue, dashboard, *variables),
         }
+        if "version" in variables:
+            annotations["requests_url"] = requests_url(self.catalogue)
         if severity == "critical" and "version" in variables:
             annotations["verdict"] = verdict()
             annotations[names.ROLLBACK_ANNOTATION] = rollback_version()

@@ -63,6 +63,7 @@ def drift(catalogue: Catalogue) -> Dashboard:
                 [bins_now(), psi_against_threshold(), bins_over_time(), problems_of_feature()],
             ),
             Row("Problems of the values", [problems_of_all()]),
+            Row("Training-serving skew", [skew_of_all(), skew_rows()]),
         ],
         catalogue,
         models='model="$model"',
@@ -229,3 +230,22 @@ def problems_of_all() -> timeseries.Panel:
         "percentunit",
     )
     return sized(panel.min(0).with_target(query(q.problem_ratio(), "{{feature}}")), 24, 8)
+
+
+def skew_of_all() -> timeseries.Panel:
+    """Share of mismatches of every feature."""
+    panel = graph(
+        "Served values that differ from recomputed ones",
+        "Share of compared rows in which training code makes another value of the feature for the same "
+        "request (plumbline skew). Empty until recomputed features are sent.",
+        "percentunit",
+    )
+    return sized(panel.min(0).with_target(query(q.drifting(names.R_SKEW), "{{feature}}")), 16, 8)
+
+
+def skew_rows() -> timeseries.Panel:
+    """Rows behind the shares."""
+    panel = graph(
+        "Rows compared (n)", "Served values compared with recomputed ones within the window.", "short"
+    )
+    return sized(panel.min(0).with_target(query(q.drifting(names.R_SKEW_ROWS), "{{feature}}")), 8, 8)

@@ -1,4 +1,4 @@
-"""From the catalogue to Grafana: seven dashboards, their provisioning, and the list of their queries.
+"""From the catalogue to Grafana: eight dashboards, their provisioning, and the list of their queries.
 
 Reads a ``Catalogue``; returns files, writes none.
 """
@@ -22,6 +22,8 @@ from plumbline_dashboards.pipelines import pipelines
 from plumbline_dashboards.provisioning import provisioning
 from plumbline_dashboards.quality import quality
 from plumbline_dashboards.slices import slices
+from plumbline_dashboards.store import batch, predictions, trace
+from plumbline_dashboards.trials import trials
 
 FOLDER = "dashboards/generated"
 # Apart from the dashboards: Grafana takes every JSON file in their folder for one.
@@ -30,10 +32,14 @@ PAGES: tuple[Callable[[Catalogue], Dashboard], ...] = (
     fleet,
     quality,
     slices,
+    trials,
     drift,
     pipelines,
     infrastructure,
     exporter,
+    trace,
+    predictions,
+    batch,
 )
 
 

@@ -29,6 +29,10 @@ class PanelQuery(NamedTuple):
 # Panels whose queries may rightly return nothing; each with its reason. Keep it small.
 MAY_BE_EMPTY: dict[tuple[str, str], str] = {
     (names.DASHBOARD_UIDS["fleet"], "Firing alerts"): "no alert fires",
+    **{
+        (names.DASHBOARD_UIDS["trials"], panel): "only while, or after, a canary runs beside production"
+        for panel in ("Canary beside production", "Canary minus production", "Evidence that the two differ")
+    },
     (
         names.DASHBOARD_UIDS["exporter"],
         "Notifications",
@@ -43,11 +47,12 @@ _LEFTOVER = re.compile(r"\$\{?\w+")
 
 
 def panel_queries(dashboard: Mapping[str, Any]) -> list[PanelQuery]:
-    """Return every query of a dashboard, those of closed rows included, in the order of the panels."""
+    """Return every PromQL query of a dashboard, those of closed rows included, in the order of the panels."""
     return [
         PanelQuery(dashboard["uid"], panel["title"], target["refId"], target["expr"])
         for panel in all_panels(dashboard)
         for target in panel.get("targets", ())
+        if "expr" in target
     ]
 
 

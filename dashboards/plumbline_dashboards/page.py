@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.common import DataSourceRef
 from grafana_foundation_sdk.models.dashboard import (
+    AnnotationQuery,
     Dashboard,
     DashboardCursorSync,
     DashboardLink,
@@ -29,6 +31,7 @@ from plumbline.catalogue.model import Catalogue, Links
 from plumbline_dashboards import variables
 from plumbline_dashboards.panels import BLUE, DATASOURCE, RED
 from plumbline_dashboards.queries import OPEN, pick
+from plumbline_dashboards.store_panels import STORE
 
 TAG = "plumbline"
 GRID_WIDTH = 24
@@ -60,6 +63,7 @@ def page(
     catalogue: Catalogue,
     models: str = "",
     since: str = "now-24h",
+    store: bool = False,
 ) -> Dashboard:
     """Assemble one dashboard.
 
@@ -72,7 +76,10 @@ def page(
         catalogue: for the links.
         models: selector of the models whose deployments and alerts are marked; empty = all.
         since: start of the time range that a reader finds.
+        store: whether the panels ask the PostgreSQL store and not Prometheus.
     """
+    source = variables.store() if store else variables.datasource()
+    marks: list[Builder[AnnotationQuery]] = [] if store else [_deployments(models), _alerts(models)]
     builder = (
         builders.Dashboard(f"Plumbline / {title}")
         .uid(names.DASHBOARD_UIDS[name])
@@ -83,12 +90,12 @@ def page(
         .time(since, "now")
         .refresh("1m")
         .tooltip(DashboardCursorSync.CROSSHAIR)
-        .variables([variables.datasource(), *choices])
-        .annotations([_deployments(models), _alerts(models)])
+        .variables([source, *choices])
+        .annotations(marks)
         .links(_links(catalogue.links))
     )
     made = builder.build()
-    made.panels = _place(rows)
+    made.panels = _place(rows, STORE if store else DATASOURCE)
     return made
 
 
@@ -97,14 +104,14 @@ def to_json(made: Dashboard) -> str:
     return json.dumps(made, cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _place(rows: Sequence[Row]) -> list[Panel | RowPanel]:
+def _place(rows: Sequence[Row], source: DataSourceRef) -> list[Panel | RowPanel]:
     placed: list[Panel | RowPanel] = []
     number = 0
     y = 0
     for row in rows:
         number += 1
         heading = builders.Row(row.title).collapsed(row.collapsed).id(number)
-        heading = heading.datasource(DATASOURCE).grid_pos(GridPos(h=1, w=GRID_WIDTH, x=0, y=y))
+        heading = heading.datasource(source).grid_pos(GridPos(h=1, w=GRID_WIDTH, x=0, y=y))
         header = heading.build()
         placed.append(header)
         below = y + 1

@@ -1,7 +1,8 @@
-"""Grafana's provisioning files: where it finds Prometheus, Alertmanager and the dashboards.
+"""Grafana's provisioning files: where it finds Prometheus, Alertmanager, the store and the dashboards.
 
 The dashboards' folder is ``$PLUMBLINE_DASHBOARDS``, which Grafana takes from its environment, so the same
-file serves a container and a local Grafana.
+file serves a container and a local Grafana. So are the store's address and password: with the embedded store
+they stay unset, and three dashboards empty.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import yaml
 
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import GeneratedFile
+from plumbline_dashboards.store_panels import STORE
 
 HEADER = "# Written by 'plumbline generate' from plumbline.yaml; edit that instead.\n"
 FOLDER = "dashboards/provisioning"
@@ -61,7 +63,26 @@ def _datasources(catalogue: Catalogue) -> list[dict[str, Any]]:
         "editable": False,
         "jsonData": {"implementation": "prometheus", "handleGrafanaManagedAlerts": False},
     }
-    return [prometheus, alertmanager]
+    store: dict[str, Any] = {
+        "name": "Plumbline store",
+        "uid": "plumbline-store",
+        "type": STORE.type_val,
+        "access": "proxy",
+        "url": "${PLUMBLINE_STORE_ADDRESS}",
+        # May read the views and nothing beneath them (docs/store.md): whoever may look at a dashboard may
+        # send any SQL through Grafana.
+        "user": "plumbline_reader",
+        "editable": False,
+        "jsonData": {
+            "database": "${PLUMBLINE_STORE_DATABASE}",
+            "sslmode": "${PLUMBLINE_STORE_SSLMODE}",
+            "postgresVersion": 1500,
+            "timescaledb": False,
+            "maxOpenConns": 5,
+        },
+        "secureJsonData": {"password": "${PLUMBLINE_STORE_PASSWORD}"},
+    }
+    return [prometheus, alertmanager, store]
 
 
 def _provider() -> dict[str, Any]:

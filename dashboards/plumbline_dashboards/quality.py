@@ -68,7 +68,7 @@ def quality(catalogue: Catalogue) -> Dashboard:
             Row("Regression models: direction of the error, shift of the outcome", panels, collapsed=True)
         )
     if any(model.kpis for model in catalogue.models.values()):
-        content.append(Row("Business", [kpis()]))
+        content.append(Row("Business", [kpi_means(catalogue), kpis()]))
     return page(
         "quality",
         "Model quality",
@@ -401,7 +401,30 @@ def outcome_shift() -> timeseries.Panel:
     return panel.no_value(REGRESSION_ONLY).with_target(query(q.outcome_shift(), "{{version}}"))
 
 
+def kpi_means(catalogue: Catalogue) -> timeseries.Panel:
+    """Business figures of the model, whatever its version, with their uncertainty and their floor."""
+    mean, stderr = q.kpi(names.R_KPI_MEAN), q.kpi(names.R_KPI_STDERR)
+    panel = graph(
+        "KPIs of the model",
+        "Mean per KPI event, and per prediction (no event counts 0), of all versions together, with its 95 % "
+        "interval; dashed: declared floors.",
+        "short",
+    )
+    panel = (
+        panel.with_target(query(mean, "{{kpi}} per {{per}}", "A"))
+        .with_target(query(f"{mean} + 1.96 * {stderr}", "upper 95 %", "B"))
+        .with_target(query(f"{mean} - 1.96 * {stderr}", "lower 95 %", "C"))
+    )
+    panel = sized(band(panel, "B", "C", "lower 95 %", BLUE), 16, 8)
+    declared = (o.floor for model in catalogue.models.values() for o in model.kpi_objectives.values())
+    if all(floor is None for floor in declared):
+        return panel
+    return line(panel.with_target(query(q.kpi_floor(), "floor of {{kpi}} per {{per}}", "D")), "D", ORANGE)
+
+
 def kpis() -> timeseries.Panel:
-    """Business figures."""
-    panel = graph("KPIs", "Mean value per KPI event within the window.", "short")
-    return sized(panel.with_target(query(q.kpi_per_event(), "{{kpi}}")), 24, 8)
+    """Business figures of the version."""
+    panel = graph(
+        "KPIs", "Mean value per KPI event of this version within the window.", "short"
+    )
+    return sized(panel.with_target(query(q.kpi_per_event(), "{{kpi}}")), 8, 8)

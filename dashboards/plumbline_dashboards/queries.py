@@ -216,6 +216,16 @@ def kpi_per_event() -> str:
     return f"({plus} - {minus}) / ({increase(names.KPI_EVENTS, labels, VERSION)} > 0)"
 
 
+def kpi(recorded: Recorded) -> str:
+    """A recorded figure of the model's KPIs, all versions together."""
+    return by("max", ("kpi", "per"), pick(recorded, 'model="$model"'))
+
+
+def kpi_floor() -> str:
+    """Declared floors of the model's KPIs."""
+    return by("max", ("kpi", "per"), pick(names.KPI_OBJECTIVE, 'model="$model", bound="floor"'))
+
+
 # --- drift ---
 
 

@@ -8,6 +8,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import VariableOption, VariableRefresh, VariableSort
 
 from plumbline_dashboards.panels import DATASOURCE
+from plumbline_dashboards.store_panels import STORE
 
 ALL_VALUES = ".+"
 
@@ -15,6 +16,60 @@ ALL_VALUES = ".+"
 def datasource() -> dashboard.DatasourceVariable:
     """The Prometheus that all panels ask."""
     return dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
+
+
+def store() -> dashboard.DatasourceVariable:
+    """The PostgreSQL store. Not named as Prometheus is: links between pages carry variables along."""
+    return dashboard.DatasourceVariable("store").label("Store").type(str(STORE.type_val))
+
+
+def of_store(name: str, label: str, sql: str, description: str) -> dashboard.QueryVariable:
+    """Any number of values that a query over the store returns; all by default.
+
+    "All" stands for the list of them: a value for all of them would go into the SQL unquoted.
+    """
+    everything = VariableOption(selected=True, text=["All"], value=["$__all"])
+    return (
+        dashboard.QueryVariable(name)
+        .label(label)
+        .description(description)
+        .datasource(STORE)
+        .query(sql)
+        .definition(sql)
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.ALPHABETICAL_ASC)
+        .multi(True)
+        .include_all(True)
+        .current(everything)
+    )
+
+
+def choice(name: str, label: str, values: Sequence[str], description: str) -> dashboard.CustomVariable:
+    """Any number of some fixed values; all by default."""
+    everything = VariableOption(selected=True, text=["All"], value=["$__all"])
+    return (
+        dashboard.CustomVariable(name)
+        .label(label)
+        .description(description)
+        .values(",".join(values))
+        .options([VariableOption(selected=False, text=v, value=v) for v in values])
+        .current(everything)
+        .multi(True)
+        .include_all(True)
+    )
+
+
+def words(name: str, label: str, description: str) -> dashboard.TextBoxVariable:
+    """A box to write into; empty at first."""
+    empty = VariableOption(selected=True, text="", value="")
+    return (
+        dashboard.TextBoxVariable(name)
+        .label(label)
+        .description(description)
+        .default_value("")
+        .current(empty)
+        .options([empty])
+    )
 
 
 def one(

@@ -130,6 +130,21 @@ class Log(_Event, tag="log", kw_only=True, gc=False):
     fields: dict[str, Any] | None = None
 
 
+class Recomputed(_Event, tag="recomputed", kw_only=True, gc=False):
+    """The features of a request as training code makes them, to compare with those that were served.
+
+    Attributes:
+        features: the recomputed ones; a feature that is not named is not compared.
+        model: compare only predictions of this model; absent = of any.
+        version: and only of this version.
+    """
+
+    request_id: str
+    features: dict[str, Value]
+    model: str | None = None
+    version: str | None = None
+
+
 class Alert(_Event, tag="alert", kw_only=True, gc=False):
     """Alertmanager said that an alert fires or has resolved; made of its webhook (``plumbline.alerts``).
 
@@ -179,7 +194,7 @@ class Action(_Event, tag="action", kw_only=True, gc=False):
     payload: dict[str, Any] | None = None
 
 
-Event = Prediction | Outcome | PipelineEvent | Deployment | Kpi | Log
+Event = Prediction | Outcome | PipelineEvent | Deployment | Kpi | Log | Recomputed
 # Made by the exporter, never taken from a sender: POST /v1/events answers unknown_type.
 OwnEvent = Alert | Action
 KIND_OF: dict[type, str] = {
@@ -189,6 +204,7 @@ KIND_OF: dict[type, str] = {
     Deployment: "deployment",
     Kpi: "kpi",
     Log: "log",
+    Recomputed: "recomputed",
     Alert: "alert",
     Action: "action",
 }
@@ -330,6 +346,10 @@ def _identify(event: Event, line: bytes) -> tuple[int, int]:
         # The actual belongs to the identity: another answer for the same request is a conflict to be
         # counted, not a resend to be dropped.
         identity = hash64(b"o", event.request_id.encode(), repr(_plain(event.actual)).encode())
+    elif type(event) is Recomputed:
+        # Once per request and version: recomputing again is a resend, whatever it finds this time.
+        of = ((event.model or "").encode(), (event.version or "").encode())
+        identity = hash64(b"s", event.request_id.encode(), *of)
     else:
         identity = hash64(b"x", line)
     return (identity if key is None else key), identity
@@ -468,6 +488,12 @@ def _wrong_log(e: Log) -> tuple[str, str] | None:
     )
 
 
+def _wrong_recomputed(e: Recomputed) -> tuple[str, str] | None:
+    return (
+        _bad_id("request_id", e.request_id) or _bad_name("model", e.model) or _bad_name("version", e.version)
+    )
+
+
 _CHECKS: dict[type, Any] = {
     Prediction: _wrong_prediction,
     Outcome: _wrong_outcome,
@@ -475,6 +501,7 @@ _CHECKS: dict[type, Any] = {
     Deployment: _wrong_deployment,
     Kpi: _wrong_kpi,
     Log: _wrong_log,
+    Recomputed: _wrong_recomputed,
 }
 
 

@@ -189,6 +189,32 @@ class EarlyCells:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialCells:
+    """Where a canary's trial is counted: cells of (arm, loss), in the order of the names.
+
+    Attributes:
+        losses: of the model's task: failed answers first, then that of the outcomes.
+        samples: offset of the counts.
+        sums: offset of the sums of the loss.
+        squares: offset of the sums of its square.
+    """
+
+    losses: tuple[str, str]
+    samples: int
+    sums: int
+    squares: int
+
+    def cell(self, arm: str, loss: int) -> int:
+        """Return the place of an arm and a loss within each of the three sections."""
+        return names.TRIAL_ARMS.index(arm) * len(self.losses) + loss
+
+    def spans(self) -> tuple[slice, ...]:
+        """Return all cells of a trial, as slices of the version's array."""
+        size = len(names.TRIAL_ARMS) * len(self.losses)
+        return tuple(slice(at, at + size) for at in (self.samples, self.sums, self.squares))
+
+
+@dataclass(frozen=True, slots=True)
 class VersionLayout:
     """Everything countable about one model version. Offsets index the version's array.
 
@@ -207,6 +233,8 @@ class VersionLayout:
     features: tuple[FeatureSlot, ...]
     prediction_slot: FeatureSlot | None
     score_slot: FeatureSlot | None
+    skew_rows: int
+    skew_mismatches: int
     outcomes: int
     outcomes_retracted: int
     delay: Section
@@ -217,6 +245,8 @@ class VersionLayout:
     retractions: tuple[tuple[Section, Section], ...]
     kpis: dict[str, int]
     kpi_events: dict[str, int]
+    kpi_squares: dict[str, int]
+    trial: TrialCells | None
     baseline: str | None
 
     @property
@@ -314,6 +344,10 @@ def build_layout(
             prediction_slot = _slot(b, mv, names.PREDICTION_FEATURE, numeric, baseline, None)
         if baseline is not None and names.SCORE_FEATURE in baseline.features:
             score_slot = _slot(b, mv, names.SCORE_FEATURE, True, baseline, None)
+    skew_rows, skew_mismatches = (
+        b.add(metric, [(*mv, slot.name) for slot in slots]).offset
+        for metric in (names.FEATURE_SKEW_ROWS, names.FEATURE_SKEW_MISMATCHES)
+    )
     outcomes = b.add(names.OUTCOMES, [(*mv, state) for state in names.OUTCOME_STATES]).offset
     retracted = b.add(
         names.RETRACTED[names.OUTCOMES.name], [(*mv, state) for state in names.RETRACTABLE_STATES]
@@ -330,16 +364,27 @@ def build_layout(
             if section.metric.name in names.RETRACTED
         )
     early = None if model is None else _early(b, mv, model)
-    kpis, kpi_events = {}, {}
+    kpis, kpi_events, kpi_squares = {}, {}, {}
     for kpi in model.kpis if model is not None else ():
         kpis[kpi] = b.add(names.KPI, [(*mv, kpi, sign) for sign in names.SIGNS]).offset
         kpi_events[kpi] = single(names.KPI_EVENTS, kpi)
+        kpi_squares[kpi] = single(names.KPI_SQUARED, kpi)
+    trial = None
+    if model is not None and version != names.UNKNOWN:
+        losses = names.TRIAL_LOSSES[model.task]
+        rows = [(*mv, arm, loss) for arm in names.TRIAL_ARMS for loss in losses]
+        offsets = [
+            b.add(m, rows).offset for m in (names.TRIAL_SAMPLES, names.TRIAL_LOSS, names.TRIAL_SQUARED_LOSS)
+        ]
+        trial = TrialCells(losses, *offsets)
     return VersionLayout(
         model=model_name, version=version, sections=tuple(b.sections), size=b.size, predictions=predictions,
         errors=errors, latency=latency, last=last, features=tuple(slots), prediction_slot=prediction_slot,
-        score_slot=score_slot, outcomes=outcomes, outcomes_retracted=retracted, delay=delay,
+        score_slot=score_slot, skew_rows=skew_rows, skew_mismatches=skew_mismatches, outcomes=outcomes,
+        outcomes_retracted=retracted, delay=delay,
         predictions_matured=matured, outcomes_matured=outcomes_matured, quality=quality, early=early,
         retractions=retractions, kpis=kpis, kpi_events=kpi_events,
+        kpi_squares=kpi_squares, trial=trial,
         baseline=None if baseline is None else baseline.digest,
     )  # fmt: skip
 

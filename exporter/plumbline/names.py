@@ -31,9 +31,11 @@ OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
 # States that an event yet to come can take back: an earlier report of the same outcome, the prediction.
 RETRACTABLE_STATES = ("late", "orphan")
 EXCLUDE_REASONS = ("unknown_class", "not_a_number", "extreme")
-# The embedded store keeps a kind by its place here: new ones go to the end. The last two are made by the
+# The embedded store keeps a kind by its place here: new ones go to the end. alert and action are made by the
 # exporter itself, of what Alertmanager sends and of what its hooks did.
-EVENT_KINDS = ("prediction", "outcome", "pipeline", "deployment", "kpi", "log", "alert", "action")
+EVENT_KINDS = (
+    "prediction", "outcome", "pipeline", "deployment", "kpi", "log", "alert", "action", "recomputed",
+)  # fmt: skip
 REJECT_REASONS = (
     "bad_json",
     "unknown_type",
@@ -146,6 +148,17 @@ FEATURE_PROBLEMS = Metric(
     "ml_feature_problems_total", "counter",
     "Feature values that were missing, of the wrong type, an unseen category, or outside the baseline.",
     (*MV, "feature", "problem"), "Drift", "4 per feature; capped by the catalogue's series budget",
+)  # fmt: skip
+
+FEATURE_SKEW_ROWS = Metric(
+    "ml_feature_skew_rows_total", "counter",
+    "Predictions whose served value of the feature was compared with the one that training code recomputed.",
+    (*MV, "feature"), "Drift", "one per feature; capped by the catalogue's series budget",
+)  # fmt: skip
+FEATURE_SKEW_MISMATCHES = Metric(
+    "ml_feature_skew_mismatches_total", "counter",
+    "Of these, the ones where the two differ (numbers by more than 1e-6 of the larger; missing on one side).",
+    (*MV, "feature"), "Drift", "one per feature; capped by the catalogue's series budget",
 )  # fmt: skip
 
 # --- quality ---
@@ -438,6 +451,34 @@ KPI_EVENTS = Metric(
     "one per declared KPI and model version",
 )  # fmt: skip
 
+KPI_SQUARED = Metric(
+    "ml_kpi_squared_total", "counter", "Sum of value^2 of a KPI: what its mean's standard error needs.",
+    (*MV, "kpi"), "Business", "one per declared KPI and model version",
+)  # fmt: skip
+KPI_OBJECTIVE = Metric(
+    "ml_kpi_objective", "gauge",
+    "Declared bound of a KPI's mean per event or per prediction: floor, or max_drop as a share.",
+    ("model", "kpi", "per", "bound"), "Business", "2 per declared KPI objective",
+)  # fmt: skip
+
+# --- trials: a canary beside the production version, from the moment both were deployed ---
+_PER_ARM = "2 arms x 2 losses per model version"
+TRIAL_SAMPLES = Metric(
+    "ml_trial_samples_total", "counter",
+    "Predictions (loss = failed) or mature outcomes since the canary's trial began, of the canary itself and "
+    "of the production version beside it. Starts again with every trial.",
+    (*MV, "arm", "loss"), "Trials", _PER_ARM,
+)  # fmt: skip
+TRIAL_LOSS = Metric(
+    "ml_trial_loss_total", "counter",
+    "Sum of the loss: 1 for a failed answer or a wrong class, the absolute error of a regression.",
+    (*MV, "arm", "loss"), "Trials", _PER_ARM,
+)  # fmt: skip
+TRIAL_SQUARED_LOSS = Metric(
+    "ml_trial_squared_loss_total", "counter", "Sum of the squared loss.", (*MV, "arm", "loss"), "Trials",
+    _PER_ARM,
+)  # fmt: skip
+
 # --- infrastructure ---
 HOST_CPU = Metric(
     "plumbline_host_cpu_seconds_total",
@@ -672,6 +713,15 @@ R_PROBLEMS_THRESHOLD = Recorded(
     "share above which a feature is broken: max(baseline + 0.2, the baseline's worst window, sampling)",
     (*_FEATURE, "problem"),
 )
+R_SKEW_ROWS = Recorded(
+    "feature:ml_feature_skew_rows:increase", "served values compared with recomputed ones (n)", _FEATURE
+)
+R_SKEW_MISMATCHES = Recorded(
+    "feature:ml_feature_skew_mismatches:increase", "served values that differ from recomputed ones", _FEATURE
+)
+R_SKEW = Recorded(
+    "feature:ml_feature_skew:ratio", "share of served values that differ from recomputed ones", _FEATURE
+)
 R_QUALITY = Recorded("slice:ml_quality:value", "quality of mature outcomes by metric", _METRIC)
 R_QUALITY_SAMPLES = Recorded(
     "slice:ml_quality:count", "mature outcomes behind the quality", (*MV, "slice", "value")
@@ -764,6 +814,31 @@ R_GAP = Recorded(
 R_GAP_LOWER = Recorded("slice:ml_fairness_gap:lower", "lower end of the gap's interval", _BY_SLICE)
 R_GAP_UPPER = Recorded("slice:ml_fairness_gap:upper", "upper end of the gap's interval", _BY_SLICE)
 
+# KPIs of a model, all its versions together (docs/adr/0031); per is one of KPI_PER.
+_KPI = ("model", "kpi", "per")
+R_KPI_COUNT = Recorded("kpi:ml_kpi:count", "KPI events or predictions behind a KPI's mean", _KPI)
+R_KPI_MEAN = Recorded("kpi:ml_kpi:mean", "mean of a KPI per event and per prediction", _KPI)
+R_KPI_STDERR = Recorded("kpi:ml_kpi:stderr", "standard error of that mean", _KPI)
+
+# A canary against production (docs/adr/0030), since the trial began: recorded as ``life`` only.
+_LOSS = (*MV, "loss")
+R_TRIAL_COUNT = Recorded("model:ml_trial:count", "predictions or mature outcomes of an arm", (*_LOSS, "arm"))
+R_TRIAL_MEAN = Recorded("model:ml_trial_loss:mean", "mean loss of an arm", (*_LOSS, "arm"))
+R_TRIAL_DIFFERENCE = Recorded(
+    "model:ml_trial_difference:value", "mean loss of the canary minus production's", _LOSS
+)
+R_TRIAL_STDERR = Recorded("model:ml_trial_difference:stderr", "standard error of the difference", _LOSS)
+R_TRIAL_ROWS = Recorded("model:ml_trial:effective_rows", "1 / (1 / canary's n + 1 / production's n)", _LOSS)
+R_TRIAL_LOWER = Recorded(
+    "model:ml_trial_difference:lower", "lower end of the difference's 95 % confidence sequence", _LOSS
+)
+R_TRIAL_UPPER = Recorded("model:ml_trial_difference:upper", "upper end of the same sequence", _LOSS)
+R_TRIAL_EVIDENCE = Recorded(
+    "model:ml_trial:log_likelihood_ratio",
+    "natural log of the mSPRT's likelihood ratio: the arms differ at error rate a once it exceeds ln(1 / a)",
+    _LOSS,
+)
+
 # Increases of counters per window, one family per counter: every ratio below is made from these, and
 # long windows are summed from short ones.
 R_INCREASES: dict[str, Recorded] = {
@@ -778,6 +853,7 @@ R_INCREASES: dict[str, Recorded] = {
         SCORED, SQUARED_SCORE_ERROR, LOG_LOSS,
         REGRESSION, ABSOLUTE_ERROR, SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
         ESTIMATED_CONFUSION, PREDICTIONS_MATURED, OUTCOMES_MATURED, OUTCOMES, PREDICTIONS, PREDICTION_ERRORS,
+        KPI, KPI_EVENTS, KPI_SQUARED,
         EARLY_OUTCOMES, EARLY_CORRECT, EARLY_ABSOLUTE_ERROR, EARLY_SQUARED_ERROR, EARLY_OVERPREDICTION,
         EARLY_UNDERPREDICTION,
     )
@@ -831,6 +907,11 @@ FAIRNESS_METRICS: dict[str, dict[str, int]] = {
 }
 PROPORTIONS = ("selection_rate", "tpr", "fpr", "accuracy")  # the other figures are means
 FAIRNESS_PARTS = ("own", "rest")
+KPI_PER = ("event", "prediction")
+KPI_BOUNDS = ("floor", "max_drop")
+TRIAL_ARMS = ("candidate", "production")
+FAILED, WRONG, ABSOLUTE = "failed", "wrong", "absolute_error"
+TRIAL_LOSSES = {"binary": (FAILED, WRONG), "multiclass": (FAILED, WRONG), "regression": (FAILED, ABSOLUTE)}
 
 # Other values of ml_objective's metric label.
 OBJECTIVE_DISPARITY = "disparity_"  # and a figure: the largest acceptable difference from the rest
@@ -841,6 +922,12 @@ OBJECTIVE_ERRORS = "error_ratio"
 OBJECTIVE_TRAFFIC = "predictions_per_second"
 OBJECTIVE_COVERAGE = "outcome_coverage"
 OBJECTIVE_SAMPLES = "outcome_samples"
+
+# Least samples that the alerts want; the catalogue's check holds the declared traffic against them.
+SIGMAS = 3  # a loss counts from this many max(baseline's standard deviation, standard error)
+ALERT_FAST_SAMPLES = 30  # in the fast window a normal approximation suffices: the slow one holds the proof
+ALERT_LATENCY_SAMPLES = 100  # below this a 99th percentile is one request
+ALERT_TRAFFIC_EVENTS = 5  # expected per window; below it chance alone makes pauses
 
 CRITICAL_ALERTS = (
     "ModelQualityCritical",
@@ -884,8 +971,14 @@ DASHBOARD_UIDS: dict[str, str] = {
     "fleet": "plumbline-fleet",
     "quality": "plumbline-quality",
     "slices": "plumbline-slices",
+    "trials": "plumbline-trials",
     "drift": "plumbline-drift",
     "pipelines": "plumbline-pipelines",
     "infrastructure": "plumbline-infrastructure",
     "exporter": "plumbline-exporter",
+    "trace": "plumbline-trace",
+    "predictions": "plumbline-predictions",
+    "batch": "plumbline-batch",
 }
+# Those over the PostgreSQL store; the others ask Prometheus.
+STORE_DASHBOARDS = ("trace", "predictions", "batch")

@@ -1,6 +1,6 @@
 """History as live traffic: events sent to a running exporter at their own pace, or faster.
 
-Reads an NDJSON file of the contract's events in time order, line by line. Each ``ts`` (and a pipeline's
+Reads records in time order (``plumbline.history``), one by one. Each ``ts`` (and a pipeline's
 ``data_ts``) is moved linearly onto the wall clock: ``start + (ts - first) / speed``. Batches go over HTTP
 and are sent again, byte for byte, until the exporter has answered; since the exporter knows an event by
 its id, a batch that was stored before a crash but not acknowledged is not counted twice.
@@ -11,13 +11,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import requests
 
-from plumbline.errors import TableError, ToolError
+from plumbline.errors import ToolError
+from plumbline.history.records import Record
 from plumbline.names import CONTENT_TYPE_NDJSON
 from plumbline.units import parse_time
 
@@ -83,49 +83,32 @@ class TimeMap:
         return self._start + (event_time - self._first) / self._speed
 
 
-def read_events(path: Path) -> Iterator[tuple[int, dict[str, Any], float]]:
-    """Yield (line number, event, its time) of an NDJSON file.
-
-    Raises:
-        TableError: naming file and line, if it cannot be read or a line has no usable time.
-    """
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
-    try:
-        with path.open("rb") as source:
-            for number, raw in enumerate(source, start=1):
-                if not raw.strip():
-                    continue
-                try:
-                    event = decode(raw)
-                    yield number, event, parse_time(event["ts"])
-                except (msgspec.MsgspecError, ValueError) as error:
-                    raise TableError(f"{path}:{number}: {error}") from error
-                except (KeyError, TypeError) as error:
-                    raise TableError(f"{path}:{number}: a replay needs a 'ts' in every event") from error
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read: {error.strerror}") from error
-
-
 def schedule(
-    path: Path, speed: float, start: float, first: float | None = None, last: float | None = None
+    records: Iterable[Record],
+    speed: float,
+    start: float,
+    first: float | None = None,
+    last: float | None = None,
 ) -> Iterator[Due]:
-    """Yield the events of a file with their times moved onto the wall clock.
+    """Yield events with their times moved onto the wall clock.
 
     Args:
-        path: NDJSON in time order.
+        records: in time order.
         speed: seconds of event time per second.
         start: wall-clock time of ``first``.
-        first: event time to begin at; default the file's first.
-        last: event time to end at; default the file's last.
+        first: event time to begin at; default the first record's.
+        last: event time to end at; default the last record's.
     """
     encode = msgspec.json.Encoder().encode
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
     when: TimeMap | None = None
-    for _, event, at in read_events(path):
-        if (first is not None and at < first) or (last is not None and at > last):
+    for record in records:
+        if (first is not None and record.ts < first) or (last is not None and record.ts > last):
             continue
         if when is None:
-            when = TimeMap(at if first is None else first, start, speed)
-        event["ts"] = round(when(at), 3)
+            when = TimeMap(record.ts if first is None else first, start, speed)
+        event = decode(record.line)
+        event["ts"] = round(when(record.ts), 3)
         if event.get("data_ts") is not None:
             event["data_ts"] = round(when(parse_time(event["data_ts"])), 3)
         yield Due(event["ts"], encode(event), str(event.get("type")))

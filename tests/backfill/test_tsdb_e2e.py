@@ -9,11 +9,14 @@ import pytest
 
 from plumbline import names
 from plumbline.backfill.history import load
+from plumbline.backfill.journal import Journal, Plan
 from plumbline.backfill.rules import RecordingRule, evaluate, temporary_prometheus
 from plumbline.backfill.tsdb import PieceWriter, piece_seconds
 from plumbline.demo.proof import Asker
 from plumbline.errors import ToolError
 from plumbline.expose.block import Block
+from plumbline.history.order import arrange
+from plumbline.history.records import JsonLines
 
 HOUR = 3600.0
 
@@ -37,6 +40,9 @@ class CountingEngine:
     def settled_at(self) -> float | None:
         return None
 
+    def newest(self) -> float | None:
+        return None
+
 
 @pytest.mark.e2e
 def test_history_and_recorded_series_are_found_at_their_own_time(tmp_path: Path):
@@ -46,7 +52,11 @@ def test_history_and_recorded_series_are_found_at_their_own_time(tmp_path: Path)
     times = np.arange(start + 60.0, end, 600.0)  # six events an hour
     path.write_text("".join(f'{{"ts": {t}}}\n' for t in times.tolist()))
     tsdb = tmp_path / "tsdb"
-    report = load(path, CountingEngine(), tsdb, tmp_path / "work", step=900.0, labels={"job": "j"})
+    history = arrange(JsonLines([path]), tmp_path / "scratch")
+    with Journal(tmp_path / "journal", Plan(history.digest, 900.0, {}, "")) as journal:
+        report = load(
+            history, CountingEngine(), tsdb, journal, tmp_path / "work", step=900.0, labels={"job": "j"}
+        )
     assert report.blocks > 1
     assert report.accepted == len(times)
     rules = [

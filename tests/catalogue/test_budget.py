@@ -33,13 +33,13 @@ def test_the_parts_add_up_and_versions_multiply():
         assert budget.series == live + budget.unknown
 
 
-def test_drift_counts_each_bin_and_four_problems_per_distribution():
+def test_drift_counts_each_bin_four_problems_per_distribution_and_two_of_skew_per_feature():
     catalogue = load_catalogue(ROOT / "plumbline.yaml")
     late = next(budget for budget in estimate(catalogue) if budget.model == "flight_late")
     drift = next(part.series for part in late.parts if part.group == "drift")
     # 10 numeric, 2 open categorical, origin's 3 categories, 2 classes predicted and true, the score
     bins = 10 * 23 + 2 * 22 + 5 + 2 * 4 + 23
-    assert drift == bins + 16 * 4
+    assert drift == bins + 16 * 4 + 13 * 2
 
 
 def test_a_confusion_matrix_of_many_classes_stays_small_and_slices_are_counted_by_class():

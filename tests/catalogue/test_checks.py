@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from plumbline.catalogue import checks
-from plumbline.catalogue.checks import CHECKS, capacity, hooks, models, objectives, people, pipelines, timing
+from plumbline.catalogue.checks import (
+    CHECKS,
+    capacity,
+    hooks,
+    models,
+    objectives,
+    people,
+    pipelines,
+    reach,
+    timing,
+)
 from plumbline.catalogue.checks.base import Check
 from plumbline.catalogue.load import load_catalogue
 from plumbline.errors import CatalogueError
@@ -57,6 +67,8 @@ evaluation:
 
 # (what stands there, what we write instead, rule, part of the message)
 CASES = [
+    ("    kpis: [sales]", "    kpis: [sales]\n    kpi_objectives: {sale: {floor: 1}}", "kpi-objectives", "'sale' is no KPI of the model (did you mean 'sales'?)"),
+    ("    kpis: [sales]", "    kpis: [sales]\n    kpi_objectives: {sales: {per: prediction}}", "kpi-objectives", "has no bound"),
     ("    kpis: [sales]", "    kpis: [sales]\n    intersections: [[c, regin]]", "intersections", "'regin' is no slice of the model (did you mean 'region'?)"),
     ("    kpis: [sales]", "    kpis: [sales]\n    intersections: [[c, c]]", "intersections", "needs two or more different slices"),
     ("    kpis: [sales]", "    kpis: [sales]\n    intersections: [[c, region], [region, c]]", "intersections", "intersected twice"),
@@ -118,6 +130,18 @@ CASES = [
     ("floor: 0.7", "floor: 0", "never-fires", "floor 0 can never fire"),
     ("ceiling: 0.2", "ceiling: 0", "never-fires", "would always fire"),
     ("latency_p99: 250ms", "latency_p99: 10s", "latency-objective", "10s can never fire"),
+    ("floor: 0.7, severity: critical", "floor: 0.5, severity: critical", "chance", "accuracy 0.5 is what a coin reaches (0.5)"),
+    ("ceiling: 0.2", "ceiling: 0.25", "chance", "brier 0.25 is what a coin reaches"),
+    ("metric: brier, ceiling: 0.2", "metric: roc_auc, max_drop: 0.5", "chance", "roc_auc 0.5 (the best possible 1 less 0.5)"),
+    ("serving: {latency_p99: 250ms}", "serving: {predictions_per_day: 90}", "samples", "the slow window 1d holds 90 outcomes, not 100"),
+    ("serving: {latency_p99: 250ms}", "serving: {predictions_per_day: 600}", "samples", "the fast window 1h holds 25 outcomes, not 30: this objective can never page"),
+    ("serving: {latency_p99: 250ms}", "serving: {latency_p99: 250ms, predictions_per_day: 2000}", "samples", "holds 83.3 predictions, not 100: it can never fire"),
+    ("serving: {latency_p99: 250ms}", "serving: {error_ratio: 0.5, predictions_per_day: 200}", "samples", "too few to tell 0.5 from 1"),
+    ("serving: {latency_p99: 250ms}", "serving: {predictions_per_second: 0.01}", "quiet-traffic", "is 3 predictions per 5m: any pause would page"),
+    ("serving: {latency_p99: 250ms}", "serving: {predictions_per_second: 1, predictions_per_day: 5000}", "quiet-traffic", "would always fire"),
+    ("    kpis: [sales]", "    outcome: {minimum_coverage: 1}", "full-coverage", "a single missing outcome"),
+    ("    kpis: [sales]", "    outcome: {maturity: 2d}", "maturity", "outcomes mature after 2d, predictions are deleted after 2d"),
+    ("rows: {min: 1", "rows: {min: 0", "row-bounds", "min 0 can never fire"),
     ("models: [m, r]", "models: [m, s]", "unknown-model", "unknown model 's'"),
     ("models: [m, r]", "models: [m, m]", "unknown-model", "listed twice"),
     ("stages: [load, join]", "stages: [load, load]", "stages", "'load' is listed twice"),
@@ -166,7 +190,7 @@ def test_each_mistake_is_found_under_its_rule(tmp_path, old, new, rule, message)
 
 
 def test_every_check_is_listed_and_has_a_test_case():
-    modules = (people, models, hooks, objectives, pipelines, timing, capacity)
+    modules = (people, models, hooks, objectives, pipelines, reach, timing, capacity)
     written = {
         c.rule for module in modules for _, c in inspect.getmembers(module, lambda o: isinstance(o, Check))
     }

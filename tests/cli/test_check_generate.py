@@ -6,8 +6,9 @@ import json
 import shutil
 
 import pytest
+import yaml
 
-from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage, save_baseline
+from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage, Quality, save_baseline
 from plumbline.cli.main import run
 
 RULES = "groups:\n- name: g\n  rules:\n  - record: a:b:sum\n    expr: sum(up)\n"
@@ -109,6 +110,30 @@ def test_check_accepts_baselines_that_fit(catalogue, generators, tmp_path):
     generators()
     save_baseline(artefact(), tmp_path / "baselines")
     assert run(["check", str(catalogue), "--baselines", str(tmp_path / "baselines")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("objective", "accuracy", "message"),
+    [
+        ("{metric: accuracy, max_drop: 0.2, severity: warning}", 0.65,
+         "accuracy 0.45 (the baseline's 0.65 less 0.2) is what a coin reaches"),
+        ("{metric: accuracy, floor: 0.7, severity: critical}", 0.65,
+         "has accuracy 0.65, already past its critical bound"),
+        ("{metric: accuracy, floor: 0.6, severity: critical}", None,
+         "has no accuracy: its critical objective can never fire"),
+    ],
+)  # fmt: skip
+def test_check_names_objectives_that_a_baseline_makes_pointless(
+    catalogue, generators, tmp_path, capsys, objective, accuracy, message
+):
+    document = yaml.safe_load(catalogue.read_text())
+    document["models"]["churn"]["objectives"] = [yaml.safe_load(objective)]
+    catalogue.write_text(yaml.safe_dump(document))
+    generators()
+    quality = {} if accuracy is None else {"accuracy": Quality(value=accuracy, stddev=0.01, rows=5)}
+    save_baseline(artefact(quality=quality), tmp_path / "baselines")
+    assert run(["check", str(catalogue), "--baselines", str(tmp_path / "baselines")]) == 1
+    assert message in capsys.readouterr().out.replace("\n", "")
 
 
 @pytest.mark.parametrize(

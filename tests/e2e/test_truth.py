@@ -340,3 +340,46 @@ def test_estimated_accuracy_is_the_row_wise_estimate(scene: Scene) -> None:
     c = share[np.searchsorted(bins["uppers"], score, side="left")]
     accuracy = np.mean([float(row["label"]) == float(row["prediction"]) for row in rows_])
     assert float(np.where(predicted == 1, c, 1 - c).mean()) == pytest.approx(accuracy, abs=0.011)
+
+
+def test_the_early_view_shows_the_flattering_number_and_the_mature_one_the_truth(scene: Scene) -> None:
+    """truth_asof.csv: what was visible some hours after the end of each day."""
+    if scene.name != "flights":
+        pytest.skip("outcomes of elec2 are all known after half an hour: nothing flatters")
+    visible: dict[float, list[tuple[str, float, float]]] = {}
+    with (DATA / scene.name / "truth_asof.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            said = (row["window"], float(row["n_labelled_by_then"]), float(row["mae_or_accuracy"]))
+            visible.setdefault(float(row["hours_after_window_end"]), []).append(said)
+
+    def overall(hours: float) -> float:
+        return sum(n * mae for _, n, mae in visible[hours]) / sum(n for _, n, _ in visible[hours])
+
+    between = Between(load_catalogue(scene.catalogue), DAY)
+    daily = between.of(names.R_QUALITY, "mae")
+    for day, _, mae in visible[24][:-1]:  # the samples end when the last outcome has matured, within the last day's
+        at = epoch(f"{day}T00:00:00+00:00") + DAY + MATURITY
+        (mature,) = [r for r in scene.prometheus.query(daily, at) if r["metric"]["version"] == "m1"]
+        assert float(mature["value"][1]) == pytest.approx(mae, rel=PRINTED, abs=PRINTED), day
+
+    # The early horizon is a twelfth of the maturity, 2 h; an early outcome counts when it becomes known.
+    rows = scene.stream
+    early = (rows.known - rows.ts) <= 7200
+    got = scene.numbers(names.R_EARLY_QUALITY, "mae")
+    share = scene.numbers(names.R_EARLY_SHARE)
+    flattered = 0
+    for chunk in scene.chunks:
+        mine = early & (rows.known >= chunk.start) & (rows.known < chunk.end)
+        error = np.abs(rows.prediction - rows.actual)
+        assert got[chunk.name] == pytest.approx(error[mine].mean(), rel=EXACT), chunk.name
+        assert share[chunk.name] == pytest.approx(mine.sum() / chunk.truth["n"], rel=EXACT), chunk.name
+        flattered += got[chunk.name] < chunk.truth["mae"]
+    assert flattered >= 0.9 * len(scene.chunks)
+    end = scene.chunks[-1].end + MATURITY
+    (whole,) = [
+        float(r["value"][1])
+        for r in scene.prometheus.query("ml_early_absolute_error_total / ml_early_outcomes_total", end)
+        if r["metric"]["version"] == "m1"
+    ]
+    assert round(whole, 1) == 21.1 < overall(0) < overall(1) < overall(3) < overall(24)
+    assert round(overall(24), 1) == 27.2

@@ -18,8 +18,9 @@ import pytest
 import yaml
 
 from plumbline import names
-from plumbline.catalogue.model import Catalogue
+from plumbline.catalogue.model import Catalogue, KpiObjective
 from plumbline.generated import GeneratedFile
+from plumbline_dashboards.generate import generate
 
 OBJECTIVES = (
     *names.QUALITY_METRICS,
@@ -38,6 +39,9 @@ VALUES: dict[str, tuple[str, ...]] = {
     "problem": names.PROBLEMS,
     "state": ("total", "available"),
     "part": names.FAIRNESS_PARTS,
+    "arm": names.TRIAL_ARMS,
+    "per": names.KPI_PER,
+    "bound": names.KPI_BOUNDS,
     "slice": (names.ALL,),
     "value": (names.ALL,),
     "actual": ("0", "1"),
@@ -122,8 +126,17 @@ def test_every_query_returns_data_from_two_replicas(
     listing: list[dict[str, Any]], catalogue: Catalogue, tmp_path: Path
 ) -> None:
     evaluation = catalogue.evaluation
-    windows = {evaluation.fast, evaluation.slow, evaluation.drift_alert, *evaluation.quality}
+    windows = {evaluation.fast, evaluation.slow, evaluation.drift_alert, *evaluation.quality, "life"}
     assert evaluate([entry["expr"] for entry in listing], sorted(windows), tmp_path) == ""
+
+
+def test_business_panels_answer_where_a_model_declares_kpis(catalogue: Catalogue, tmp_path: Path) -> None:
+    model = catalogue.models["flight_late"].model_copy(update={"kpis": ("sales",), "kpi_objectives": {"sales": KpiObjective(floor=1.0)}})
+    declared = catalogue.model_copy(update={"models": {"flight_late": model}})
+    [text] = [f.content for f in generate(declared) if f.path.endswith("queries.json")]
+    queries = [q["expr"] for q in json.loads(text) if "ml_kpi" in q["expr"]]
+    assert len(queries) >= 5
+    assert evaluate(queries, sorted(declared.evaluation.quality), tmp_path) == ""
 
 
 def test_an_empty_answer_and_an_ambiguous_join_are_noticed(tmp_path: Path) -> None:

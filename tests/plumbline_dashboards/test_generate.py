@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 from plumbline import names
 from plumbline.catalogue.model import Catalogue, Processes, Serving
 from plumbline.generated import GeneratedFile, stale_files, write_files
+from plumbline.store.postgres_views import READER
 from plumbline_dashboards.generate import generate
 
 ROOT = Path(__file__).parents[2]
@@ -123,7 +125,7 @@ def test_the_provisioned_data_source_is_the_scraped_prometheus(
     catalogue: Catalogue, files: list[GeneratedFile]
 ) -> None:
     [text] = [f.content for f in files if f.path == "dashboards/provisioning/datasources/plumbline.yml"]
-    prometheus, alertmanager = yaml.safe_load(text)["datasources"]
+    prometheus, alertmanager, _ = yaml.safe_load(text)["datasources"]
     assert prometheus["url"] == f"http://{catalogue.targets.prometheus[0]}"
     assert prometheus["jsonData"]["timeInterval"] == catalogue.evaluation.scrape_interval
     assert alertmanager["url"] == f"http://{catalogue.targets.alertmanagers[0]}"
@@ -134,11 +136,25 @@ def test_exemplars_lead_to_the_request_on_the_exporter(catalogue: Catalogue) -> 
     links = catalogue.links.model_copy(update={"exporter": "https://plumbline.example/"})
     made = generate(catalogue.model_copy(update={"links": links}))
     [text] = [f.content for f in made if f.path == "dashboards/provisioning/datasources/plumbline.yml"]
-    prometheus, _ = yaml.safe_load(text)["datasources"]
+    prometheus, *_ = yaml.safe_load(text)["datasources"]
     [destination] = prometheus["jsonData"]["exemplarTraceIdDestinations"]
     # Grafana's provisioning turns $$ into $; the label is the one that the exporter's exemplars carry.
     assert destination["url"].replace("$$", "$") == "https://plumbline.example/trace/${__value.raw}"
     assert destination["name"] == "request_id"
+
+
+def test_the_store_is_provisioned_for_the_reader_without_a_secret_in_the_file(
+    files: list[GeneratedFile],
+) -> None:
+    [text] = [f.content for f in files if f.path == "dashboards/provisioning/datasources/plumbline.yml"]
+    *_, store = yaml.safe_load(text)["datasources"]
+    assert (store["type"], store["user"]) == ("grafana-postgresql-datasource", READER)
+    # From the environment, where an unset variable is empty: without a PostgreSQL, Grafana starts all the same.
+    assert store["secureJsonData"] == {"password": "${PLUMBLINE_STORE_PASSWORD}"}
+    assert store["url"] == "${PLUMBLINE_STORE_ADDRESS}"
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    given = compose["services"]["grafana"]["environment"]
+    assert set(re.findall(r"\$\{(PLUMBLINE_STORE_\w+)\}", text)) <= set(given)
 
 
 def test_the_provider_takes_its_folder_from_the_environment(files: list[GeneratedFile]) -> None:

@@ -21,6 +21,12 @@ def dashboard(request: pytest.FixtureRequest, dashboards: dict[str, Dashboard]) 
     return dashboards[names.DASHBOARD_UIDS[request.param]]
 
 
+@pytest.fixture(params=sorted(set(names.DASHBOARD_UIDS) - set(names.STORE_DASHBOARDS)))
+def promql(request: pytest.FixtureRequest, dashboards: dict[str, Dashboard]) -> Dashboard:
+    """A dashboard that asks Prometheus; those over the store are looked at in test_store.py."""
+    return dashboards[names.DASHBOARD_UIDS[request.param]]
+
+
 def with_rows(dashboard: Dashboard) -> Iterator[dict[str, Any]]:
     """Rows, panels, and the panels of closed rows."""
     for panel in dashboard["panels"]:
@@ -71,12 +77,12 @@ def test_titles_are_unique_but_for_a_number_beside_its_graph(dashboard: Dashboar
     assert len(set(seen)) == len(seen)
 
 
-def test_every_panel_and_query_uses_the_one_data_source(dashboard: Dashboard) -> None:
-    variables = dashboard["templating"]["list"]
+def test_every_panel_and_query_uses_the_one_data_source(promql: Dashboard) -> None:
+    variables = promql["templating"]["list"]
     assert [v["name"] for v in variables if v["type"] == "datasource"] == ["datasource"]
-    for holder in (*with_rows(dashboard), *dashboard["annotations"]["list"]):
+    for holder in (*with_rows(promql), *promql["annotations"]["list"]):
         assert holder["datasource"] == DATASOURCE
-    for panel in all_panels(dashboard):
+    for panel in all_panels(promql):
         assert panel["targets"]
         assert all(target["datasource"] == DATASOURCE for target in panel["targets"])
 
@@ -87,8 +93,8 @@ def test_query_refs_are_unique_within_a_panel(dashboard: Dashboard) -> None:
         assert len(set(refs)) == len(refs), panel["title"]
 
 
-def test_overrides_and_columns_name_what_exists(dashboard: Dashboard) -> None:
-    for panel in all_panels(dashboard):
+def test_overrides_and_columns_name_what_exists(promql: Dashboard) -> None:
+    for panel in all_panels(promql):
         refs = {target["refId"] for target in panel["targets"]}
         legends = {target.get("legendFormat") for target in panel["targets"]}
         shown: set[str] = set()
@@ -105,8 +111,8 @@ def test_overrides_and_columns_name_what_exists(dashboard: Dashboard) -> None:
                     assert found["value"] in legends, panel["title"]
 
 
-def test_rates_use_grafanas_interval_or_a_window(dashboard: Dashboard) -> None:
-    for panel in all_panels(dashboard):
+def test_rates_use_grafanas_interval_or_a_window(promql: Dashboard) -> None:
+    for panel in all_panels(promql):
         for target in panel["targets"]:
             for found in re.findall(r"\[([^\]]+)\]", target["expr"]):
                 assert found in {"$__rate_interval", "$__range", "${window}", "${drift_window}"}, target[
@@ -114,10 +120,10 @@ def test_rates_use_grafanas_interval_or_a_window(dashboard: Dashboard) -> None:
                 ]
 
 
-def test_variables_follow_the_time_range_and_are_used(dashboard: Dashboard) -> None:
-    text = "".join(t["expr"] for p in all_panels(dashboard) for t in p["targets"])
-    repeats = {panel.get("repeat") for panel in all_panels(dashboard)}
-    for variable in dashboard["templating"]["list"]:
+def test_variables_follow_the_time_range_and_are_used(promql: Dashboard) -> None:
+    text = "".join(t["expr"] for p in all_panels(promql) for t in p["targets"])
+    repeats = {panel.get("repeat") for panel in all_panels(promql)}
+    for variable in promql["templating"]["list"]:
         name = variable["name"]
         if variable["type"] == "query":
             assert variable["refresh"] == 2
@@ -140,8 +146,8 @@ def test_dashboards_link_to_each_other_with_their_variables(dashboard: Dashboard
     assert not any(shown["placement"] for shown in (*dashboard["links"], *dashboard["annotations"]["list"]))
 
 
-def test_deployments_and_alerts_are_marked(dashboard: Dashboard) -> None:
-    marks = {mark["name"]: mark for mark in dashboard["annotations"]["list"]}
+def test_deployments_and_alerts_are_marked(promql: Dashboard) -> None:
+    marks = {mark["name"]: mark for mark in promql["annotations"]["list"]}
     assert names.MODEL_DEPLOYED.name in marks["Deployments"]["expr"]
     # The series' value is the time of the deployment, in the milliseconds that Grafana expects.
     assert marks["Deployments"]["useValueForTime"] is True

@@ -178,9 +178,9 @@ def test_a_foreign_schema_version_is_a_clear_error(url: str) -> None:
     with pytest.raises(StoreError, match="holds no plumbline store"):
         PostgresReader(url)
     PostgresStore(url).close()
-    ask(url, "UPDATE plumbline.meta SET value = '99' RETURNING 1")
+    ask(url, "UPDATE plumbline.meta SET value = '99' WHERE name = 'schema_version' RETURNING 1")
     for opening in (PostgresStore, PostgresReader):
-        with pytest.raises(StoreError, match="it has schema 99 and this plumbline reads 1"):
+        with pytest.raises(StoreError, match="it has schema 99 and this plumbline reads 2"):
             opening(url)
 
 

@@ -122,7 +122,7 @@ def test_what_is_no_store_is_a_clear_error(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "plumbline.sqlite") as db:
         db.execute("PRAGMA user_version=1")
     db.close()
-    with pytest.raises(StoreError, match="it has schema 1 and this plumbline reads 2"):
+    with pytest.raises(StoreError, match="it has schema 1 and this plumbline reads 3"):
         open_reader(tmp_path)
 
 

@@ -14,6 +14,7 @@ from typing import IO
 import numpy as np
 
 from plumbline.expose.block import Block
+from plumbline.expose.text import go_float
 
 END = "# EOF\n"
 
@@ -27,11 +28,6 @@ def series_text(name: str, labels: Mapping[str, str]) -> str:
     """Return ``name{a="x",b="y"}``; a label without a value is left out, as Prometheus does."""
     inner = ",".join(f'{key}="{escape(value)}"' for key, value in labels.items() if value)
     return f"{name}{{{inner}}}" if inner else name
-
-
-def upper_bound(value: float) -> str:
-    """Return a bucket's bound as the scrape shows it (``0.5``, ``1.0``, ``+Inf``)."""
-    return "+Inf" if math.isinf(value) else repr(float(value))
 
 
 class BlockWriter:
@@ -70,7 +66,7 @@ class BlockWriter:
             labels = {**dict(zip(metric.labels, values, strict=True)), **self._extra}
             if metric.kind == "histogram":
                 prefixes += [
-                    series_text(f"{metric.name}_bucket", {**labels, "le": upper_bound(bound)})
+                    series_text(f"{metric.name}_bucket", {**labels, "le": go_float(bound)})
                     for bound in (*metric.buckets, math.inf)
                 ]
                 prefixes.append(series_text(f"{metric.name}_count", labels))

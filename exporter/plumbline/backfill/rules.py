@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,7 @@ def evaluate(
     last: float,
     step: float,
     progress: Progress | None = None,
+    announce: Callable[[str], None] = lambda name: None,
 ) -> int:
     """Evaluate the rules at every multiple of ``step`` in [first, last] and add blocks of the results.
 
@@ -138,6 +139,7 @@ def evaluate(
         last: epoch seconds.
         step: seconds between evaluations.
         progress: called with (queries done, queries in all, recorded name).
+        announce: told the name of each block just before it appears in ``tsdb``.
 
     Returns:
         The number of recorded samples.
@@ -146,6 +148,7 @@ def evaluate(
         ToolError: if Prometheus or promtool fails or refuses a rule; with the rule's name.
     """
     levels = in_levels(rules)
+    work.mkdir(parents=True, exist_ok=True)
     start, end = step_times(first, last, step)
     pieces = list(_pieces(start, end, step))
     total, done, samples = len(rules) * len(pieces), 0, 0
@@ -154,7 +157,7 @@ def evaluate(
         with (
             temporary_prometheus(tsdb, work / f"prometheus-{number}.log") as server,
             requests.Session() as session,
-            PieceWriter(tsdb, work / f"level-{number}", step) as writer,
+            PieceWriter(tsdb, work / f"level-{number}", step, announce=announce) as writer,
         ):
             for begin, stop in pieces:
                 out = writer.at(begin)

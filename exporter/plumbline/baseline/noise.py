@@ -16,6 +16,8 @@ Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 ALPHA = 0.001
+# The alert's second gate: a difference may be beyond chance and still too small to act on.
+PSI_FLOOR = 0.1
 _MAX_STEPS = 200
 
 

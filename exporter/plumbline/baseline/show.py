@@ -1,4 +1,4 @@
-"""A baseline as a picture for the terminal: one bar per bin. Reads an artefact, returns rich tables."""
+"""Baselines as pictures for the terminal: one bar per bin. Reads artefacts, returns rich tables."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from plumbline.baseline.artefact import Baseline, FeatureBins
+from plumbline.baseline.compare import Comparison, FeatureChange, QualityChange, level_names
 
 _WIDTH = 30
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -59,14 +60,73 @@ def _feature(bins: FeatureBins) -> Table:
     table.add_column("bar", min_width=_WIDTH)
     shares = [count / rows if rows else 0.0 for count in bins.counts]
     largest = max(shares, default=0.0)
-    names = bins.labels
-    if bins.kind == "categorical":
-        # Levels that only the data knows are no Prometheus labels, but a person may read them here.
-        levels = [*bins.categories, "", ""]
-        names = [
-            label if level and label.endswith(level) else f"{label} {level}".strip()
-            for label, level in zip(bins.labels, levels, strict=True)
-        ]
-    for label, share in zip(names, shares, strict=True):
+    for label, share in zip(level_names(bins), shares, strict=True):
         table.add_row(Text(label), f"{share:7.2%}", bar(share, largest))
+    return table
+
+
+def difference(comparison: Comparison, drawn: int) -> Iterator[Table | Text]:
+    """Yield the parts to print of a comparison, in order: lineage, quality, ranking, bins side by side.
+
+    Args:
+        comparison: two baselines.
+        drawn: how many features to draw bin by bin, the furthest first.
+    """
+    table = Table(title="Where they come from", title_justify="left")
+    for column in ("", "older", "newer"):
+        table.add_column(column)
+    for what, old, new in comparison.lineage:
+        table.add_row(what, Text(old), Text(new, style="" if old == new else "bold"))
+    yield table
+    if comparison.quality:
+        yield _qualities(comparison.quality)
+    yield _ranking(comparison)
+    for side, lacking in (("older", comparison.only_old), ("newer", comparison.only_new)):
+        if lacking:
+            yield Text(f"only in the {side}, or of another kind there: {', '.join(lacking)}")
+    for change in comparison.features[:drawn]:
+        title = Text(f"{change.name}  (PSI {change.psi:.3g}, threshold {change.threshold:.3g})", style="bold")
+        if not change.exact:
+            title.append("  newer rows interpolated into the older bins", style="default")
+        yield title
+        yield _side_by_side(change)
+
+
+def _qualities(changes: tuple[QualityChange, ...]) -> Table:
+    table = Table(title="Quality on held-out rows", title_justify="left")
+    table.add_column("metric")
+    for column in ("older", "newer", "change", "older's stddev over time"):
+        table.add_column(column, justify="right")
+    for change in changes:
+        both = change.old is not None and change.new is not None
+        moved = f"{change.new - change.old:+.4g}" if both else ""  # type: ignore[operator]
+        style = {True: "green", False: "red", None: ""}[change.better]
+        values = ("" if v is None else f"{v:.4g}" for v in (change.old, change.new))
+        spread = "" if change.stddev is None else f"{change.stddev:.4g}"
+        table.add_row(change.metric, *values, Text(moved, style=style), spread)
+    return table
+
+
+def _ranking(comparison: Comparison) -> Table:
+    count = sum(change.drifted for change in comparison.features)
+    table = Table(title=f"Features: {count} of {len(comparison.features)} drifted", title_justify="left")
+    table.add_column("feature")
+    for column in ("PSI", "threshold", "PSI / threshold"):
+        table.add_column(column, justify="right")
+    for change in comparison.features:
+        ratio = Text(f"{change.psi / change.threshold:.2f}", style="red" if change.drifted else "")
+        about = "" if change.exact else "~"
+        table.add_row(Text(change.name), f"{about}{change.psi:.3g}", f"{change.threshold:.3g}", ratio)
+    return table
+
+
+def _side_by_side(change: FeatureChange) -> Table:
+    table = Table(show_header=True, box=None, header_style="default")
+    table.add_column("bin")
+    for side in ("older", "newer"):
+        table.add_column(side, justify="right")
+        table.add_column("", min_width=_WIDTH)
+    largest = max(*change.old, *change.new)
+    for label, old, new in zip(change.labels, change.old, change.new, strict=True):
+        table.add_row(Text(label), f"{old:7.2%}", bar(old, largest), f"{new:7.2%}", bar(new, largest))
     return table

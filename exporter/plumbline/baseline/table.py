@@ -25,7 +25,7 @@ from plumbline.errors import TableError
 from plumbline.units import parse_time
 
 Floats = npt.NDArray[np.float64]
-Kind = Literal["number", "text", "time"]
+Kind = Literal["number", "text", "time", "optional_time"]
 
 BATCH_ROWS = 65_536
 _CSV_BLOCK = 8 << 20
@@ -53,7 +53,8 @@ class Batch:
         path: the file they come from.
         first_row: 1-based number of the first data row in the file.
         rows: how many.
-        numbers: float64 columns, NaN = missing; time columns in epoch seconds.
+        numbers: float64 columns, NaN = missing; time columns in epoch seconds (only an optional one may
+            miss).
         texts: text columns.
     """
 
@@ -114,6 +115,8 @@ def read_batches(path: Path, wanted: Mapping[str, Request]) -> Iterator[Batch]:
                 numbers[key] = _numbers(cells, place)
             elif request.kind == "time":
                 numbers[key] = _times(cells, place)
+            elif request.kind == "optional_time":
+                numbers[key] = _optional_times(cells, place)
             else:
                 texts[key] = _texts(cells, place)
         yield Batch(path, row, arrow.num_rows, numbers, texts)
@@ -154,6 +157,16 @@ class _Place:
         return TableError(
             f"{self.path}: column {self.column!r}, row {self.first_row + index}: {value!r} {remedy}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows(_Place):
+    """The place of cells that were picked from a batch: ``rows`` are their indices in it."""
+
+    rows: npt.NDArray[np.intp]
+
+    def error(self, index: int, value: object, remedy: str) -> TableError:
+        return _Place.error(self, int(self.rows[index]), value, remedy)
 
 
 class _reading:  # noqa: N801 - used as a context manager
@@ -317,6 +330,27 @@ def _times(cells: Any, place: _Place) -> Floats:
         return _checked_times(_to_numpy(moments.cast(pa.float64(), safe=False)) / 1e6, place)
     except pa.lib.ArrowInvalid:
         return _times_one_by_one(text.to_pylist(), place)
+
+
+def _optional_times(cells: Any, place: _Place) -> Floats:
+    """Return epoch seconds, NaN where the cell is empty."""
+    pa = _pyarrow()
+    known = cells.is_valid()
+    if not (
+        pa.types.is_temporal(cells.type)
+        or pa.types.is_integer(cells.type)
+        or pa.types.is_floating(cells.type)
+    ):
+        known = pa.compute.not_equal(pa.compute.fill_null(_text_array(cells, place), ""), "")
+    elif pa.types.is_floating(cells.type):
+        known = pa.compute.and_(
+            known, pa.compute.invert(pa.compute.fill_null(pa.compute.is_nan(cells), True))
+        )
+    rows = np.flatnonzero(known.to_numpy(zero_copy_only=False))
+    times = np.full(len(cells), np.nan)
+    if rows.size:
+        times[rows] = _times(cells.filter(known), _Rows(place.path, place.column, place.first_row, rows))
+    return times
 
 
 def _times_one_by_one(values: Sequence[str | None], place: _Place) -> Floats:

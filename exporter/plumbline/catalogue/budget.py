@@ -94,7 +94,7 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     if model.task == "binary":
         bins.append(NUMERIC_BINS)
     yield Part("serving", _serving())
-    yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS))
+    yield Part("drift", sum(bins) + len(bins) * len(names.PROBLEMS) + _skew(model))
     yield Part("outcomes", _outcomes())
     yield Part("quality", _quality(model))
     yield Part("corrections", _corrections(model))
@@ -106,7 +106,9 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     yield Part("baseline", per_bin + (2 + drift_windows) * len(bins) + 2 + _baseline_quality(model))
     important = sum(1 for feature in model.features.values() if feature.importance is not None)
     yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3 + important)
-    yield Part("business", len(model.kpis) * (len(names.SIGNS) + 1))
+    bounds = sum((o.floor is not None) + (o.max_drop is not None) for o in model.kpi_objectives.values())
+    yield Part("business", len(model.kpis) * (len(names.SIGNS) + 2) + bounds)
+    yield Part("trials", 3 * len(names.TRIAL_ARMS) * len(names.TRIAL_LOSSES[model.task]))
 
 
 def _unknown(model: Model) -> int:
@@ -114,7 +116,12 @@ def _unknown(model: Model) -> int:
     of_baseline = {"binary": SCORE_BINS * 5 + 4, "regression": _ERROR_BUCKETS, "multiclass": 0}[model.task]
     quality = _quality(model) - of_baseline
     binned = SCORE_BINS * 4 if model.task == "binary" and model.outcome.corrections else 0
-    return _serving() + problems + _outcomes() + quality + _corrections(model) - binned + _early(model)
+    most = _serving() + problems + _skew(model) + _outcomes() + quality
+    return most + _corrections(model) - binned + _early(model)
+
+
+def _skew(model: Model) -> int:
+    return 2 * len(model.features)  # rows compared, mismatches
 
 
 def _serving() -> int:

@@ -113,6 +113,11 @@ class Serving(_Strict):
     latency_p99: Duration | None = None
     error_ratio: float | None = Field(None, gt=0, lt=1)
     predictions_per_second: float | None = Field(None, gt=0, description="expected traffic at its quietest")
+    predictions_per_day: float | None = Field(
+        None,
+        gt=0,
+        description="expected traffic of a usual day; check refuses alerts that it could never set off",
+    )
 
 
 class Hooks(_Strict):
@@ -134,6 +139,18 @@ class Hooks(_Strict):
     retrain_period: Duration = Field("90d", description="how much history the retrain hook hands over")
     authorization_file: str | None = Field(
         None, description="file that holds the calls' Authorization header, such as: Bearer ..."
+    )
+
+
+class KpiObjective(_Strict):
+    """When a KPI of a model has dropped: below a floor, or against its own past."""
+
+    floor: float | None = Field(None, description="smallest acceptable mean")
+    max_drop: float | None = Field(
+        None, gt=0, lt=1, description="largest acceptable drop against the period before, as a share: 0.1"
+    )
+    per: Literal["event", "prediction"] = Field(
+        "event", description="mean over KPI events, or over all predictions (no event counts 0)"
     )
 
 
@@ -160,6 +177,9 @@ class Model(_Strict):
     objectives: tuple[Objective, ...] = ()
     serving: Serving = Serving()
     kpis: tuple[Name, ...] = ()
+    kpi_objectives: dict[Name, KpiObjective] = Field(
+        default_factory=dict, description="bounds of declared KPIs; their drop opens a ticket"
+    )
     retention: Name = "standard"
     hooks: Hooks = Hooks()
     runbook_url: str | None = Field(None, description="base URL; the alert's name is appended")
@@ -261,6 +281,7 @@ class Smtp(_Strict):
     sender: str
     username: str | None = None
     password_file: str | None = None
+    require_tls: bool = Field(True, description="false only where the mail server is on the same machine")
 
 
 class Processes(_Strict):

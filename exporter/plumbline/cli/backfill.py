@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from plumbline.cli.options import PathType, catalogue_option, duration_seconds, json_option
-from plumbline.errors import UsageError
+from plumbline.cli.options import PathType, catalogue_option, duration_seconds, json_option, table_options
+from plumbline.units import format_time
 
 
 @click.command()
-@click.argument("history", type=PathType)
+@click.argument("history", nargs=-1, required=True, type=PathType, metavar="HISTORY...")
 @catalogue_option
 @click.option("--baselines", type=PathType, help="Folder of baseline artefacts.")
 @click.option("--data", type=PathType, required=True, help="Data folder of the exporter; keeps the events.")
@@ -25,13 +25,14 @@ from plumbline.errors import UsageError
 )  # fmt: skip
 @click.option("--rules", type=PathType, multiple=True, help="Prometheus rule file to evaluate; repeatable.")
 @click.option("--rule-step", help="Event time between samples of recorded series  [default: --step].")
+@table_options
 @click.option("--job", default="plumbline", show_default=True, help="Label job, as the scrape would set it.")
 @click.option("--instance", default="localhost:9877", show_default=True, help="Label instance, likewise.")
 @json_option
 @click.pass_context
 def backfill(
     ctx: click.Context,
-    history: Path,
+    history: tuple[Path, ...],
     catalogue: Path,
     baselines: Path | None,
     data: Path,
@@ -39,39 +40,51 @@ def backfill(
     step: float,
     rules: tuple[Path, ...],
     rule_step: str | None,
+    mapping: dict[str, str],
+    model: str | None,
+    version: str | None,
     job: str,
     instance: str,
     as_json: bool,
 ) -> None:
-    """Load HISTORY (NDJSON events in time order) as if it happened at its own time.
+    """Load HISTORY as if it happened at its own time.
 
-    Reads HISTORY, the catalogue, baselines and rule files. Writes the events and counters into the data
-    folder, so that an exporter started on it continues from them, and TSDB blocks of all series and of
-    the recording rules. HISTORY must end 3 hours before now. Prometheus counts its retention from the
-    newest sample: start it with --storage.tsdb.retention.time longer than the history.
+    Reads HISTORY: the contract's events (NDJSON, plain or .gz), or tables (CSV, .csv.gz, Parquet) with a
+    prediction per row; the catalogue, baselines and rule files. Events may be in any order and exceed
+    memory. Writes the events and counters into the data folder, so that an exporter started on it continues
+    from them, and TSDB blocks of all series and of the recording rules. Cut off at any point, the same
+    command goes on. HISTORY must end 3 hours before now. Prometheus counts its retention from the newest
+    sample: start it with --storage.tsdb.retention.time longer than the history.
     """
     from plumbline.backfill.run import backfill as load
     from plumbline.catalogue.load import load_catalogue
     from plumbline.engine import open_engine
+    from plumbline.history.open import open_history
     from plumbline.progress import progress
 
     every = step if rule_step is None else duration_seconds(ctx, ctx.command.params[0], rule_step)
-    if not history.is_file():
-        raise UsageError(f"{history}: no such file")
-    engine = open_engine(load_catalogue(catalogue), baselines, data)
+    declared = load_catalogue(catalogue)
+    source, left_out = open_history(history, declared.models, mapping, model, version)
+    if left_out:
+        click.echo(f"note: columns that are not read: {', '.join(left_out)}", err=True)
+    engine = open_engine(declared, baselines, data)
     try:
         with progress(Console(stderr=True), "history") as advance:
             report = load(
-                history, engine, tsdb, step=step, rules=rules, rule_step=every,
+                source, engine, tsdb, step=step, rules=rules, rule_step=every,
                 labels={"job": job, "instance": instance}, progress=advance, rule_progress=advance,
             )  # fmt: skip
     finally:
         engine.close()
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}", err=True)
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
-        for line, why in report.rejected:
-            click.echo(f"{history}:{line}: {why}", err=True)
+        for place, why in report.rejected:
+            click.echo(f"{place}: {why}", err=True)
+        if report.resumed is not None:
+            click.echo(f"went on from {format_time(report.resumed)}", err=True)
         click.echo(
             f"{report.accepted:,} events, {report.rejected_total:,} refused; {report.samples:,} samples and "
             f"{report.recorded_samples:,} recorded ones in {report.seconds:.0f} s"

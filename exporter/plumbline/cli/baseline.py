@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from plumbline.baseline.artefact import load_baseline, save_baseline
-from plumbline.baseline.show import picture
+from plumbline.baseline.compare import compare
+from plumbline.baseline.page import baseline_page, difference_page
+from plumbline.baseline.show import difference, picture
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
 from plumbline.cli.options import PathType, catalogue_option, duration_seconds, json_option, writing
@@ -23,9 +26,9 @@ from plumbline.units import parse_duration
 
 @click.group()
 def baseline() -> None:
-    """Build and show a model version's frozen reference.
+    """Build, show and compare frozen references of model versions.
 
-    `build` reads a table and writes an immutable JSON artefact; `show` draws one in the terminal.
+    `build` reads a table and writes an immutable JSON artefact; `show` draws one, `diff` two side by side.
     """
 
 
@@ -127,21 +130,70 @@ def build(
     click.echo(str(path))
 
 
+html_option = click.option("--html", type=PathType, help="Write the picture to this file instead.")
+
+
 @baseline.command()
 @click.argument("file", type=PathType)
+@html_option
 @json_option
-def show(file: Path, as_json: bool) -> None:
-    """Draw the baseline artefact FILE in the terminal.
+def show(file: Path, html: Path | None, as_json: bool) -> None:
+    """Draw the baseline artefact FILE in the terminal, or as one HTML file that needs nothing else.
 
-    Reads the artefact and verifies its sha256; writes nothing.
+    Reads the artefact and verifies its sha256; writes nothing but the file of --html.
     """
     loaded = load_baseline(file)
     if as_json:
         click.echo(loaded.to_bytes().decode())
         return
+    if html is not None:
+        _write(html, baseline_page(loaded))
+        return
     console = Console(highlight=False)
     for part in picture(loaded):
         console.print(part)
+
+
+@baseline.command()
+@click.argument("old", type=PathType)
+@click.argument("new", type=PathType)
+@click.option(
+    "--draw", type=click.IntRange(min=0), default=3, show_default=True,
+    help="Features drawn bin by bin in the terminal, the furthest apart first.",
+)  # fmt: skip
+@html_option
+@json_option
+def diff(old: Path, new: Path, draw: int, html: Path | None, as_json: bool) -> None:
+    """Compare two baseline artefacts: lineage, quality, and the PSI of every feature.
+
+    Reads both and verifies their sha256; writes nothing but the file of --html. The bins are those of OLD.
+    Where NEW has other upper ends, its rows are interpolated into them, and the PSI is marked (~).
+    """
+    comparison = compare(load_baseline(old), load_baseline(new))
+    if as_json:
+        found = {
+            "old": comparison.old.digest,
+            "new": comparison.new.digest,
+            "lineage": [dict(zip(("what", "old", "new"), row, strict=True)) for row in comparison.lineage],
+            "quality": [asdict(change) for change in comparison.quality],
+            "features": [{**asdict(change), "drifted": change.drifted} for change in comparison.features],
+            "only_old": comparison.only_old,
+            "only_new": comparison.only_new,
+        }
+        click.echo(json.dumps(found, indent=2))
+        return
+    if html is not None:
+        _write(html, difference_page(comparison))
+        return
+    console = Console(highlight=False)
+    for part in difference(comparison, draw):
+        console.print(part)
+
+
+def _write(path: Path, text: str) -> None:
+    with writing(path.parent):
+        path.write_text(text, encoding="utf-8")
+    click.echo(str(path))
 
 
 def _model(catalogue: Catalogue, name: str, path: Path) -> Model:

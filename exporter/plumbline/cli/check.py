@@ -14,6 +14,7 @@ from rich.table import Table
 
 from plumbline.baseline.artefact import Baseline, load_baseline
 from plumbline.catalogue.budget import ModelBudget, estimate
+from plumbline.catalogue.checks.reach import beyond_chance
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.cli.options import PathType, catalogue_argument, json_option
@@ -146,6 +147,25 @@ def _misfits(catalogue: Catalogue, baseline: Baseline) -> list[str]:
         found.append(
             f"has the classes {baseline.classes}, the catalogue {list(model.classes or ())}: {remedy}"
         )
+    for objective in model.objectives:
+        metric, known = objective.metric, baseline.quality.get(objective.metric)
+        if known is None:
+            found.append(
+                f"has no {metric}: its {objective.severity} objective can never fire: build it from "
+                "held-out rows with outcomes, or bound another metric"
+            )
+            continue
+        beyond = beyond_chance(objective, model, known.value) if objective.max_drop is not None else None
+        if beyond is not None:
+            found.append(f"{objective.severity} {beyond[0]}: {beyond[1]}")
+        past = (objective.floor is not None and known.value < objective.floor) or (
+            objective.ceiling is not None and known.value > objective.ceiling
+        )
+        if past:
+            found.append(
+                f"has {metric} {known.value:.4g}, already past its {objective.severity} bound: "
+                "it would fire from the start; correct the bound, or do not deploy this version"
+            )
     features = set(baseline.features) - set(PSEUDO_FEATURES)
     for name in sorted(set(model.features) - features):
         found.append(f"has no feature {name!r}, which the catalogue declares: {remedy}")

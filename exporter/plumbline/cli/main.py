@@ -23,12 +23,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("plumbline.cli.generate:generate", "Write rules, alerts, dashboards and configuration."),
     "baseline": ("plumbline.cli.baseline:baseline", "Build and show a model version's frozen reference."),
     "ingest": ("plumbline.cli.ingest:ingest", "Send event files to a running exporter."),
+    "skew": ("plumbline.cli.skew:skew", "Compare served features with recomputed ones, by request."),
     "trace": ("plumbline.cli.trace:trace", "Show all that is known of a request, back to the training data."),
     "batch": ("plumbline.cli.trace:batch", "Show where a data batch came from and what used it."),
     "export": ("plumbline.cli.export:export", "Write predictions with outcomes as Parquet, to retrain."),
     "backfill": ("plumbline.cli.backfill:backfill", "Turn history into Prometheus blocks at event time."),
     "replay": ("plumbline.cli.replay:replay", "Send history as live traffic, faster than time."),
     "evaluate": ("plumbline.cli.evaluate:evaluate", "Judge alerts over a history with known incidents."),
+    "silence": ("plumbline.cli.silence:silence", "Mute what a deployment sets off by nature, for its time."),
     "demo": ("plumbline.cli.demo:demo", "Show a real model degrade, from events to a page."),
 }
 

@@ -48,3 +48,31 @@ def writing(folder: Path) -> Iterator[None]:
         raise PlumblineError(
             f"{place}: cannot be written: {error.strerror}; choose another folder, or correct this one"
         ) from error
+
+
+def _mapping(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Return FIELD -> COLUMN of repeated ``FIELD=COLUMN``."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, column = value.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{value!r}: write FIELD=COLUMN, or FIELD= if there is none", ctx, param)
+        if name in found:
+            raise click.BadParameter(f"{name!r} is given twice", ctx, param)
+        found[name] = column
+    return found
+
+
+def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what the columns of a CSV or Parquet history hold."""
+    options = (
+        click.option(
+            "--map", "mapping", multiple=True, metavar="FIELD=COLUMN", callback=_mapping,
+            help="Tables: the column that holds a field, feature or slice; FIELD= says there is none.",
+        ),
+        click.option("--model", help="Tables: the model of all rows  [default: the catalogue's only one]."),
+        click.option("--version", help="Tables: the version of all rows  [default: column version]."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import click
+from rich.console import Console
 
-from plumbline.cli.options import PathType, json_option
+from plumbline.cli.options import DEFAULT_CATALOGUE, PathType, json_option, table_options
 from plumbline.units import parse_time
 
 
 @click.command()
-@click.argument("history", type=PathType)
+@click.argument("history", nargs=-1, required=True, type=PathType, metavar="HISTORY...")
 @click.option("--url", default="http://127.0.0.1:9877", show_default=True, help="The exporter.")
 @click.option(
     "--speed", type=click.FloatRange(min=0.0, min_open=True), default=1.0, show_default=True,
@@ -29,31 +31,58 @@ from plumbline.units import parse_time
     "--patience", type=click.FloatRange(0.0), default=60.0, show_default=True,
     help="Seconds to go on while the exporter does not answer.",
 )  # fmt: skip
+@click.option("--catalogue", type=PathType, help="Tables: the catalogue's file  [default: plumbline.yaml].")
+@table_options
 @json_option
 @click.pass_context
 def replay(
     ctx: click.Context,
-    history: Path,
+    history: tuple[Path, ...],
     url: str,
     speed: float,
     first: str | None,
     last: str | None,
     batch: int,
     patience: float,
+    catalogue: Path | None,
+    mapping: dict[str, str],
+    model: str | None,
+    version: str | None,
     as_json: bool,
 ) -> None:
-    """Send HISTORY (NDJSON events in time order) to a running exporter as if it happened now.
+    """Send HISTORY to a running exporter as if it happened now.
 
-    Reads HISTORY; writes nothing but to the exporter. Event times are moved linearly onto the clock, so
-    an outcome keeps its delay, divided by the speed. Batches are sent again until they are answered;
-    nothing is counted twice.
+    Reads HISTORY: the contract's events (NDJSON, plain or .gz), or tables (CSV, .csv.gz, Parquet) with a
+    prediction per row, in any order; for tables, the catalogue. Writes nothing but to the exporter. Event
+    times are moved linearly onto the clock, so an outcome keeps its delay, divided by the speed. Batches
+    are sent again until they are answered; nothing is counted twice.
     """
     from plumbline import replay as work
+    from plumbline.catalogue.load import load_catalogue
+    from plumbline.history.open import is_table, open_history
+    from plumbline.history.order import arrange
+    from plumbline.progress import progress
 
+    models = {}
+    if any(map(is_table, history)):
+        models = load_catalogue(catalogue or Path(DEFAULT_CATALOGUE)).models
+    source, left_out = open_history(history, models, mapping, model, version)
+    if left_out:
+        click.echo(f"note: columns that are not read: {', '.join(left_out)}", err=True)
     sender = work.Sender(url, patience)
+    begin, end = _time(ctx, first), _time(ctx, last)
     try:
-        events = work.schedule(history, speed, time.time(), _time(ctx, first), _time(ctx, last))
-        report = work.replay(events, sender, batch=batch)
+        with (
+            tempfile.TemporaryDirectory(prefix="plumbline-replay-") as scratch,
+            progress(Console(stderr=True), "replay") as advance,
+        ):
+            arranged = arrange(source, Path(scratch), advance=advance)
+
+            def watch(due: work.Due, report: work.ReplayReport) -> None:
+                advance(sum(report.sent.values()), arranged.events, f"{report.behind:.1f} s behind at most")
+
+            events = work.schedule(arranged.records(), speed, time.time(), begin, end)
+            report = work.replay(events, sender, batch=batch, watch=watch)
     finally:
         sender.close()
     if as_json:

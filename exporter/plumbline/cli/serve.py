@@ -82,7 +82,7 @@ def serve(
     sock = bind(host, port)
     try:
         engine = open_engine(declared, baselines, lambda: open_store(data, url, shard))
-        lookup = Lookup(engine.store.reader(), engine.baselines)
+        lookup = Lookup(engine.store.reader(), engine.baselines, lambda: engine.store.last_seq)
         hooks = HookRunner(engine.actions, declared, engine.store, data, engine.blocks)
         exporter = Exporter(
             declared,

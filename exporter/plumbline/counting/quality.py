@@ -35,6 +35,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
         score: probability of the positive class, if given.
         slices: values of the declared slices, by name.
         scores: probabilities by class (multiclass), if given.
+        predicted_ts: when the prediction was made.
     """
 
     model: str
@@ -44,6 +45,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
     score: float | None
     slices: dict[str, str] = {}
     scores: dict[str, float] | None = None
+    predicted_ts: float = 0.0
 
 
 def count_outcomes(

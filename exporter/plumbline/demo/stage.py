@@ -35,6 +35,7 @@ from plumbline.demo.screen import Screen
 from plumbline.demo.stack import Stack, docker_available, stop_leftovers
 from plumbline.engine import open_engine
 from plumbline.errors import StoreError, UsageError
+from plumbline.history.records import JsonLines
 from plumbline.names import DEFAULT_PORT
 from plumbline.replay import Due, ReplayReport, Sender, replay, schedule
 from plumbline.servers import HeldPorts, Server, find_program
@@ -258,8 +259,8 @@ def _load_history(settings: Settings, prepared: Prepared, screen: Screen) -> Non
     finally:
         engine.close()
     if report.rejected_total:
-        line, why = report.rejected[0]
-        raise StoreError(f"{prepared.history}:{line}: {why} ({report.rejected_total} lines refused)")
+        place, why = report.rejected[0]
+        raise StoreError(f"{place}: {why} ({report.rejected_total} lines refused)")
     screen.say(
         f"{report.accepted:,} events, {report.samples:,} samples and {report.recorded_samples:,} recorded "
         f"ones in {report.seconds:.0f} s"
@@ -314,7 +315,8 @@ def _replay(settings: Settings, prepared: Prepared, screen: Screen) -> None:
                 date = time.strftime("%d %b", time.gmtime(day))
                 advance(last.at - start, total, f"{date}, {sent:,} predictions")
 
-            events = schedule(prepared.live, settings.speed, start, first=plan.live_start)
+            live = JsonLines([prepared.live]).records()
+            events = schedule(live, settings.speed, start, first=plan.live_start)
             report = replay(events, sender, watch=watch)
     finally:
         sender.close()

@@ -23,6 +23,7 @@ from plumbline.counting.pipelines import build_pipeline_layout
 from plumbline.engine.actions import Actions
 from plumbline.engine.exposition import Exposition
 from plumbline.engine.ledger import LedgerLayout
+from plumbline.engine.trials import Trial, trials_of
 from plumbline.engine.versions import (
     RETIRED_KEEP_SECONDS,
     Entry,
@@ -85,6 +86,7 @@ class Engine:
         self.refused: set[Key] = set()  # versions whose baseline the series budget has no room for
         self._retired = 0.0
         self._declared = False
+        self.trials: dict[str, tuple[Trial, ...]] = {}
         self.intent = 0  # grows when deployments or versions change what is exposed beside the counters
         self.actions = Actions(self)
         self._maturity = {name: m.outcome.maturity_seconds for name, m in catalogue.models.items()}
@@ -125,6 +127,7 @@ class Engine:
         for key in saved:
             if key[0] in self.catalogue.models:
                 wanted.setdefault(key, None)
+        self.trials = {model: trials_of(entries) for model, entries in self.entries.items()}
         # What was counted before comes back first; the budget decides on the rest, as it does at run time.
         refused: list[tuple[str, int]] = []
         for key in sorted(wanted, key=lambda key: key not in saved):
@@ -285,6 +288,7 @@ class Engine:
             self.intent += 1
         self.versions = {**self.versions, **work.versions}
         self.entries = {**self.entries, **work.entries}
+        self.trials = {**self.trials, **work.trials}
         self.ledger = work.ledger
         self.pipelines = work.pipelines
         for waiting in transaction.orphans:

@@ -171,6 +171,12 @@ class Exposition:
                     add(names.BASELINE_CALIBRATION_SPREAD, b.score_bins.gap_spread, *key)
                 for bin_, share in zip(b.score_bins.labels, b.score_bins.positive_shares, strict=True):
                     add(names.BASELINE_SCORE_POSITIVE_SHARE, share, *key, bin_)
+        for name, declared in engine.catalogue.models.items():
+            for kpi, objective_ in declared.kpi_objectives.items():
+                for kind in names.KPI_BOUNDS:
+                    limit: float | None = getattr(objective_, kind)
+                    if limit is not None:
+                        add(names.KPI_OBJECTIVE, limit, name, kpi, objective_.per, kind)
         for name, pipeline in engine.catalogue.pipelines.items():
             add(names.PIPELINE_INFO, 1, name, pipeline.owner, ",".join(sorted(pipeline.models)))
             for dependent in pipeline.models:

@@ -20,7 +20,10 @@ from plumbline.baseline.artefact import Baseline
 from plumbline.counting.pipelines import count_pipeline
 from plumbline.counting.quality import Judged, count_early, count_outcomes, revise_outcomes
 from plumbline.counting.serving import count_predictions, observe
+from plumbline.counting.skew import count_skew
+from plumbline.counting.trials import count_answers, count_losses
 from plumbline.engine.joins import join
+from plumbline.engine.trials import Trial, trials_of
 from plumbline.engine.versions import (
     Entry,
     Key,
@@ -43,6 +46,8 @@ from plumbline.events import (
     Parsed,
     PipelineEvent,
     Prediction,
+    Recomputed,
+    Value,
 )
 from plumbline.expose.block import Exemplar
 from plumbline.hooks.book import encode_book
@@ -60,6 +65,7 @@ log = structlog.get_logger(__name__)
 
 _decode_outcome = msgspec.json.Decoder(Outcome).decode
 _decode_prediction = msgspec.json.Decoder(Prediction).decode
+_decode_recomputed = msgspec.json.Decoder(Recomputed).decode
 _encode_judged = msgspec.msgpack.encode
 _decode_judged = msgspec.msgpack.Decoder(Judged).decode
 _STATES = {state: at for at, state in enumerate(names.OUTCOME_STATES)}
@@ -75,6 +81,7 @@ class Work:
         self.transaction = Transaction()
         self.versions: dict[Key, VersionState] = {}
         self.entries: dict[str, list[Entry]] = {}
+        self.trials: dict[str, tuple[Trial, ...]] = {}  # of models with a deployment in this transaction
         self.ledger = engine.ledger.copy()
         self.pipelines = None if engine.pipelines is None else engine.pipelines.copy()
         self.pipelines_changed = False
@@ -93,6 +100,7 @@ class Work:
         self._stored: dict[int, list[StoredEvent]] = {}
         self._waits: dict[int, Waiting] = {}  # of predictions that have outcomes already
         self._delays: dict[Key, list[float]] = defaultdict(list)
+        self._skew: dict[Key, list[tuple[dict[str, Value], dict[str, Value]]]] = defaultdict(list)
 
     def declare(self) -> bool:
         """Note since when each model and stage of the catalogue is known; return whether one is new."""
@@ -169,6 +177,10 @@ class Work:
             self._take_prediction(row, event)
         elif type(event) is Outcome:
             self._take_outcome(item, event, row.seq)
+        elif type(event) is Recomputed:
+            for other in self._related(item.key):
+                if other.kind == "prediction":
+                    self._compare(_decode_prediction(other.raw), event)
         elif type(event) is PipelineEvent:
             declared = self.pipelines is not None and count_pipeline(
                 self.engine.pipeline_layout, self.pipelines, event, item.ts, self.now
@@ -195,6 +207,9 @@ class Work:
         self._predictions[key].append((event, row.ts))
         if row.key not in self._stored and row.key not in self._local:
             return  # nothing else of this request has come yet, which is the rule
+        for other in self._related(row.key):
+            if other.kind == "recomputed":
+                self._compare(event, _decode_recomputed(other.raw))
         said = [_said(e) for e in self._related(row.key) if e.kind == "outcome"]
         waiting = [*self.engine.orphans.get(row.key, ()), *self.orphans.get(row.key, ())]
         waiting = [w for w in waiting if w.prediction not in self.orphans_gone]
@@ -212,6 +227,12 @@ class Work:
         if given_up:
             state = self._writable((names.UNKNOWN, names.UNKNOWN))
             state.cells[state.layout.outcomes_retracted + _RETRACTABLE["orphan"]] += given_up
+
+    def _compare(self, served: Prediction, recomputed: Recomputed) -> None:
+        """Count how the features that were served differ from those that training code recomputed."""
+        if recomputed.model in (None, served.model) and recomputed.version in (None, served.version):
+            key = self._version(served.model, served.version)
+            self._skew[key].append((served.features, recomputed.features))
 
     def _related(self, key: int) -> list[StoredEvent]:
         return [*self._stored.get(key, ()), *self._local.get(key, ())]
@@ -265,7 +286,7 @@ class Work:
         slices = self._slices(prediction)
 
         def judged(said: Said) -> Judged:
-            return Judged(*key, answer, said.actual, prediction.score, slices, prediction.scores)
+            return Judged(*key, answer, said.actual, prediction.score, slices, prediction.scores, row.ts)
 
         if layout.early is not None:
             horizon = row.ts + layout.early.seconds
@@ -326,6 +347,43 @@ class Work:
             self.versions[key] = VersionState(
                 layout, baseline, cells, dict(state.schedule), state.generation + 1
             )
+        self._begin_trials(event.model)
+
+    # --- trials ---
+
+    def _begin_trials(self, model: str) -> None:
+        """Let trials that a deployment has changed start from nothing; what ended stays to be read."""
+        before = self._trials(model)
+        self.trials[model] = trials_of(self.entries[model])
+        for trial in self.trials[model]:
+            key = (model, trial.candidate)
+            if trial not in before and (key in self.versions or key in self.engine.versions):
+                state = self._writable(key)
+                if state.layout.trial is not None:
+                    for span in state.layout.trial.spans():
+                        state.cells[span] = 0.0
+
+    def _trials(self, model: str) -> tuple[Trial, ...]:
+        return self.trials.get(model, self.engine.trials.get(model, ()))
+
+    def _count_trials(self, key: Key) -> None:
+        """Count the answers and mature outcomes of a version that is an arm of a trial."""
+        model, version = key
+        for trial in self._trials(model):
+            arm = trial.arm(version)
+            candidate = (model, trial.candidate)
+            if arm is None or not (candidate in self.versions or candidate in self.engine.versions):
+                continue
+            state = self._writable(candidate)
+            at = state.layout.trial
+            if at is None:
+                continue
+            answers = [e for e, ts in self._predictions.get(key, ()) if ts >= trial.start]
+            count_answers(at, state.cells, arm, sum(e.status == "error" for e in answers), len(answers))
+            judged = [j for j in self._judged.get(key, ()) if j.predicted_ts >= trial.start]
+            count_losses(at, state.layout.quality, state.cells, arm, judged)
+
+    # --- KPIs ---
 
     def _take_kpi(self, event: Kpi) -> None:
         key = self._version(event.model, event.version)
@@ -337,6 +395,7 @@ class Work:
             return
         state.cells[at + (event.value < 0)] += abs(event.value)
         state.cells[state.layout.kpi_events[event.kpi]] += 1
+        state.cells[state.layout.kpi_squares[event.kpi]] += event.value**2
 
     # --- alerts and the actions they set off ---
 
@@ -479,6 +538,11 @@ class Work:
         for key, revised in self._revised.items():
             state = self._writable(key)
             revise_outcomes(state.layout, state.cells, revised)
+        for key, pairs in self._skew.items():
+            state = self._writable(key)
+            count_skew(state.layout, state.cells, pairs)
+        for key in {**self._predictions, **self._judged}:
+            self._count_trials(key)
         t = self.transaction
         t.pending = list(self.pending.values())
         t.state["ledger"] = self.ledger.tobytes()

@@ -141,7 +141,8 @@ class Exporter:
             sources.append(ProcessCollector(groups))
         self.app = App(catalogue, self.writer, Registry(sources), metrics, BodyReader(body_bytes))
         if lookup is not None:
-            self.app.more = TraceRoutes(lookup).routes()
+            regressions = frozenset(n for n, m in catalogue.models.items() if m.task == "regression")
+            self.app.more = TraceRoutes(lookup, regressions).routes()
 
     @property
     def url(self) -> str:

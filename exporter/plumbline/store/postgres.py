@@ -44,6 +44,7 @@ from plumbline.store.postgres_schema import (
     make_partitions,
     prepare,
 )
+from plumbline.store.postgres_views import make_views
 
 DEFAULT_SHARD = "main"
 _SIZE_SECONDS = 60.0
@@ -78,6 +79,7 @@ class PostgresStore:
             db = connect(url)
             try:
                 prepare(db)
+                make_views(db)
                 self._epoch, self._revision, self._last_seq = self._take(db)
                 self._partition = can_partition(db)
                 self._read_size(db)

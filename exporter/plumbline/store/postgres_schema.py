@@ -15,6 +15,8 @@ which CockroachDB spells differently: there the tables are made whole, and reten
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -22,7 +24,7 @@ from psycopg import sql
 
 from plumbline.errors import StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SHARD_BITS = 40  # a sequence number is the shard's number, then 40 bits that count: over 10^12 events each
 LARGEST_SHARD = 2 ** (53 - SHARD_BITS) - 1  # beyond 2^53 JSON readers round
 
@@ -44,6 +46,8 @@ _WHOLE = (
     """CREATE TABLE IF NOT EXISTS plumbline.pending (
         shard text NOT NULL, prediction bigint NOT NULL, due double precision NOT NULL,
         key bigint NOT NULL, body bytea NOT NULL, PRIMARY KEY (shard, prediction))""",
+    # For people, who ask by time: dashboards over the store, exports.
+    "CREATE INDEX IF NOT EXISTS events_kind_ts ON plumbline.events (kind, ts)",
     "CREATE INDEX IF NOT EXISTS pending_due ON plumbline.pending (shard, due, prediction)",
     """CREATE TABLE IF NOT EXISTS plumbline.orphans (
         shard text NOT NULL, outcome bigint NOT NULL, due double precision NOT NULL,
@@ -77,11 +81,18 @@ def prepare(db: Connection) -> None:
         raise StoreError(f"it has schema {version} and this plumbline reads {SCHEMA_VERSION}")
 
 
+@contextmanager
+def migrating(db: Connection) -> Iterator[None]:
+    """A transaction that changes the schema: one at a time, where exporters start together."""
+    with db.transaction():
+        if can_partition(db):
+            db.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+        yield
+
+
 def _create(db: Connection) -> None:
     partitioned = can_partition(db)
-    with db.transaction():
-        if partitioned:  # two exporters that start together on an empty database
-            db.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+    with migrating(db):
         db.execute("CREATE SCHEMA IF NOT EXISTS plumbline")
         for name, columns in _PARTITIONED.items():
             suffix = " PARTITION BY RANGE (day)" if partitioned else ""

@@ -22,7 +22,7 @@ from plumbline.store.hashindex import HashIndex
 
 DATABASE = "plumbline.sqlite"
 INDEX = "index"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 EVENT_COLUMNS = "seq, kind, ts, key, identity, links, raw"
 _KIND_CODE = {kind: code for code, kind in enumerate(EVENT_KINDS)}
 _CHUNK = 500  # SQLite's default limit of parameters per statement is at least 999

@@ -1,4 +1,4 @@
-"""``/trace/{request_id}`` and ``/batch/{data_batch_id}``: HTML for people, JSON for programs.
+"""``/trace/{request_id}``, ``/batch/{data_batch_id}``, ``/requests``: HTML for people, JSON for programs.
 
 Ids may hold any printable character, slashes too. Look-ups run in worker threads of their own small
 number, so that they neither block the event loop nor crowd out scrapes.
@@ -24,6 +24,7 @@ from plumbline.trace.html import HEADERS, page
 from plumbline.trace.lookup import PAGE, Lookup
 from plumbline.trace.model import to_json
 from plumbline.trace.page import batch_page, missing_page, trace_page, used_page
+from plumbline.trace.samples import sample_requests, samples_page
 
 log = structlog.get_logger(__name__)
 
@@ -37,9 +38,11 @@ class TraceRoutes:
 
     Attributes:
         lookup: answers; its owner closes it when the server has ended.
+        regressions: models whose answers are numbers.
     """
 
     lookup: Lookup
+    regressions: frozenset[str] = frozenset()
     _limiter: CapacityLimiter | None = field(default=None, init=False)
 
     def routes(self) -> list[Route]:
@@ -47,6 +50,7 @@ class TraceRoutes:
         return [
             Route("/trace/{request_id:path}", self.trace),
             Route("/batch/{data_batch_id:path}", self.batch),
+            Route("/requests", self.requests),
         ]
 
     async def trace(self, request: Request) -> Response:
@@ -56,6 +60,10 @@ class TraceRoutes:
     async def batch(self, request: Request) -> Response:
         """``/batch/{data_batch_id}``; ``?part=predictions&after=N&limit=N`` lists further predictions."""
         return await self._answer(request, self._batch)
+
+    async def requests(self, request: Request) -> Response:
+        """``/requests?model=M&version=V``: the worst of the newest requests of a model version."""
+        return await self._answer(request, self._requests)
 
     async def _answer(self, request: Request, make: Callable[[Request, bool], Response]) -> Response:
         if self._limiter is None:  # it belongs to the event loop
@@ -88,6 +96,14 @@ class TraceRoutes:
         if found is None:
             return _missing(json, "data batch", data_batch_id)
         return _json(to_json(found)) if json else _html(batch_page(found, self.lookup.used(data_batch_id)))
+
+    def _requests(self, request: Request, json: bool) -> Response:
+        model, version = (request.query_params.get(name, "") for name in ("model", "version"))
+        if not model:
+            return _problem(json, 400, "bad_request", "name a model: /requests?model=NAME", "Which model?")
+        newest = self.lookup.last_seq()
+        found = sample_requests(self.lookup.reader, model, version, newest, model in self.regressions)
+        return _json(msgspec.json.encode(found)) if json else _html(samples_page(found))
 
 
 def _number(request: Request, name: str, default: int) -> int | None:

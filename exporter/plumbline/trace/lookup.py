@@ -88,10 +88,12 @@ class Lookup:
     Attributes:
         reader: of the store.
         baselines: where baselines are found.
+        last_seq: tells the store's newest sequence number; needed by ``/requests`` only.
     """
 
     reader: Reader
     baselines: BaselineFolder
+    last_seq: Callable[[], int] = lambda: 0
 
     def trace(self, request_id: str) -> Trace | None:
         """Return what is known of a request; None if the store holds nothing of it.

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from plumbline.catalogue.checks import capacity, hooks, models, objectives, people, pipelines, timing
+from plumbline.catalogue.checks import (
+    capacity,
+    hooks,
+    models,
+    objectives,
+    people,
+    pipelines,
+    reach,
+    timing,
+)
 from plumbline.catalogue.checks.base import Check, Facts, Finding
 from plumbline.catalogue.model import Catalogue
 
@@ -30,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     models.intersections_of_slices,
     models.disparities_of_task,
     models.duplicate_kpi,
+    models.kpi_objectives,
     objectives.metric_of_task,
     objectives.one_bound,
     objectives.bound_direction,
@@ -37,6 +47,11 @@ CHECKS: tuple[Check, ...] = (
     objectives.severity_order,
     objectives.never_fires,
     objectives.latency_beyond_buckets,
+    reach.above_chance,
+    reach.samples_reachable,
+    reach.traffic_above_noise,
+    reach.coverage_below_one,
+    reach.maturity_within_retention,
     hooks.hook_alerts,
     hooks.hook_timeout,
     pipelines.unknown_model,

@@ -184,6 +184,18 @@ def duplicate_kpi(facts: Facts) -> Found:
         yield from _distinct(("models", name, "kpis"), model.kpis, "KPI")
 
 
+@check("catalogue/kpi-objectives")
+def kpi_objectives(facts: Facts) -> Found:
+    """A KPI's objective is of a declared KPI and has a bound."""
+    for name, model in facts.catalogue.models.items():
+        for kpi, objective in model.kpi_objectives.items():
+            here: Location = ("models", name, "kpi_objectives", kpi)
+            if kpi not in model.kpis:
+                yield here, f"{kpi!r} is no KPI of the model{nearest(kpi, model.kpis)}: declare it under kpis"
+            if objective.floor is None and objective.max_drop is None:
+                yield here, "the objective has no bound: give a floor, a max_drop, or both"
+
+
 def _distinct(location: Location, values: Iterable[str], what: str) -> Found:
     for value, count in Counter(values).items():
         if count > 1:

@@ -43,8 +43,10 @@ def freshness_of_cadence(facts: Facts) -> Found:
 
 @check("catalogue/row-bounds")
 def row_bounds(facts: Facts) -> Found:
-    """The least rows are fewer than the most."""
+    """The least rows are fewer than the most, and more than none: fewer than 0 there never are."""
     for name, pipeline in facts.catalogue.pipelines.items():
         low, high = pipeline.rows.min, pipeline.rows.max
+        if low == 0:
+            yield ("pipelines", name, "rows", "min"), "min 0 can never fire: leave it out, or demand a row"
         if low is not None and high is not None and low > high:
             yield ("pipelines", name, "rows", "min"), f"min {low} is larger than max {high}: swap them"

@@ -1,0 +1,179 @@
+"""Checks of what can be reached: an alert whose condition no model or no traffic could meet is a mistake.
+
+A bound that a coin satisfies never tells; a sample that the declared traffic does not bring in a window keeps
+an alert silent for ever; an outcome that matures after its prediction was deleted never counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from plumbline.catalogue.checks.base import Facts, Found, check
+from plumbline.catalogue.model import Catalogue, Model, Objective
+from plumbline.catalogue.source import Location
+from plumbline.names import (
+    ALERT_FAST_SAMPLES,
+    ALERT_LATENCY_SAMPLES,
+    ALERT_TRAFFIC_EVENTS,
+    QUALITY_METRICS,
+    SIGMAS,
+)
+from plumbline.units import parse_duration
+
+_DAY = 86400.0
+
+
+def chance(metric: str, model: Model) -> float | None:
+    """Return what a coin reaches: the classes drawn evenly, or, of scores, always 1/2; None if unknown."""
+    classes = len(model.classes or ())
+    if metric == "accuracy" and classes > 1:
+        return 1.0 / classes
+    if model.task != "binary":
+        return None
+    return {"roc_auc": 0.5, "brier": 0.25, "log_loss": math.log(2.0)}.get(metric)
+
+
+def beyond_chance(objective: Objective, model: Model, reference: float | None) -> tuple[str, str] | None:
+    """Return the bound that a coin would satisfy, and why.
+
+    Args:
+        objective: of the model.
+        model: for its task and classes.
+        reference: the quality that a largest drop is taken from; None = the best there is.
+    """
+    coin = chance(objective.metric, model)
+    if coin is None:
+        return None
+    larger = QUALITY_METRICS[objective.metric]
+    best = reference if reference is not None else (1.0 if larger else 0.0)
+    of = "the best possible" if reference is None else "the baseline's"
+    for name, bound, how in (
+        ("floor", objective.floor if larger else None, ""),
+        ("ceiling", None if larger else objective.ceiling, ""),
+        (
+            "max_drop",
+            None if objective.max_drop is None else best - (1 if larger else -1) * objective.max_drop,
+            f" ({of} {best:.4g} {'less' if larger else 'plus'} {objective.max_drop or 0:g})",
+        ),
+    ):
+        if bound is not None and (bound <= coin if larger else bound >= coin):
+            return name, (
+                f"{objective.metric} {bound:.4g}{how} is what a coin reaches ({coin:.4g}): a model that has "
+                f"learned nothing would not fire; choose a {'larger' if larger else 'smaller'} bound"
+            )
+    return None
+
+
+def _models(catalogue: Catalogue) -> Iterator[tuple[Location, Model]]:
+    for name, model in catalogue.models.items():
+        yield ("models", name), model
+
+
+@check("catalogue/chance")
+def above_chance(facts: Facts) -> Found:
+    """An objective demands more than guessing."""
+    for location, model in _models(facts.catalogue):
+        for i, objective in enumerate(model.objectives):
+            if objective.metric not in QUALITY_METRICS:
+                continue
+            found = beyond_chance(objective, model, None)
+            if found is not None:
+                yield (*location, "objectives", i, found[0]), found[1]
+
+
+@check("catalogue/samples")
+def samples_reachable(facts: Facts) -> Found:
+    """The windows hold as many predictions and outcomes as the alerts want, at the declared traffic."""
+    evaluation = facts.catalogue.evaluation
+    for location, model in _models(facts.catalogue):
+        per_day = model.serving.predictions_per_day
+        if per_day is None:
+            continue
+
+        def within(window: str, per_day: float = per_day) -> float:
+            return per_day * parse_duration(window) / _DAY
+
+        slow, fast = within(evaluation.slow), within(evaluation.fast)
+        remedy = "lengthen the window, or correct predictions_per_day"
+        wanted = model.outcome.minimum_samples
+        traffic = f"at {per_day:g} predictions a day"
+        if model.objectives and slow < wanted:
+            yield (
+                (*location, "outcome", "minimum_samples"),
+                f"{traffic} the slow window {evaluation.slow} holds {slow:.3g} outcomes, not {wanted}: "
+                f"no quality alert can fire; lower minimum_samples, or {remedy}",
+            )
+        few = min(wanted, ALERT_FAST_SAMPLES)
+        if fast < few:
+            for i, objective in enumerate(model.objectives):
+                if objective.severity == "critical":
+                    yield (
+                        (*location, "objectives", i, "severity"),
+                        f"{traffic} the fast window {evaluation.fast} holds {fast:.3g} outcomes, not {few}: "
+                        f"this objective can never page; make it a warning, {remedy}",
+                    )
+        if model.serving.latency_p99 is not None and fast < ALERT_LATENCY_SAMPLES:
+            yield (
+                (*location, "serving", "latency_p99"),
+                f"{traffic} the fast window {evaluation.fast} holds {fast:.3g} predictions, not "
+                f"{ALERT_LATENCY_SAMPLES}: it can never fire; {remedy}",
+            )
+        bound = model.serving.error_ratio
+        if bound is not None and bound + SIGMAS * math.sqrt(bound * (1 - bound) / max(fast, 1e-9)) >= 1.0:
+            yield (
+                (*location, "serving", "error_ratio"),
+                f"{traffic} the fast window {evaluation.fast} holds {fast:.3g} predictions, too few to tell "
+                f"{bound:g} from 1: it can never fire; {remedy}",
+            )
+
+
+@check("catalogue/quiet-traffic")
+def traffic_above_noise(facts: Facts) -> Found:
+    """Traffic at its quietest brings several predictions per window, or every pause would page."""
+    evaluation = facts.catalogue.evaluation
+    short = min(evaluation.quality, key=parse_duration)
+    for location, model in _models(facts.catalogue):
+        rate = model.serving.predictions_per_second
+        if rate is None:
+            continue
+        expected = rate * parse_duration(short)
+        if 0.0 < expected < ALERT_TRAFFIC_EVENTS:
+            yield (
+                (*location, "serving", "predictions_per_second"),
+                f"{rate:g} per second is {expected:.3g} predictions per {short}: any pause would page; "
+                f"leave it out (ModelSilent still watches), or declare at least "
+                f"{ALERT_TRAFFIC_EVENTS} per window",
+            )
+        per_day = model.serving.predictions_per_day
+        if per_day is not None and rate * _DAY > per_day:
+            yield (
+                (*location, "serving", "predictions_per_second"),
+                f"{rate:g} per second at the quietest is more than predictions_per_day {per_day:g}: it would "
+                "always fire",
+            )
+
+
+@check("catalogue/full-coverage")
+def coverage_below_one(facts: Facts) -> Found:
+    """Quality may alert although a few outcomes never come."""
+    for location, model in _models(facts.catalogue):
+        if model.outcome.minimum_coverage >= 1.0:
+            yield (
+                (*location, "outcome", "minimum_coverage"),
+                "1 lets a single missing outcome silence every quality alert of the window: choose less",
+            )
+
+
+@check("catalogue/maturity")
+def maturity_within_retention(facts: Facts) -> Found:
+    """Predictions are kept until their outcomes count."""
+    for location, model in _models(facts.catalogue):
+        kept = facts.catalogue.retention.get(model.retention)
+        if kept is not None and model.outcome.maturity_seconds >= parse_duration(kept.maximum):
+            yield (
+                (*location, "outcome", "maturity"),
+                f"outcomes mature after {model.outcome.maturity}, predictions are deleted after "
+                f"{kept.maximum} (retention {model.retention}): no outcome would ever count; "
+                "keep them longer",
+            )

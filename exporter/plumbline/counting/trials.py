@@ -1,0 +1,46 @@
+"""Counts a trial: losses of a canary and of the production version beside it, since both were deployed.
+
+A loss is 1 for a failed answer or a wrong class, and the absolute error of a regression. Sums of the loss and
+of its square are all that a comparison of means needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import names
+from plumbline.counting.quality import Judged
+from plumbline.layout import QualityCells, TrialCells
+
+Floats = npt.NDArray[np.float64]
+
+_FAILED, _OUTCOME = 0, 1  # places in TrialCells.losses
+
+
+def count_answers(at: TrialCells, cells: Floats, arm: str, failed: int, answers: int) -> None:
+    """Add answers of an arm, of which some failed."""
+    losses = np.zeros(answers)
+    losses[:failed] = 1.0
+    _add(at, cells, arm, _FAILED, losses)
+
+
+def count_losses(at: TrialCells, q: QualityCells, cells: Floats, arm: str, judged: Sequence[Judged]) -> None:
+    """Add mature outcomes of an arm; those that quality leaves out are left out here, too."""
+    pairs = [(j.prediction, j.actual) for j in judged if q.why_excluded(j.prediction, j.actual) is None]
+    if at.losses[_OUTCOME] == names.ABSOLUTE:
+        losses = np.abs(np.array([float(p) - float(a) for p, a in pairs]))
+    else:
+        codes = q.codes or {}
+        unknown = len(q.classes) - 1  # multiclass: "other"
+        losses = np.array([float(codes.get(p, unknown) != codes.get(a, unknown)) for p, a in pairs])
+    _add(at, cells, arm, _OUTCOME, losses)
+
+
+def _add(at: TrialCells, cells: Floats, arm: str, loss: int, losses: Floats) -> None:
+    place = at.cell(arm, loss)
+    cells[at.samples + place] += len(losses)
+    cells[at.sums + place] += losses.sum()
+    cells[at.squares + place] += (losses**2).sum()

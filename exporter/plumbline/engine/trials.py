@@ -1,0 +1,44 @@
+"""Trials: which canary runs beside which production version, and since when.
+
+Reads a model's deployments. Both arms are counted from the moment at which both were deployed, so they answer
+the same traffic and are compared at equal age; another production version, or a new canary, starts anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plumbline.engine.versions import Entry, stage_of
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A canary beside the production version.
+
+    Attributes:
+        candidate: the canary's version.
+        production: the version in production.
+        start: epoch seconds from which predictions of both count.
+    """
+
+    candidate: str
+    production: str
+    start: float
+
+    def arm(self, version: str) -> str | None:
+        """Return a version's part in the trial."""
+        return {self.candidate: "candidate", self.production: "production"}.get(version)
+
+
+def trials_of(entries: list[Entry]) -> tuple[Trial, ...]:
+    """Return the trials that run after these deployments; none without a production version."""
+    standing = {version: stage_of(entries, version) for version in dict.fromkeys(e.version for e in entries)}
+    serving = [e for e in standing.values() if e.stage == "production"]
+    if not serving:
+        return ()
+    production = max(serving, key=lambda e: (e.ts, e.version))
+    return tuple(
+        Trial(version, production.version, max(entry.ts, production.ts))
+        for version, entry in standing.items()
+        if entry.stage == "canary"
+    )

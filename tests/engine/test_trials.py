@@ -1,0 +1,121 @@
+"""A canary's trial: counted from the moment both arms were deployed, once, over restarts and resends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from plumbline.engine import Engine
+from plumbline.engine.trials import Trial, trials_of
+from plumbline.engine.versions import Entry
+from plumbline.events import parse
+from samples import body, catalogue, outcome, prediction, values
+
+Opener = Callable[..., Engine]
+NOW = 1e5
+
+
+def deployed(version: str, stage: str, ts: float, model: str = "clf") -> dict:
+    return {"type": "deployment", "ts": ts, "model": model, "version": version, "stage": stage}
+
+
+def feed(engine: Engine, *events: dict, now: float = NOW) -> dict[tuple[str, ...], float]:
+    engine.commit([parse(body(*events), now)], now)
+    return values(engine.blocks())
+
+
+def arm(v: dict[tuple[str, ...], float], arm: str, loss: str, model: str = "clf") -> list[float]:
+    key = (model, "2", arm, loss)
+    return [v[f"ml_trial_{what}_total", *key] for what in ("samples", "loss", "squared_loss")]
+
+
+def asked(i: int, version: str, answer: object, actual: object, **changes: object) -> list[dict]:
+    request = f"v{version}r{i}"
+    return [prediction(request, version=version, prediction=answer, **changes), outcome(request, actual)]
+
+
+def test_both_arms_are_counted_from_the_canarys_deployment(opened: Opener) -> None:
+    engine = opened()
+    v = feed(
+        engine,
+        deployed("1", "production", 100), deployed("2", "canary", 900),
+        *asked(1, "1", "1", "1"), *asked(2, "1", "1", "0"), *asked(3, "1", "1", "0", ts=899),
+        *asked(4, "2", "0", "0"), *asked(5, "2", "1", "0"), *asked(6, "2", "1", "0"),
+        prediction("failed", version="2", status="error", prediction=None),
+    )  # fmt: skip
+    assert arm(v, "production", "wrong") == [2, 1, 1]  # the third answer came before the trial
+    assert arm(v, "candidate", "wrong") == [3, 2, 2]
+    assert arm(v, "production", "failed") == [2, 0, 0]
+    assert arm(v, "candidate", "failed") == [4, 1, 1]
+
+
+def test_losses_of_a_regression_are_absolute_errors(opened: Opener) -> None:
+    engine = opened()
+    rng = np.random.default_rng(4)
+    answer, actual = rng.normal(0, 5, 50), rng.normal(0, 5, 50)
+    events = [deployed("1", "production", 100, "reg"), deployed("2", "canary", 900, "reg")]
+    for i in range(50):
+        events += asked(i, "2", float(answer[i]), float(actual[i]), model="reg")
+    v = feed(engine, *events)
+    error = np.abs(answer - actual)
+    assert arm(v, "candidate", "absolute_error", "reg") == pytest.approx([50, error.sum(), (error**2).sum()])
+
+
+def test_a_resend_and_a_restart_change_nothing(opened: Opener, tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+    events = [
+        deployed("1", "production", 100), deployed("2", "canary", 900), *asked(1, "1", "1", "0"), *asked(2, "2", "1", "0"),
+    ]  # fmt: skip
+    first = feed(engine, *events)
+    assert arm(feed(engine, *events), "candidate", "wrong") == arm(first, "candidate", "wrong") == [1, 1, 1]
+    engine.close()
+    again = opened(tmp_path)
+    assert arm(values(again.blocks()), "production", "wrong") == [1, 1, 1]
+    assert arm(feed(again, *asked(3, "2", "1", "0")), "candidate", "wrong") == [2, 2, 2]
+
+
+def test_an_outcome_that_waits_for_maturity_over_a_restart_counts_in_its_trial(opened: Opener, tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+    v = feed(engine, deployed("1", "production", 100), deployed("2", "canary", 900), *asked(1, "2", "1", "0"), now=2000)
+    assert arm(v, "candidate", "wrong") == [0, 0, 0]
+    engine.close()
+    again = opened(tmp_path)
+    again.tick(1000 + 3600)
+    assert arm(values(again.blocks()), "candidate", "wrong") == [1, 1, 1]
+
+
+def test_another_production_version_starts_the_trial_anew(opened: Opener) -> None:
+    engine = opened()
+    feed(engine, deployed("1", "production", 100), deployed("2", "canary", 900), *asked(1, "1", "1", "0"))
+    v = feed(engine, deployed("3", "production", 1500), *asked(2, "2", "1", "0", ts=1600), *asked(3, "2", "1", "0"))
+    assert arm(v, "production", "wrong") == [0, 0, 0]
+    assert arm(v, "candidate", "wrong") == [1, 1, 1]
+
+
+def test_what_a_trial_found_stays_when_the_canary_goes_into_production(opened: Opener) -> None:
+    engine = opened()
+    feed(engine, deployed("1", "production", 100), deployed("2", "canary", 900), *asked(1, "2", "1", "0"))
+    v = feed(engine, deployed("2", "production", 2000), *asked(2, "2", "1", "0", ts=2100))
+    assert arm(v, "candidate", "wrong") == [1, 1, 1]
+
+
+def test_trials_need_a_production_version_and_a_canary() -> None:
+    production, canary = Entry(1.0, "1", "production"), Entry(5.0, "2", "canary")
+    assert trials_of([production]) == trials_of([canary]) == ()
+    assert trials_of([canary, production]) == (Trial("2", "1", 5.0),)
+    assert trials_of([production, canary, Entry(9.0, "3", "production")]) == (Trial("2", "3", 9.0),)
+    assert trials_of([production, canary, Entry(9.0, "2", "retired")]) == ()
+
+
+def test_a_kpi_counts_its_squares_and_its_declared_bounds_are_shown(opened: Opener) -> None:
+    declared = catalogue().models["clf"].model_dump(exclude_defaults=True)
+    bounds = {"margin": {"floor": 1.5, "max_drop": 0.2, "per": "prediction"}}
+    engine = opened(models={"clf": {**declared, "kpi_objectives": bounds}}, pipelines={})
+    event = {"type": "kpi", "model": "clf", "version": "1", "kpi": "margin"}
+    v = feed(engine, {**event, "value": 3.0, "ts": 1}, {**event, "value": -2.0, "ts": 2})
+    assert v["ml_kpi_objective", "clf", "margin", "prediction", "floor"] == 1.5
+    assert v["ml_kpi_objective", "clf", "margin", "prediction", "max_drop"] == 0.2
+    assert v["ml_kpi_squared_total", "clf", "1", "margin"] == 13.0

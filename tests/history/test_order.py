@@ -1,0 +1,81 @@
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plumbline.errors import TableError
+from plumbline.history.order import arrange
+from plumbline.history.records import JsonLines
+
+
+def write(path: Path, times: list[int]) -> JsonLines:
+    path.write_text("".join(f'{{"ts": {at}, "n": {n}}}\n' for n, at in enumerate(times)))
+    return JsonLines([path])
+
+
+@settings(max_examples=40, deadline=None)
+@given(times=st.lists(st.integers(0, 30), min_size=1, max_size=60), memory=st.sampled_from([1, 700, 1 << 20]))
+def test_any_order_comes_out_in_the_order_of_time_and_equal_times_as_they_stood(
+    tmp_path_factory: pytest.TempPathFactory, times: list[int], memory: int
+) -> None:
+    folder = tmp_path_factory.mktemp("order")
+    arranged = arrange(write(folder / "h.ndjson", times), folder / "scratch", memory)
+    found = [(record.ts, json.loads(record.line)["n"]) for record in arranged.records()]
+    assert found == sorted(zip(times, range(len(times)), strict=True))
+    assert (arranged.events, arranged.first, arranged.last) == (len(times), min(times), max(times))
+    assert arranged.where(next(iter(arranged.records())).place).startswith(f"{folder / 'h.ndjson'}:")
+
+
+def test_what_is_in_order_is_not_copied_to_disk(tmp_path: Path) -> None:
+    arranged = arrange(write(tmp_path / "h.ndjson", [1, 1, 2]), tmp_path / "scratch", 1)
+    assert len(list(arranged.records())) == 3
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_many_runs_are_merged_before_they_are_too_many_to_open(tmp_path: Path) -> None:
+    times = random.Random(1).sample(range(1000), 350)
+    arranged = arrange(write(tmp_path / "h.ndjson", times), tmp_path / "scratch", 1)
+    assert len(arranged.sorted_runs) <= 100
+    assert [record.ts for record in arranged.records()] == sorted(times)
+
+
+def test_an_empty_history_is_named(tmp_path: Path) -> None:
+    (tmp_path / "h.ndjson").write_text("\n")
+    with pytest.raises(TableError, match=r"h\.ndjson: no events"):
+        arrange(JsonLines([tmp_path / "h.ndjson"]), tmp_path / "scratch")
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from plumbline.history.order import arrange
+from plumbline.history.records import JsonLines
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+arranged = arrange(JsonLines([Path(sys.argv[1])]), Path(sys.argv[2]), 2 << 20)
+previous = 0.0
+for count, record in enumerate(arranged.records(), start=1):
+    assert record.ts >= previous
+    previous = record.ts
+print(count, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+"""
+
+
+def test_memory_does_not_grow_with_the_history(tmp_path: Path) -> None:
+    path, events = tmp_path / "h.ndjson", 100_000
+    rng = random.Random(2)
+    with path.open("w") as file:
+        for _ in range(events):
+            file.write(f'{{"ts": {rng.randrange(10**6)}, "features": {{"text": "{"x" * 560}"}}}}\n')
+    assert path.stat().st_size > 55 << 20
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(path), str(tmp_path / "scratch")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    count, mebibytes = map(int, done.stdout.split())
+    assert count == events
+    assert mebibytes < 30

@@ -1,0 +1,59 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from plumbline.errors import TableError, UsageError
+from plumbline.history.open import open_history
+from plumbline.history.records import JsonLines
+
+
+def history(path: Path, *lines: str) -> Path:
+    path.write_text("".join(line + "\n" for line in lines))
+    return path
+
+
+def test_lines_come_with_their_time_and_the_place_they_stand_at(tmp_path: Path) -> None:
+    a = history(tmp_path / "a.ndjson", '{"ts": 101}', "", '{"ts": "1970-01-01T00:02:10Z", "x": 1}')
+    b = tmp_path / "b.ndjson.gz"
+    b.write_bytes(gzip.compress(b'{"ts": 7}\r\n'))
+    source = JsonLines([a, b])
+    found = [(r.ts, r.line, source.where(r.place)) for r in source.records()]
+    assert found == [
+        (101.0, b'{"ts": 101}', f"{a}:1"),
+        (130.0, b'{"ts": "1970-01-01T00:02:10Z", "x": 1}', f"{a}:3"),
+        (7.0, b'{"ts": 7}', f"{b}:1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (['{"ts": 5}', "{}"], r"h\.ndjson:2: field 'ts': .*ts"),
+        (['{"ts": 5}', "nonsense"], r"h\.ndjson:2: "),
+        (['{"ts": "2013-01-01T00:00:00"}'], r"h\.ndjson:1: .*no time zone"),
+    ],
+)
+def test_a_line_without_a_usable_time_is_named(tmp_path: Path, lines: list[str], message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        list(JsonLines([history(tmp_path / "h.ndjson", *lines)]).records())
+
+
+def test_a_file_that_is_absent_or_cut_off_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"absent\.ndjson: cannot be read"):
+        list(JsonLines([tmp_path / "absent.ndjson"]).records())
+    cut = tmp_path / "cut.ndjson.gz"
+    cut.write_bytes(gzip.compress(b"".join(b'{"ts": %d}\n' % i for i in range(1000)))[:-20])
+    with pytest.raises(TableError, match=r"cut\.ndjson\.gz:\d+: is damaged or cut off"):
+        list(JsonLines([cut]).records())
+
+
+def test_files_of_both_kinds_and_options_for_the_other_kind_are_refused(tmp_path: Path) -> None:
+    events, table = history(tmp_path / "e.ndjson", json.dumps({"ts": 1})), history(tmp_path / "t.csv", "ts", "1")
+    with pytest.raises(UsageError, match="either all files hold events"):
+        open_history([events, table], {})
+    with pytest.raises(UsageError, match="events say it themselves"):
+        open_history([events], {}, version="1")
+    with pytest.raises(UsageError, match=r"absent\.csv: no such file"):
+        open_history([tmp_path / "absent.csv"], {})

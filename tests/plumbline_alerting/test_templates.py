@@ -1,0 +1,78 @@
+"""The texts that ask Prometheus for numbers, filled in by promtool."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plumbline_alerting.templates import verdict
+
+LIFE = "slice:ml_quality:value_life"
+THIS, OTHER = 'model="m", version="7"', 'model="m", version="6"'
+# Version 6 went into production at 1m, version 7 at 10m; asked at 15m, when 7 is 5 minutes old. At that age, at 6m,
+# version 6 had 24 samples of its rising accuracy behind it.
+DEPLOYMENTS = {
+    f"ml_model_rollback_info{{{THIS}, rollback_version=\"6\"}}": "1x100",
+    f"ml_model_deployed_timestamp_seconds{{{OTHER}}}": "60x39 600x60",
+    f"ml_model_deployed_timestamp_seconds{{{THIS}}}": "_x40 600x59",
+}  # fmt: skip
+QUALITY = {
+    f'ml_objective{{{THIS}, metric="accuracy", severity="critical"}}': "1x100",
+    f'{LIFE}{{{OTHER}, slice="all", value="all", metric="accuracy"}}': "0+0.01x100",
+    f'{LIFE}{{{OTHER}, slice="r", value="a", metric="accuracy"}}': "0+0.01x100",
+    f'{LIFE}{{{OTHER}, slice="r", value="b", metric="accuracy"}}': "0.2x100",
+    f'{LIFE}{{{OTHER}, slice="all", value="all", metric="f1"}}': "0.5x100",
+    f'{LIFE}{{{THIS}, slice="all", value="all", metric="accuracy"}}': "0.1x100",
+    f'{LIFE}{{{THIS}, slice="r", value="a", metric="accuracy"}}': "0.3x100",
+    f'{LIFE}{{{THIS}, slice="r", value="b", metric="accuracy"}}': "0.1x100",
+}
+BROKEN = {
+    'ml_pipeline_model_info{pipeline="feed", model="m"}': "1x100",
+    'ALERTS{alertname="PipelineStale", alertstate="firing", pipeline="feed"}': "1x100",
+}
+
+
+@pytest.mark.parametrize(
+    ("series", "metric", "said"),
+    [
+        (DEPLOYMENTS | QUALITY, "accuracy",
+         "Roll back to version 6: at the same age its accuracy was 0.24, this version has 0.1; "
+         "in 1 of 2 slices it was worse."),
+        (DEPLOYMENTS | QUALITY, "",  # a page about the service: every metric that has an objective
+         "Roll back to version 6: at the same age its accuracy was 0.24, this version has 0.1; "
+         "in 1 of 2 slices it was worse."),
+        (DEPLOYMENTS, "accuracy", "Roll back to version 6."),
+        ({}, "accuracy",
+         "No pipeline of this model is broken, and no earlier version is known to roll back to."),
+        (DEPLOYMENTS | QUALITY | BROKEN, "accuracy",
+         "Do not roll back: pipeline feed is broken, so every version sees the same bad data."),
+    ],
+    ids=["quality", "service", "unknown quality", "first version", "broken pipeline"],
+)  # fmt: skip
+def test_a_verdict_names_the_version_with_its_quality_at_the_same_age(
+    tmp_path: Path, series: dict[str, str], metric: str, said: str
+) -> None:
+    labels = {"model": "m", "version": "7", **({"metric": metric} if metric else {})}
+    source = "fault{" + ", ".join(f'{k}="{v}"' for k, v in labels.items()) + "}"
+    rule = {"alert": "A", "expr": "fault > 0", "annotations": {"verdict": verdict()}}
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [rule]}]}))
+    test = {
+        "interval": "15s",
+        "input_series": [{"series": n, "values": v} for n, v in {source: "1x100", **series}.items()],
+        "alert_rule_test": [
+            {
+                "alertname": "A",
+                "eval_time": "15m",
+                "exp_alerts": [{"exp_labels": labels, "exp_annotations": {"verdict": said}}],
+            }
+        ],
+    }
+    path = tmp_path / "test.yml"
+    path.write_text(
+        yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]})
+    )
+    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
