@@ -99,6 +99,7 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     yield Part("quality", _quality(model))
     yield Part("corrections", _corrections(model))
     yield Part("early view", _early(model))
+    yield Part("equal age", _young(model))
     # shares; noise, chi-squared, largest share of missing values per window; two per ordered edge
     edges = 2 * sum(1 for feature in model.features.values() if feature.type == "numeric")
     edges += 2 * {"regression": 2, "binary": 1, "multiclass": 0}[model.task]
@@ -108,7 +109,8 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3 + important)
     bounds = sum((o.floor is not None) + (o.max_drop is not None) for o in model.kpi_objectives.values())
     yield Part("business", len(model.kpis) * (len(names.SIGNS) + 2) + bounds)
-    yield Part("trials", 3 * len(names.TRIAL_ARMS) * len(names.TRIAL_LOSSES[model.task]))
+    arms = len(names.TRIAL_ARMS) * len(names.TRIAL_LOSSES[model.task])
+    yield Part("trials", 3 * arms + len(names.AGREEMENTS) + len(names.BETTER))
 
 
 def _unknown(model: Model) -> int:
@@ -117,7 +119,7 @@ def _unknown(model: Model) -> int:
     quality = _quality(model) - of_baseline
     binned = SCORE_BINS * 4 if model.task == "binary" and model.outcome.corrections else 0
     most = _serving() + problems + _skew(model) + _outcomes() + quality
-    return most + _corrections(model) - binned + _early(model)
+    return most + _corrections(model) - binned + _early(model) + _young(model)
 
 
 def _skew(model: Model) -> int:
@@ -167,6 +169,10 @@ def _corrections(model: Model) -> int:
     if model.task == "regression":
         return 7 * _slice_values(model)
     return _confusion(model) + 2 + (SCORE_BINS * 4 if model.task == "binary" else 0)
+
+
+def _young(model: Model) -> int:
+    return len(names.YOUNG_AGES) * (3 if model.outcome.corrections else 2)
 
 
 def _early(model: Model) -> int:
