@@ -80,6 +80,13 @@ def test_a_family_has_its_formula_source_queries_and_limits_and_is_linked_both_w
     assert f"({path.name})" in (path.parent / "README.md").read_text()
 
 
+def test_every_group_of_model_metrics_has_its_page() -> None:
+    groups = {metric.group for name, metric in names.METRICS.items() if name.startswith("ml_")}
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    for group in groups:
+        assert re.search(rf"\n## {group}\n\nExplained in \[", text), group
+
+
 def test_names_in_back_quotes_on_the_pages_exist() -> None:
     stems = {r.stem for r in names.RECORDED}
     for path in FAMILIES:

@@ -87,6 +87,7 @@ def export(
             (report.unknown, "without an outcome"),
             (report.errors, "that failed"),
             (report.incomparable, "that cannot be compared with their outcome"),
+            (report.unsampled, "whose features were not stored (the rows' _weight stands for them)"),
         )
         if count
     ]
