@@ -191,6 +191,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             "prometheus": [f"127.0.0.1:{port}"],
             "alertmanagers": [f"127.0.0.1:{am_port}"],
         }
+        document["links"] = {"exporter": receiver.url}  # or Alertmanager rightly says that one way is broken
         write_files(generate(Catalogue.model_validate(document)), folder)
         config = folder / "prometheus" / "prometheus.yml"
         am_config = folder / "alerting" / "alertmanager.yml"
@@ -316,5 +317,5 @@ def test_page_and_ticket_reach_their_owners_and_a_broken_pipeline_mutes_the_drif
         return bool(drifts) and all(a["status"]["inhibitedBy"] for a in drifts)
 
     wait_for(muted, seconds=30, name="the drift to be muted")
-    paths = {path for path, _ in receiver.received}
+    paths = {path for path, _ in receiver.received} - {"/v1/alerts"}
     assert paths <= {"/flight-ml/page", "/flight-ml/ticket", "/weather-data/page", "/platform/ticket"}
