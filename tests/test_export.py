@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +23,9 @@ from plumbline.engine import Engine
 from plumbline.errors import TableError
 from plumbline.events import parse
 from plumbline.export import METADATA_KEY, Selection, export
+from plumbline.store.postgres import PostgresStore
 from plumbline.trace.lookup import Lookup
+from postgres import Postgres
 from samples import baseline, body, catalogue, open_sample, outcome, prediction, values
 
 
@@ -50,6 +54,15 @@ def written(engine: Engine, lookup: Lookup, path: Path, selection: Selection) ->
     rows = pyarrow.parquet.read_table(path).to_pylist()
     assert len(rows) == report.rows
     return rows
+
+
+def write_sample(path: Path) -> Path:
+    """Write the sample catalogue as a person would."""
+    plain = catalogue().model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    plain["models"]["clf"]["task"] = "binary"
+    plain["models"]["reg"]["task"] = "regression"
+    path.write_text(yaml.safe_dump(plain))
+    return path
 
 
 def stream(seed: int) -> list[dict[str, Any]]:
@@ -191,10 +204,7 @@ def test_a_failed_export_leaves_nothing_and_keeps_what_was_there(
 def test_the_command_reads_a_folder_and_tells_what_it_left_out(
     engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    declared = tmp_path / "plumbline.yaml"
-    plain = catalogue().model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    plain["models"]["clf"]["task"] = "binary"
-    declared.write_text(yaml.safe_dump(plain))
+    declared = write_sample(tmp_path / "plumbline.yaml")
     save_baseline(baseline(), tmp_path / "baselines")
     send(engine, prediction("q"), outcome("q"), prediction("open"))
     path = tmp_path / "x.parquet"
@@ -244,3 +254,65 @@ def test_a_baseline_can_be_built_from_the_file_as_the_docs_say(
     read += ["--score-column", "_score", "--actual-column", "_actual"]
     assert run(["baseline", "build", str(path), *where, *read]) == 0, capsys.readouterr().err
     assert len(list((tmp_path / "made").glob("*.json"))) == 1
+
+
+def test_both_stores_give_the_same_file(
+    engine: Engine, lookup: Lookup, tmp_path: Path, postgres: Postgres
+) -> None:
+    url = postgres.new_database()
+    other = open_sample(tmp_path / "other", PostgresStore(url))
+    try:
+        for one in (engine, other):
+            send(one, *stream(7), now=1500.0)
+            one.tick(1300.0 + 3600.0)
+        mine = tmp_path / "embedded.parquet"
+        written(engine, lookup, mine, Selection("clf"))
+        declared = write_sample(tmp_path / "plumbline.yaml")
+        theirs = tmp_path / "postgres.parquet"
+        save_baseline(baseline(), tmp_path / "baselines")
+        arguments = ["clf", str(theirs), "--catalogue", str(declared), "--store", url]
+        assert run(["export", *arguments, "--baselines", str(tmp_path / "baselines")]) == 0
+        rows = [pyarrow.parquet.read_table(path).to_pylist() for path in (mine, theirs)]
+        assert rows[0] == rows[1]
+        assert len(rows[0]) > 50
+        told = [
+            json.loads(pyarrow.parquet.read_metadata(path).metadata[METADATA_KEY]) for path in (mine, theirs)
+        ]
+        assert told[0] == told[1]
+    finally:
+        other.close()
+
+
+_MEASURED = """
+import resource, sys
+from plumbline import export
+from plumbline.cli.main import run
+export._ROW_GROUP = 2000
+code = run(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+sys.exit(code)
+"""
+
+
+def test_memory_does_not_grow_with_the_history(engine: Engine, tmp_path: Path) -> None:
+    for start in range(0, 16_000, 2000):
+        numbers = range(start, start + 2000)
+        made = [
+            prediction(f"r{n}", ts=1000.0 + n, features={"x": 0.5, "c": f"{n} " + "c" * 4000})
+            for n in numbers
+        ]
+        send(engine, *made, *[outcome(f"r{n}", ts=2000.0 + n) for n in numbers], now=1e9)
+    engine.tick(2e9)
+    declared = write_sample(tmp_path / "plumbline.yaml")
+    peaks = []
+    for rows in (3000, 16_000):
+        file = tmp_path / f"{rows}.parquet"
+        arguments = ["clf", file, "--catalogue", declared, "--data", tmp_path / "data", "--to", 1000 + rows]
+        done = subprocess.run(
+            [sys.executable, "-c", _MEASURED, "export", *map(str, arguments)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert pyarrow.parquet.read_metadata(file).num_rows == rows
+        peaks.append(int(done.stdout.splitlines()[-1]))
+    # MiB. The further rows alone take 50.
+    assert peaks[1] - peaks[0] < 25, peaks

@@ -21,6 +21,7 @@ from plumbline.catalogue.model import Model
 from plumbline.errors import TableError
 from plumbline.events import Outcome, Prediction
 from plumbline.keys import request_key
+from plumbline.sampling import sampling_of
 from plumbline.store.base import StoredEvent
 from plumbline.trace.decode import decode_outcome, decode_prediction
 from plumbline.trace.lookup import Lookup, standing_outcome
@@ -64,6 +65,8 @@ class Report:
         unknown: predictions without an outcome.
         errors: predictions that failed.
         incomparable: pairs of which one side is no declared class, or no number.
+        unsampled: pairs whose features were not stored (``store.sample``); the rows that were have a
+            ``_weight`` of one through the share.
     """
 
     path: str
@@ -75,6 +78,7 @@ class Report:
     unknown: int = 0
     errors: int = 0
     incomparable: int = 0
+    unsampled: int = 0
 
 
 def export(lookup: Lookup, model: Model, selection: Selection, path: Path) -> Report:
@@ -140,9 +144,12 @@ def _parts(
                 report.unknown += 1
             elif event.seq in waiting:
                 report.waiting += 1
+            elif (sampling := sampling_of(event.raw)) is not None and not sampling.kept:
+                report.unsampled += 1
             else:
+                weight = 1.0 if sampling is None else 1.0 / sampling.share
                 told, outcome = next(one for one in known if one[0].seq == standing)
-                row = _row(model, codes, event, made, told, outcome)
+                row = _row(model, codes, event, made, told, outcome, weight)
                 if row is None:
                     report.incomparable += 1
                     continue
@@ -180,7 +187,7 @@ def _columns(model: Model) -> dict[str, str]:
     columns = {
         "_request_id": "text", "_ts": "time", "_model": "text", "_version": "text", "_prediction": answer,
         "_score": "number", "_actual": answer, "_outcome_ts": "time", "_corrected": "truth",
-        "_data_batch_id": "text",
+        "_data_batch_id": "text", "_weight": "number",
     }  # fmt: skip
     columns |= {f"_slice_{name}": "text" for name in model.slices}
     kinds = {"numeric": "number", "categorical": "text", "boolean": "truth"}
@@ -199,6 +206,7 @@ def _row(
     made: Prediction,
     told: StoredEvent,
     outcome: Outcome,
+    weight: float,
 ) -> dict[str, Any] | None:
     """Return the row, or None where prediction and outcome cannot be compared."""
     answer, actual = (_answer(model, codes, value) for value in (made.prediction, outcome.actual))
@@ -208,7 +216,7 @@ def _row(
         "_request_id": made.request_id, "_ts": round(event.ts * 1e6), "_model": made.model,
         "_version": made.version, "_prediction": answer, "_score": made.score, "_actual": actual,
         "_outcome_ts": round(told.ts * 1e6), "_corrected": outcome.correction,
-        "_data_batch_id": made.data_batch_id,
+        "_data_batch_id": made.data_batch_id, "_weight": weight,
     }  # fmt: skip
     given = {**made.features, **(made.slices or {})}
     row |= {f"_slice_{name}": category_name(given.get(name)) for name in model.slices}

@@ -53,7 +53,15 @@ CLIENT_DROP_REASONS = (
     "closed",
 )
 FOLLOW_RESULTS = ("accepted", "rejected", "unparsable")
-REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error", "bad_webhook")
+REFUSE_REASONS = (
+    "too_large",
+    "wrong_type",
+    "bad_encoding",
+    "overloaded",
+    "store_error",
+    "bad_webhook",
+    "too_slow",
+)
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
 STAGES = ("production", "canary", "shadow", "retired")
 TASKS = ("binary", "multiclass", "regression")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_committed_schema_is_up_to_date():
-    (file,) = generate(load_catalogue(ROOT / "plumbline.yaml"))
+    (file,) = (f for f in generate(load_catalogue(ROOT / "plumbline.yaml")) if f.path == PATH)
     assert (ROOT / PATH).read_text(encoding="utf-8") == file.content
 
 

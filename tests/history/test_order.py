@@ -79,3 +79,37 @@ def test_memory_does_not_grow_with_the_history(tmp_path: Path) -> None:
     count, mebibytes = map(int, done.stdout.split())
     assert count == events
     assert mebibytes < 30
+
+
+TABLE_PEAK = """
+import resource, sys
+from pathlib import Path
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+from plumbline.catalogue.model import Model
+from plumbline.history.open import open_history
+from plumbline.history.order import arrange
+path, scratch, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+rng = np.random.default_rng(0)
+names = [f"feature_{i}" for i in range(10)]
+with pq.ParquetWriter(path, pa.schema([("ts", pa.float64()), ("actual", pa.float64()), ("prediction", pa.float64()),
+                                       *((name, pa.float64()) for name in names)])) as writer:
+    for _ in range(rows // 50_000):
+        part = {name: rng.normal(size=50_000) for name in ("actual", "prediction", *names)}
+        writer.write_table(pa.table({"ts": rng.uniform(1.6e9, 1.7e9, 50_000), **part}, schema=writer.schema))
+model = Model.model_validate({"task": "regression", "owner": "t", "features": {n: {"type": "numeric"} for n in names}})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+source, _ = open_history([path], {"m": model}, version="1")
+arranged = arrange(source, scratch, 4 << 20)
+print(sum(1 for _ in arranged.records()), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+"""
+
+
+def test_memory_does_not_grow_with_a_table(tmp_path: Path) -> None:
+    """300,000 rows are 600,000 events, which as Python objects take more than 300 MiB."""
+    done = subprocess.run(
+        [sys.executable, "-c", TABLE_PEAK, str(tmp_path / "h.parquet"), str(tmp_path / "scratch"), "300000"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    count, mebibytes = map(int, done.stdout.split())
+    assert count == 600_000
+    assert mebibytes < 180

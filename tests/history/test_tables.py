@@ -138,3 +138,13 @@ def test_options_that_do_not_fit_are_refused(
 def test_rows_of_another_model_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"column 'model', row 1: 'other' is not 'late'"):
         events(csv_file(tmp_path / "h.csv", [{**ROWS[0], "model": "other"}]))
+
+
+def test_a_column_score_of_a_regression_is_no_probability(tmp_path: Path) -> None:
+    model = Model.model_validate({"task": "regression", "owner": "team", "features": {"x": {"type": "numeric"}}})
+    rows = [{"ts": 1, "request_id": "a", "version": "1", "prediction": 21.5, "score": 21.5, "x": 1, "actual": 20}]
+    source, left_out = open_history([csv_file(tmp_path / "h.csv", rows)], {"eta": model})
+    prediction, outcome = (json.loads(record.line) for record in source.records())
+    assert left_out == ("score",)
+    assert "score" not in prediction
+    assert (prediction["prediction"], outcome["actual"]) == (21.5, 20.0)

@@ -14,15 +14,13 @@ import yaml
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.generate import generate
+from series import exposed, series_in
 
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = ROOT / "alerting" / "runbooks"
 RULE_TESTS = ROOT / "alerting" / "tests"
 
 FOREIGN = re.compile(r"^(up|ALERTS|prometheus_\w+|alertmanager_\w+)$")
-WORDS = {
-    "by", "on", "group_left", "group_right", "and", "or", "unless", "bool", "offset", "topk", "sum", "max", "min", "count",
-}  # fmt: skip
 
 
 def rules(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
@@ -34,25 +32,6 @@ def rules(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
 
 def alerts(catalogue: Catalogue) -> list[dict[str, Any]]:
     return [r for r in rules(catalogue) if "alert" in r]
-
-
-def series_in(expr: str) -> set[str]:
-    """Names of the series a query reads: words that are no function, keyword, label or number."""
-    bare = re.sub(r'"[^"]*"', '""', expr)
-    bare = re.sub(r"\b(by|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
-    bare = re.sub(r"\{[^}]*\}", " ", bare)
-    bare = re.sub(r"\[[^\]]*\]", " ", bare)
-    found = re.findall(r"(?<![\w.:])([A-Za-z_][\w:]*)(?!\w*\s*\()", bare)
-    return {name for name in found if name not in WORDS and not re.fullmatch(r"e\d+", name)}
-
-
-def exposed() -> set[str]:
-    found = set()
-    for metric in names.METRICS.values():
-        found.add(metric.name)
-        if metric.kind == "histogram":
-            found |= {f"{metric.name}_{end}" for end in ("bucket", "sum", "count")}
-    return found
 
 
 def test_series_in_reads_names_and_nothing_else() -> None:

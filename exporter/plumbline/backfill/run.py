@@ -106,7 +106,7 @@ def backfill(
     begun = scratch.exists()
     with _sorted(source, scratch / "sort", progress) as arranged:
         plan = Plan(arranged.digest, step, dict(labels or {}), _digest(recording, every))
-        warnings = _warnings(arranged, tsdb, time.time()) if not begun else []
+        warnings = backfill_warnings(arranged, tsdb, time.time()) if not begun else []
         with Journal(scratch, plan) as journal:
             report = load(
                 arranged, EngineAtEventTime(engine), tsdb, journal, scratch / "pieces", step=step,
@@ -146,7 +146,7 @@ def _digest(rules: Sequence[RecordingRule], every: float) -> str:
     return f"{hashlib.sha256(text.encode()).hexdigest()} {every:g}"
 
 
-def _warnings(history: Arranged, tsdb: Path, present: float) -> list[str]:
+def backfill_warnings(history: Arranged, tsdb: Path, present: float) -> list[str]:
     """Return what whoever serves these blocks should know: retention, and blocks that overlap."""
     found = []
     age = present - history.first

@@ -120,6 +120,15 @@ class Serving(_Strict):
     )
 
 
+class Storage(_Strict):
+    """How much of a model's predictions is stored; all of them are counted."""
+
+    sample: float = Field(
+        1.0, gt=0, le=1,
+        description="share of the requests whose features are stored; the rest keep all but the features",
+    )  # fmt: skip
+
+
 class Hooks(_Strict):
     """What alerts of the model set off, at most once per incident (docs/alerts-and-hooks.md)."""
 
@@ -184,6 +193,7 @@ class Model(_Strict):
         default_factory=dict, description="bounds of declared KPIs; their drop opens a ticket"
     )
     retention: Name = "standard"
+    store: Storage = Storage()
     hooks: Hooks = Hooks()
     runbook_url: str | None = Field(None, description="base URL; the alert's name is appended")
 

@@ -54,6 +54,7 @@ from plumbline.hooks.book import encode_book
 from plumbline.hooks.policy import Standing, decide
 from plumbline.keys import hash64, incident_key, model_alert_key
 from plumbline.layout import build_layout, remap
+from plumbline.sampling import line_to_store, sampling_of
 from plumbline.standing import Said
 from plumbline.store.base import StoredEvent, Transaction, Waiting
 from plumbline.values import category_name
@@ -169,7 +170,10 @@ class Work:
 
     def _take(self, item: Item, kind: str) -> None:
         event = item.event
-        row = StoredEvent(self._next, kind, item.ts, item.key, item.identity, item.links, item.raw)
+        raw = item.raw
+        if type(event) is Prediction:
+            raw = line_to_store(item, self.engine.catalogue.models.get(event.model))
+        row = StoredEvent(self._next, kind, item.ts, item.key, item.identity, item.links, raw)
         self._next += 1
         self._identities.add(item.identity)
         self.transaction.events.append(row)
@@ -180,7 +184,7 @@ class Work:
         elif type(event) is Recomputed:
             for other in self._related(item.key):
                 if other.kind == "prediction":
-                    self._compare(_decode_prediction(other.raw), event)
+                    self._compare(other, event)
         elif type(event) is PipelineEvent:
             declared = self.pipelines is not None and count_pipeline(
                 self.engine.pipeline_layout, self.pipelines, event, item.ts, self.now
@@ -209,7 +213,7 @@ class Work:
             return  # nothing else of this request has come yet, which is the rule
         for other in self._related(row.key):
             if other.kind == "recomputed":
-                self._compare(event, _decode_recomputed(other.raw))
+                self._compare(row, _decode_recomputed(other.raw))
         said = [_said(e) for e in self._related(row.key) if e.kind == "outcome"]
         waiting = [*self.engine.orphans.get(row.key, ()), *self.orphans.get(row.key, ())]
         waiting = [w for w in waiting if w.prediction not in self.orphans_gone]
@@ -228,8 +232,15 @@ class Work:
             state = self._writable((names.UNKNOWN, names.UNKNOWN))
             state.cells[state.layout.outcomes_retracted + _RETRACTABLE["orphan"]] += given_up
 
-    def _compare(self, served: Prediction, recomputed: Recomputed) -> None:
-        """Count how the features that were served differ from those that training code recomputed."""
+    def _compare(self, row: StoredEvent, recomputed: Recomputed) -> None:
+        """Count how the features that were served differ from those that training code recomputed.
+
+        Outside the sample nothing is compared, whichever of the two comes first: see ``plumbline.sampling``.
+        """
+        sampling = sampling_of(row.raw)
+        if sampling is not None and not sampling.kept:
+            return
+        served = _decode_prediction(row.raw)
         if recomputed.model in (None, served.model) and recomputed.version in (None, served.version):
             key = self._version(served.model, served.version)
             self._skew[key].append((served.features, recomputed.features))

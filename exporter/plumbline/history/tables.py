@@ -7,7 +7,8 @@ named by file, column and row), yields records. Which column holds what is decid
 - ``ts``, ``prediction``: must be there. ``version``: a column, or one value for all rows.
 - ``request_id``: if there is no such column, an id is made of the file's digest and the row's number, the
   same at every reading.
-- ``score``, ``latency``, ``status``, ``data_batch_id``, ``trace_id``: taken where they are there.
+- ``score`` (binary models), ``latency``, ``status``, ``data_batch_id``, ``trace_id``: taken where they are
+  there.
 - ``actual``: empty = never known. ``actual_ts`` says when it became known; without that column it is taken
   as known when the model's outcomes mature.
 - every feature the catalogue declares for the model, and every declared slice, in a column of its name.
@@ -131,6 +132,8 @@ def choose_columns(
         for field in FIELDS
         if given.get(field, field if field in present or field in ("ts", "prediction") else "")
     }
+    if declared.task != "binary" and "score" not in given:
+        fields.pop("score", None)  # a regression's table may well call its answer that
     if version is not None:
         fields.pop("version", None)
     elif "version" not in fields:

@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from plumbline import otlp
 from plumbline.alerts import WebhookError, parse_webhook
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import Overloaded, StoreError
@@ -67,6 +68,7 @@ class App:
                 Route("/", self.landing),
                 Route("/metrics", self.scrape),
                 Route("/v1/events", self.ingest, methods=["POST"]),
+                Route("/v1/logs", self.logs, methods=["POST"]),
                 Route(ALERTS_PATH, self.alerts, methods=["POST"]),
                 Route("/-/healthy", self.healthy),
                 Route("/-/ready", self.ready),
@@ -113,6 +115,10 @@ class App:
         # Alertmanager sends again what was answered 5xx, and nothing else: 429 would lose the alerts.
         return await self._answered(request, self._alerts, 503)
 
+    async def logs(self, request: Request) -> Response:
+        """``POST /v1/logs``: OpenTelemetry's log records (OTLP/HTTP); answered when durable."""
+        return await self._answered(request, self._logs, 429)
+
     async def _answered(
         self,
         request: Request,
@@ -134,7 +140,7 @@ class App:
                 client=request.client.host if request.client else None,
             )  # fmt: skip
             headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
-            if status == 413:
+            if status in (408, 413):
                 headers["Connection"] = "close"  # the rest of the body may still be on its way
             body = {"error": refusal.reason, "detail": refusal.remedy}
             answer = JSONResponse(body, status, headers=headers)
@@ -174,8 +180,40 @@ class App:
                 503, "store_error", f"{error}; nothing of this is acknowledged: send it again later", 5
             ) from error
 
+    async def _logs(self, request: Request, held: Held, start: float) -> Response:
+        types = [CONTENT_TYPE_JSON, otlp.CONTENT_TYPE_PROTOBUF][: 1 + otlp.has_protobuf()]
+        what = "OTLP's export request for logs"
+        if len(types) == 1:
+            what += " as JSON (protobuf needs pip install 'plumbline[otlp]' at the exporter)"
+        body, packed = await self.bodies.read(request, held, types, what)
+        protobuf = otlp.CONTENT_TYPE_PROTOBUF in request.headers.get("content-type", "").lower()
+
+        def read() -> tuple[Parsed, int]:
+            plain = self.bodies.unpack(body) if packed else body
+            parse_body = otlp.parse_protobuf if protobuf else otlp.parse_json
+            return parse_body(plain, time.time()), len(plain)
+
+        try:
+            parsed, size = await run_in_threadpool(read)
+        except otlp.OtlpError as error:
+            raise Refusal(400, "bad_encoding", str(error)) from error
+        held.take(size - len(body) if packed else 0)
+        if parsed.lines > self.writer.queue_events:
+            raise Refusal(
+                413, "too_large",
+                f"{parsed.lines} records are more than the queue ever holds ({self.writer.queue_events})",
+            )  # fmt: skip
+        await self._commit(parsed)
+        if parsed.rejected:
+            first = parsed.rejected[0]
+            log.warning(
+                "log records rejected", rejected=len(parsed.rejected), of=parsed.lines, first=first.line,
+                first_reason=first.reason, first_detail=first.detail,
+            )  # fmt: skip
+        return Response(otlp.answer(parsed, protobuf), media_type=types[protobuf])
+
     async def _alerts(self, request: Request, held: Held, start: float) -> Response:
-        body, packed = await self.bodies.read(request, held, CONTENT_TYPE_JSON)
+        body, packed = await self.bodies.read(request, held, (CONTENT_TYPE_JSON,), "Alertmanager's webhook")
         if packed:
             raise Refusal(415, "wrong_type", "Alertmanager's webhook comes without Content-Encoding")
         try:
@@ -225,8 +263,8 @@ def _account(parsed: Parsed, duplicates: int, what: str) -> dict[str, object]:
 _REMEDIES = {
     404: "there is nothing here; / lists what there is",
     405: (
-        "this path does not take that method; events go by POST to /v1/events, alerts to /v1/alerts, "
-        "the rest is read by GET"
+        "this path does not take that method; events go by POST to /v1/events, OpenTelemetry's logs to "
+        "/v1/logs, alerts to /v1/alerts, the rest is read by GET"
     ),
 }
 

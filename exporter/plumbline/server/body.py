@@ -5,11 +5,14 @@ Reads a starlette request, writes bytes or a ``Refusal`` that says what to do in
 
 from __future__ import annotations
 
+import asyncio
 import zlib
+from collections.abc import Sequence
 
 from starlette.requests import Request
 
 from plumbline.names import CONTENT_TYPE_NDJSON
+from plumbline.server.patience import Patience
 
 BODY_BYTES = 16 * 1024 * 1024
 IN_FLIGHT_BODIES = 8
@@ -66,29 +69,34 @@ class BodyReader:
     event loop's thread only, but for ``unpack``.
     """
 
-    def __init__(self, limit: int = BODY_BYTES) -> None:
+    def __init__(self, limit: int = BODY_BYTES, patience: Patience | None = None) -> None:
         self.limit = limit
+        self._patience = patience or Patience()
         self.in_flight = 0
 
     async def read(
-        self, request: Request, held: Held, media_type: str = CONTENT_TYPE_NDJSON
+        self,
+        request: Request,
+        held: Held,
+        media_types: Sequence[str] = (CONTENT_TYPE_NDJSON,),
+        what: str = "newline-delimited JSON",
     ) -> tuple[bytes, bool]:
         """Return the body as sent, and whether it is gzip.
 
         Args:
             request: to read.
             held: where its memory is accounted.
-            media_type: the only one that is taken.
+            media_types: that are taken.
+            what: they are, for who sent another.
 
         Raises:
-            Refusal: 415 wrong type or encoding, 413 too large, 429 too much at once.
+            Refusal: 415 wrong type or encoding, 413 too large, 429 too much at once, 408 too slow.
         """
         media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media != media_type:
-            what = "newline-delimited JSON" if media_type == CONTENT_TYPE_NDJSON else "Alertmanager's webhook"
+        if media not in media_types:
             raise Refusal(
                 415, "wrong_type",
-                f"send {what} with the header Content-Type: {media_type} "
+                f"send {what} with the header Content-Type: {' or '.join(media_types)} "
                 f"(this request has {media or 'none'!r})",
             )  # fmt: skip
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
@@ -97,21 +105,31 @@ class BodyReader:
         length = request.headers.get("content-length", "")
         if length.isdecimal() and int(length) > 4 * self.limit:
             raise self.too_large()  # not worth reading to the end for the sake of a readable answer
+        try:
+            chunks = await self._chunks(request, held)
+        except TimeoutError as error:
+            raise Refusal(408, "too_slow", "the body came too slowly: send smaller ones") from error
+        return b"".join(chunks), encoding != "identity"
+
+    async def _chunks(self, request: Request, held: Held) -> list[bytes]:
+        start = asyncio.get_running_loop().time()
         total = 0
         chunks: list[bytes] = []
-        async for chunk in request.stream():
-            total += len(chunk)
-            if total > self.limit:
-                chunks.clear()
-                if total > 4 * self.limit:
-                    break
-                # Reading on, keeping nothing: who is still sending would not see the answer.
-                continue
-            held.take(len(chunk))
-            chunks.append(chunk)
+        async with asyncio.timeout_at(start + self._patience.body_due(0)) as due:
+            async for chunk in request.stream():
+                total += len(chunk)
+                due.reschedule(start + self._patience.body_due(total))
+                if total > self.limit:
+                    chunks.clear()
+                    if total > 4 * self.limit:
+                        break
+                    # Reading on, keeping nothing: who is still sending would not see the answer.
+                    continue
+                held.take(len(chunk))
+                chunks.append(chunk)
         if total > self.limit:
             raise self.too_large()
-        return b"".join(chunks), encoding != "identity"
+        return chunks
 
     def too_large(self) -> Refusal:
         """Return the refusal of a body beyond the limit."""

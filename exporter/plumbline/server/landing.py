@@ -31,6 +31,7 @@ pre {{ background: #8882; padding: .8rem; border-radius: 4px; white-space: pre-w
 <ul>
 <li><a href="/metrics">/metrics</a>: what Prometheus scrapes</li>
 <li><code>POST /v1/events</code>: predictions, outcomes, pipeline runs, deployments, KPIs, logs</li>
+<li><code>POST /v1/logs</code>: the same and log lines, as OpenTelemetry sends them (OTLP/HTTP)</li>
 <li><code>/trace/REQUEST_ID</code>: a prediction, its outcome, logs, model version and data</li>
 <li><code>/batch/DATA_BATCH_ID</code>: where a data batch came from, and every prediction that used it</li>
 <li><a href="/-/healthy">/-/healthy</a>, <a href="/-/ready">/-/ready</a>: for the orchestrator</li>

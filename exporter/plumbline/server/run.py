@@ -27,6 +27,7 @@ from plumbline.expose.self_metrics import SelfMetrics
 from plumbline.hooks.runner import HookRunner
 from plumbline.server.app import App
 from plumbline.server.body import BODY_BYTES, BodyReader
+from plumbline.server.patience import Patience, patient
 from plumbline.server.writer import QUEUE_EVENTS, Committer, Writer
 from plumbline.trace.http import TraceRoutes
 from plumbline.trace.lookup import Lookup
@@ -108,6 +109,7 @@ class Exporter:
         queue_events: events that may wait for the store.
         body_bytes: largest request body.
         tick_seconds: how often maturing outcomes are looked for.
+        patience: how long a peer may take.
     """
 
     def __init__(
@@ -122,7 +124,9 @@ class Exporter:
         queue_events: int = QUEUE_EVENTS,
         body_bytes: int = BODY_BYTES,
         tick_seconds: float = 1.0,
+        patience: Patience | None = None,
     ) -> None:
+        self._patience = patience or Patience()
         self._engine = engine
         self._sock = sock
         self._lookup = lookup
@@ -139,7 +143,8 @@ class Exporter:
         if catalogue.processes:
             groups = {name: p.command_contains for name, p in catalogue.processes.items()}
             sources.append(ProcessCollector(groups))
-        self.app = App(catalogue, self.writer, Registry(sources), metrics, BodyReader(body_bytes))
+        bodies = BodyReader(body_bytes, self._patience)
+        self.app = App(catalogue, self.writer, Registry(sources), metrics, bodies)
         if lookup is not None:
             regressions = frozenset(n for n, m in catalogue.models.items() if m.task == "regression")
             self.app.more = TraceRoutes(lookup, regressions).routes()
@@ -158,7 +163,7 @@ class Exporter:
         """
         config = uvicorn.Config(
             self.app.asgi(), log_config=None, access_log=False, server_header=False, lifespan="off",
-            http="httptools", timeout_graceful_shutdown=_GRACE_SECONDS,
+            http=patient(self._patience, self._too_slow), timeout_graceful_shutdown=_GRACE_SECONDS,
         )  # fmt: skip
         self._server = _Server(config, lambda: listening(self.url))
         _survive_signals()
@@ -183,6 +188,10 @@ class Exporter:
         """Ask ``run`` to end, from any thread."""
         if self._server is not None:
             self._server.should_exit = True
+
+    def _too_slow(self) -> None:
+        self.app.metrics.refused.add("too_slow")
+        log.warning("a connection is closed: its peer was too slow")
 
     def _on_death(self) -> None:
         self._died = True

@@ -27,6 +27,7 @@ from plumbline.keys import (
     run_log_key,
     trace_log_key,
 )
+from plumbline.sampling import sampling_of
 from plumbline.standing import Said
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.decode import (
@@ -223,11 +224,16 @@ class Lookup:
     def _prediction(self, event: StoredEvent) -> PredictionRecord:
         made = decode_prediction(event.raw)
         info, baseline = self._version(made.model, made.version, event.ts)
+        sampling = sampling_of(event.raw)
+        odd = None if baseline is None else against(made.features, baseline)
+        extra = prediction_extra(event.raw)
+        if sampling is not None:
+            extra.pop("sampling")
+            odd = odd if sampling.kept else None  # features that are not stored were not missing
         return PredictionRecord(
             format_time(event.ts), made.request_id, made.model, made.version, made.status, made.prediction,
             made.score, made.scores, made.features, made.slices, made.latency, made.data_batch_id,
-            made.trace_id, prediction_extra(event.raw), info,
-            None if baseline is None else against(made.features, baseline),
+            made.trace_id, extra, info, odd, sampling,
         )  # fmt: skip
 
     def version(self, model: str, version: str, at: float) -> VersionInfo:

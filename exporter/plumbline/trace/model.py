@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from plumbline.sampling import Sampling
+
 Value = float | int | str | bool | None
 
 
@@ -66,6 +68,9 @@ class FeatureRecord:
 class PredictionRecord:
     """A stored prediction. ``extra`` holds fields that the contract does not know.
 
+    ``sampling`` says which share of the model's requests keeps its features, and whether this one does; null
+    where all do.
+
     ``against_baseline`` says of each feature of the version's baseline where the value lies in it; null
     without a baseline.
     """
@@ -86,6 +91,7 @@ class PredictionRecord:
     extra: dict[str, Any]
     version_info: VersionInfo
     against_baseline: dict[str, FeatureRecord] | None = None
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True, slots=True)

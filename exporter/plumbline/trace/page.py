@@ -21,6 +21,7 @@ from plumbline.trace.show import (
     show_count,
     show_json,
     show_offset,
+    show_sampling,
     show_seconds,
     show_share,
     show_value,
@@ -141,6 +142,7 @@ def _prediction(p: PredictionRecord) -> Iterable[str]:
             ("baseline quality", quality or None),
             ("data batch", None if p.data_batch_id is None else batch_link(p.data_batch_id)),
             ("trace id", None if p.trace_id is None else f"<code>{e(p.trace_id)}</code>"),
+            ("sampling", None if p.sampling is None else e(show_sampling(p.sampling))),
         ]
     )
     if p.scores:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from plumbline.sampling import Sampling
 from plumbline.trace.model import BatchRecord, Value
 
 
@@ -63,6 +64,12 @@ def show_value(value: Value) -> str:
     if isinstance(value, float):
         return f"{value:.6g}" if abs(value) < 1e15 else repr(value)
     return "none" if value is None else visible(str(value))
+
+
+def show_sampling(sampling: Sampling) -> str:
+    """Return what the features' absence means, or that others' are absent."""
+    what = "features stored" if sampling.kept else "features counted, not stored"
+    return f"{what}: the store keeps those of {sampling.share:.4g} of this model's requests"
 
 
 def show_seconds(seconds: float) -> str:
