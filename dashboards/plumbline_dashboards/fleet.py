@@ -191,8 +191,8 @@ def alerts_begun() -> table.Panel:
     labels = ("severity", "owner", "alertname", "model")
     panel = grid(
         "Alerts begun",
-        "How often each alert began to fire in the shown time. The budget is at most 1 false page per model and "
-        "quarter and 1 false ticket per model and month; an alert that exceeds it needs another threshold.",
+        "How often each alert began to fire in the shown time. The budget is at most 1 false page per model "
+        "and quarter and 1 false ticket per model and month; who exceeds it needs another threshold.",
         "short",
         [
             *(Column(label, label.capitalize() if label != "alertname" else "Alert") for label in labels),
