@@ -29,7 +29,7 @@ class PanelQuery(NamedTuple):
 # Panels whose queries may rightly return nothing; each with its reason. Keep it small.
 MAY_BE_EMPTY: dict[tuple[str, str], str] = {
     (names.DASHBOARD_UIDS["fleet"], "Firing alerts"): "no alert fires",
-    (names.DASHBOARD_UIDS["fleet"], "Alerts begun"): "no alert began",
+    (names.DASHBOARD_UIDS["fleet"], "Alerts begun"): "no alert fires",
     **{
         (names.DASHBOARD_UIDS["trials"], panel): "only while, or after, a canary runs beside production"
         for panel in ("Canary beside production", "Canary minus production", "Evidence that the two differ")

@@ -26,7 +26,7 @@ MATCHERS = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
 WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 NOT_METRICS = {
     "sum", "max", "min", "count", "topk", "sort_desc", "rate", "increase", "histogram_quantile", "time",
-    "vector", "and", "or", "unless", "by", "label_replace",
+    "vector", "and", "or", "unless", "by", "label_replace", "count_over_time", "offset",
 }  # fmt: skip
 
 
