@@ -9,6 +9,7 @@ import math
 from textwrap import indent
 
 from plumbline import names
+from plumbline.units import parse_duration
 from plumbline_alerting.alert_queries import ERRORS_MINIMUM, SIGMAS, objective, owned
 from plumbline_alerting.promql import MV, SLICE, one_of, quoted
 from plumbline_alerting.scene import Scene
@@ -123,10 +124,17 @@ def kpi_drop(scene: Scene) -> str:
         )
 
     owner = f'max by (model, version, owner) ({names.MODEL_INFO.name}{{stage="production"}})'
+    # A shadow's answers do not count; once it is promoted or withdrawn, those still in the window would.
+    age = f"time() - max by (model) ({names.MODEL_DEPLOYED.name} > 0)"
+    moved = (
+        f'{names.R_KPI_COUNT.over(scene.slow)}{{per="prediction"}} '
+        f"and on (model) {age} < {parse_duration(scene.slow):g}"
+    )
     return (
         f"(\n{mean} and (\n  {bound('floor')} - {mean} > {SIGMAS} * {error}\n  or\n"
         f"  {dropped(scene.longest, scene.slow)}\n  and\n  {dropped(scene.slow, scene.longest)}\n)\n"
-        f"and {figure(names.R_KPI_COUNT, scene.slow)} >= {KPI_SAMPLES}\n)\n"
+        f"and {figure(names.R_KPI_COUNT, scene.slow)} >= {KPI_SAMPLES}\n"
+        f"unless on ({by}) ({moved})\n)\n"
         # One version, should two exporters not agree yet on which is in production.
         f"* on (model) group_left (version, owner) topk by (model) (1, {owner})"
     )

@@ -55,6 +55,7 @@ def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:
                     (
                         *drift.group(life).rules,
                         *serving.increases(life),
+                        *serving.young(),
                         *quality.rules(life, catalogue),
                         *fairness.rules(life, catalogue),
                         *kpis.rules(life),

@@ -2,7 +2,8 @@
 
 Reads the recorded increases of the KPI counters, all versions of a model together: the business does not see
 versions, and a rollout does not break the comparison with the days before. Writes ``names.R_KPI_*``. A
-prediction without an event counts 0. Independent events are assumed, as for any mean.
+prediction without an event counts 0; a shadow's answers, which nobody gets, do not count. Independent
+events are assumed, as for any mean.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 
 from plumbline import names
 from plumbline_alerting.model import Rule
+from plumbline_alerting.promql import MV
 from plumbline_alerting.windows import Window
 
 _KPI = "model, kpi"
@@ -25,7 +27,9 @@ def rules(window: Window) -> Iterable[Rule]:
 
     events = f"sum by ({_KPI}) ({increase(names.KPI_EVENTS)})"
     # Born with the KPI, so that predictions without any event of it still count.
-    predictions = f"({events} * 0) + on (model) group_left () sum by (model) ({increase(names.PREDICTIONS)})"
+    shadows = f'{names.MODEL_INFO.name}{{stage="shadow"}}'
+    answers = f"sum by (model) ({increase(names.PREDICTIONS)} unless on ({MV}) {shadows})"
+    predictions = f"({events} * 0) + on (model) group_left () {answers}"
     plus, minus = (f"sum by ({_KPI}) ({increase(names.KPI, sign)})" for sign in names.SIGNS)
     squares = f"sum by ({_KPI}) ({increase(names.KPI_SQUARED)})"
     count, mean = names.R_KPI_COUNT.over(window.name), names.R_KPI_MEAN.over(window.name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from plumbline import names
+from plumbline.retraction import net
 from plumbline_alerting.model import Rule
 from plumbline_alerting.promql import MV
 from plumbline_alerting.windows import Window
@@ -56,6 +57,21 @@ def rules(window: Window) -> Iterable[Rule]:
         expr=f"{increase(names.OUTCOMES_MATURED)} / ({increase(names.PREDICTIONS_MATURED)} > 0)",
     )
     yield from early(window)
+
+
+def young() -> Iterable[Rule]:
+    """Quality of each version's first day and week, whatever its age now: versions compared at equal age."""
+    labels = f"{MV}, age"
+
+    def total(metric: names.Metric) -> str:
+        retracted = names.RETRACTED.get(metric.name)
+        return f"sum by ({labels}) ({net(metric.name, '' if retracted is None else retracted.name)})"
+
+    n = f"({total(names.YOUNG_OUTCOMES)} > 0)"
+    yield Rule(record=names.R_YOUNG_SAMPLES.over("life"), expr=total(names.YOUNG_OUTCOMES))
+    for metric, sums in (("accuracy", names.YOUNG_CORRECT), ("mae", names.YOUNG_ABSOLUTE_ERROR)):
+        record = names.R_YOUNG_QUALITY.over("life")
+        yield Rule(record=record, expr=f"{total(sums)}\n/ {n}", labels={"metric": metric})
 
 
 def early(window: Window) -> Iterable[Rule]:

@@ -81,3 +81,32 @@ def rules() -> Iterable[Rule]:
     width = f"{stderr} * sqrt((1 + {t}) / {t} * ({line} + ln(1 + {t})))"
     yield record(names.R_TRIAL_LOWER, f"{difference} - {width}")
     yield record(names.R_TRIAL_UPPER, f"{difference} + {width}")
+    yield from _shadows()
+
+
+def _shadows() -> Iterable[Rule]:
+    """Pairs of a shadow and production: agreement, and McNemar's test made always valid.
+
+    Of n pairs in which one was better, S is the shadow's minus production's. Were neither better, each pair
+    would add +1 or -1 like a fair coin, and E exp(l X - l^2 / 2) <= 1 for such a step; the normal mixture
+    over l makes the likelihood ratio above of z = S / sqrt(n) and m = n, a supermartingale at every n.
+    """
+
+    def of(metric: names.Metric, matchers: str = "") -> str:
+        chosen = f"{{{matchers}}}" if matchers else ""
+        return f"sum by ({MV}) ({metric.name}{chosen})"
+
+    pairs, better = names.SHADOW_PAIRS, names.SHADOW_OUTCOMES
+    lead = f"""({of(better, 'better="shadow"')} - {of(better, 'better="production"')})"""
+    decided = f"""({of(better, 'better!="neither"')} > 0)"""
+    t = f"({MIXTURE**2:g} * {decided})"
+    for recorded, expr in (
+        (names.R_SHADOW_AGREEMENT, f"""{of(pairs, 'agreement="agree"')} / ({of(pairs)} > 0)"""),
+        (names.R_SHADOW_COUNT, f"{of(better)} > 0"),
+        (names.R_SHADOW_LEAD, f"{lead} / ({of(better)} > 0)"),
+        (
+            names.R_SHADOW_EVIDENCE,
+            f"{t} / (1 + {t}) * {lead} ^ 2 / {decided} / 2 - ln(1 + {t}) / 2",
+        ),
+    ):
+        yield Rule(record=recorded.over("life"), expr=expr)

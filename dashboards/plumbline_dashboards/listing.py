@@ -31,8 +31,16 @@ MAY_BE_EMPTY: dict[tuple[str, str], str] = {
     (names.DASHBOARD_UIDS["fleet"], "Firing alerts"): "no alert fires",
     (names.DASHBOARD_UIDS["fleet"], "Alerts begun"): "no alert fires",
     **{
-        (names.DASHBOARD_UIDS["trials"], panel): "only while, or after, a canary runs beside production"
-        for panel in ("Canary beside production", "Canary minus production", "Evidence that the two differ")
+        (
+            names.DASHBOARD_UIDS["trials"],
+            panel,
+        ): "only once a canary or shadow runs beside production"
+        for panel in (
+            "Canary or shadow beside production",
+            "Canary minus production",
+            "Evidence that the two differ",
+            "Shadow beside production, pair by pair",
+        )
     },
     (
         names.DASHBOARD_UIDS["exporter"],

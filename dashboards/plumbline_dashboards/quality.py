@@ -42,7 +42,7 @@ def quality(catalogue: Catalogue) -> Dashboard:
             [outcomes_counted(), coverage_now(), deployed_for(), alerts_open(), stages(), metrics_now()],
         ),
         Row("Quality with baseline and objectives", [metric_over_time()]),
-        Row("Every version of the model", [versions_compared()]),
+        Row("Every version of the model", [versions_compared(), at_equal_age()]),
         Row(
             "Outcomes",
             [
@@ -222,6 +222,29 @@ def versions_compared() -> timeseries.Panel:
         panel.repeat("metric").repeat_direction("h").max_per_row(3).with_target(query(expr, "{{version}}"))
     )
     return sized(panel, 24, 7)
+
+
+def at_equal_age() -> table.Panel:
+    """What each version did in its first day and week."""
+    panel = grid(
+        "Versions at equal age",
+        "Accuracy, or MAE, over the predictions of each version's first day and week since it was first "
+        "deployed; n: mature outcomes behind it. A version still younger shows what it has so far.",
+        "short",
+        [
+            Column("age", "First"),
+            Column("version", "Version"),
+            Column("metric", "Metric"),
+            Column("Value #A", "Quality", "short"),
+            Column("Value #B", "Outcomes (n)", "short"),
+        ],
+        drop=["model"],
+    )
+    of = 'model="$model"'
+    value = q.by("max", (*q.MV, "age", "metric"), q.pick(names.R_YOUNG_QUALITY, of, "life"))
+    n = q.by("max", (*q.MV, "age"), q.pick(names.R_YOUNG_SAMPLES, of, "life"))
+    counted = f"{value} * 0 + on (model, version, age) group_left () {n}"
+    return sized(panel.with_target(rows(value, "A")).with_target(rows(counted, "B")), 24, 8)
 
 
 def outcome_states() -> timeseries.Panel:

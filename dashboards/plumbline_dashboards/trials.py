@@ -14,7 +14,7 @@ from plumbline_dashboards import variables
 from plumbline_dashboards.page import Row, page
 from plumbline_dashboards.panels import BLUE, RED, Column, band, graph, grid, line, query, rows, sized
 
-NO_TRIAL = "No canary has run beside this model's production version"
+NO_TRIAL = "No canary or shadow has run beside this model's production version"
 _LIFE = "life"
 _LINE = math.log(1 / 0.05)
 _LOSS = ("version", "loss")
@@ -30,14 +30,15 @@ def trials(catalogue: Catalogue) -> Dashboard:
             variables.one("model", "Model", names.MODEL_INFO.name, "Model to show."),
             variables.several(
                 "version",
-                "Canary",
+                "Candidate",
                 names.R_TRIAL_COUNT.over(_LIFE) + '{model="$model"}',
-                "Canaries to show.",
+                "Canaries and shadows to show.",
             ),
         ],
         [
             Row("Verdict", [verdict()]),
             Row("Since the trial began", [differences(), evidence()]),
+            Row("Shadows, answer by answer", [shadows()]),
         ],
         catalogue,
         models='model="$model"',
@@ -53,13 +54,13 @@ def _figure(recorded: names.Recorded, arm: str = "") -> str:
 def verdict() -> table.Panel:
     """One row per canary and loss."""
     panel = grid(
-        "Canary beside production",
+        "Canary or shadow beside production",
         "Loss: share of failed answers, share of wrong answers, or mean absolute error. Difference: canary "
         "minus production, with a 95 % confidence sequence: it holds at all times together, so look as often "
         "as you like. Positive and away from 0 = the canary is worse.",
         "short",
         [
-            Column("version", "Canary"),
+            Column("version", "Candidate"),
             Column("loss", "Loss"),
             Column("Value #A", "Canary's", "short"),
             Column("Value #B", "Production's", "short"),
@@ -81,6 +82,36 @@ def verdict() -> table.Panel:
         .with_target(rows(_figure(names.R_TRIAL_COUNT, "production"), "G"))
     )
     return sized(panel, 24, 7)
+
+
+def shadows() -> table.Panel:
+    """One row per shadow."""
+    panel = grid(
+        "Shadow beside production, pair by pair",
+        "Of the requests that both answered. Lead: share of pairs in which the shadow was better (right "
+        "where production was wrong, or closer) minus the share in which production was. Evidence above 3 = "
+        "one is better, with an error of 5 % however often one looks.",
+        "short",
+        [
+            Column("version", "Shadow"),
+            Column("Value #A", "Same answer", "percentunit"),
+            Column("Value #B", "Lead", "percentunit"),
+            Column("Value #C", "Evidence", "short"),
+            Column("Value #D", "Pairs (n)", "short"),
+        ],
+    )
+
+    def of(recorded: names.Recorded) -> str:
+        return q.by("max", ("version",), q.pick(recorded, 'model="$model", version=~"$version"', _LIFE))
+
+    panel = (
+        panel.no_value(NO_TRIAL)
+        .with_target(rows(of(names.R_SHADOW_AGREEMENT), "A"))
+        .with_target(rows(of(names.R_SHADOW_LEAD), "B"))
+        .with_target(rows(of(names.R_SHADOW_EVIDENCE), "C"))
+        .with_target(rows(of(names.R_SHADOW_COUNT), "D"))
+    )
+    return sized(panel, 24, 6)
 
 
 def differences() -> timeseries.Panel:

@@ -159,6 +159,19 @@ class QualityCells:
 
 
 @dataclass(frozen=True, slots=True)
+class YoungCells:
+    """Offsets of one cell per age in ``names.YOUNG_AGES``.
+
+    Attributes:
+        outcomes: how many.
+        results: how many had been predicted, or the sum of |e| of a regression.
+    """
+
+    outcomes: int
+    results: int
+
+
+@dataclass(frozen=True, slots=True)
 class EarlyCells:
     """Offsets of the early view's counters; what a task does not have is None.
 
@@ -184,12 +197,16 @@ class TrialCells:
         samples: offset of the counts.
         sums: offset of the sums of the loss.
         squares: offset of the sums of its square.
+        agreements: offset of a shadow's pairs, in the order of ``names.AGREEMENTS``.
+        better: offset of its pairs with an outcome, in the order of ``names.BETTER``.
     """
 
     losses: tuple[str, str]
     samples: int
     sums: int
     squares: int
+    agreements: int
+    better: int
 
     def cell(self, arm: str, loss: int) -> int:
         """Return the place of an arm and a loss within each of the three sections."""
@@ -198,7 +215,9 @@ class TrialCells:
     def spans(self) -> tuple[slice, ...]:
         """Return all cells of a trial, as slices of the version's array."""
         size = len(names.TRIAL_ARMS) * len(self.losses)
-        return tuple(slice(at, at + size) for at in (self.samples, self.sums, self.squares))
+        sizes = {self.samples: size, self.sums: size, self.squares: size}
+        sizes |= {self.agreements: len(names.AGREEMENTS), self.better: len(names.BETTER)}
+        return tuple(slice(at, at + length) for at, length in sizes.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +247,7 @@ class VersionLayout:
     predictions_matured: int
     outcomes_matured: int
     quality: QualityCells
+    young: YoungCells | None
     early: EarlyCells | None
     retractions: tuple[tuple[Section, Section], ...]
     kpis: dict[str, int]
@@ -330,6 +350,7 @@ def build_layout(
     matured, outcomes_matured = single(names.PREDICTIONS_MATURED), single(names.OUTCOMES_MATURED)
     before = len(b.sections)
     quality = QualityCells() if model is None else _quality(b, mv, model, baseline)
+    young = None if model is None else _young(b, mv, model)
     retractions: tuple[tuple[Section, Section], ...] = ()
     if model is not None and model.outcome.corrections:
         retractions = tuple(
@@ -350,14 +371,21 @@ def build_layout(
         offsets = [
             b.add(m, rows).offset for m in (names.TRIAL_SAMPLES, names.TRIAL_LOSS, names.TRIAL_SQUARED_LOSS)
         ]
+        offsets += [
+            b.add(metric, [(*mv, value) for value in values]).offset
+            for metric, values in (
+                (names.SHADOW_PAIRS, names.AGREEMENTS),
+                (names.SHADOW_OUTCOMES, names.BETTER),
+            )
+        ]
         trial = TrialCells(losses, *offsets)
     return VersionLayout(
         model=model_name, version=version, sections=tuple(b.sections), size=b.size, predictions=predictions,
         errors=errors, latency=latency, last=last, features=tuple(slots), prediction_slot=prediction_slot,
         score_slot=score_slot, skew_rows=skew_rows, skew_mismatches=skew_mismatches, outcomes=outcomes,
         outcomes_retracted=retracted, delay=delay,
-        predictions_matured=matured, outcomes_matured=outcomes_matured, quality=quality, early=early,
-        retractions=retractions, kpis=kpis, kpi_events=kpi_events,
+        predictions_matured=matured, outcomes_matured=outcomes_matured, quality=quality, young=young,
+        early=early, retractions=retractions, kpis=kpis, kpi_events=kpi_events,
         kpi_squares=kpi_squares, trial=trial,
         baseline=None if baseline is None else baseline.digest,
     )  # fmt: skip
@@ -384,6 +412,12 @@ def _slot(
         codes = dict(class_codes(bins.categories))
     rare = frozenset(bins.rare) if bins is not None else frozenset()
     return FeatureSlot(name, numeric, uppers, codes, rare, section, problems)
+
+
+def _young(b: LayoutBuilder, mv: tuple[str, str], model: Model) -> YoungCells:
+    rows = [(*mv, age) for age in names.YOUNG_AGES]
+    result = names.YOUNG_ABSOLUTE_ERROR if model.task == "regression" else names.YOUNG_CORRECT
+    return YoungCells(b.add(names.YOUNG_OUTCOMES, rows).offset, b.add(result, rows).offset)
 
 
 def _early(b: LayoutBuilder, mv: tuple[str, str], model: Model) -> EarlyCells | None:

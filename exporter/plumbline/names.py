@@ -27,6 +27,7 @@ PROBLEMS = ("missing", "wrong_type", "unseen", "out_of_range")
 OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
 # States that an event yet to come can take back: an earlier report of the same outcome, the prediction.
 RETRACTABLE_STATES = ("late", "orphan")
+YOUNG_AGES = {"1d": 86_400.0, "7d": 604_800.0}
 EXCLUDE_REASONS = ("unknown_class", "not_a_number", "extreme")
 # The embedded store keeps a kind by its place here: new ones go to the end. alert and action are made by the
 # exporter itself, of what Alertmanager sends and of what its hooks did.
@@ -274,6 +275,21 @@ EARLY_UNDERPREDICTION = Metric(
     MV, "Early view",
 )  # fmt: skip
 
+# --- versions at equal age: the predictions of a version's first day and week (docs/adr/0021) ---
+YOUNG_OUTCOMES = Metric(
+    "ml_young_outcomes_total", "counter",
+    "Mature outcomes of predictions made within `age` of the version's first deployment.",
+    (*MV, "age"), "Equal age",
+)  # fmt: skip
+YOUNG_CORRECT = Metric(
+    "ml_young_correct_total", "counter", "Young outcomes whose class had been predicted.",
+    (*MV, "age"), "Equal age",
+)  # fmt: skip
+YOUNG_ABSOLUTE_ERROR = Metric(
+    "ml_young_absolute_error_total", "counter", "Sum of |prediction - actual| of young outcomes.",
+    (*MV, "age"), "Equal age",
+)  # fmt: skip
+
 # --- corrections: a counter must not fall, so what is taken back is counted beside it; the recorded
 # increases are net of it (docs/adr/0020) ---
 RETRACTED: dict[str, Metric] = {
@@ -283,7 +299,8 @@ RETRACTED: dict[str, Metric] = {
     )
     for m in (
         OUTCOMES, CONFUSION, SCORE_BINS, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS, ABSOLUTE_ERROR,
-        SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
+        SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED, YOUNG_CORRECT,
+        YOUNG_ABSOLUTE_ERROR,
     )
 }  # fmt: skip
 
@@ -440,6 +457,19 @@ TRIAL_LOSS = Metric(
 TRIAL_SQUARED_LOSS = Metric(
     "ml_trial_squared_loss_total", "counter", "Sum of the squared loss.", (*MV, "arm", "loss"), "Trials",
     _PER_ARM,
+)  # fmt: skip
+
+SHADOW_PAIRS = Metric(
+    "ml_shadow_pairs_total", "counter",
+    "Requests that a shadow and the production version beside it both answered, by whether alike. Starts "
+    "again with every trial.",
+    (*MV, "agreement"), "Trials", "2 per model version",
+)  # fmt: skip
+SHADOW_OUTCOMES = Metric(
+    "ml_shadow_outcomes_total", "counter",
+    "Such requests with a mature outcome, by whose answer was better: right where the other was wrong, or "
+    "closer.",
+    (*MV, "better"), "Trials", "3 per model version",
 )  # fmt: skip
 
 # --- infrastructure ---
@@ -699,6 +729,14 @@ R_EARLY_QUALITY = Recorded(
     "quality over the outcomes known within the early horizon: it flatters, and is only shown",
     (*MV, "metric"),
 )
+R_YOUNG_QUALITY = Recorded(
+    "model:ml_young_quality:value",
+    "quality over the predictions of the version's first `age`: compares versions at equal age",
+    (*MV, "age", "metric"),
+)
+R_YOUNG_SAMPLES = Recorded(
+    "model:ml_young_quality:count", "mature outcomes behind the quality at that age", (*MV, "age")
+)
 R_EARLY_SHARE = Recorded(
     "model:ml_early_outcomes:ratio", "early outcomes / predictions: how little the early view rests on", MV
 )
@@ -770,6 +808,19 @@ R_TRIAL_LOWER = Recorded(
     "model:ml_trial_difference:lower", "lower end of the difference's 95 % confidence sequence", _LOSS
 )
 R_TRIAL_UPPER = Recorded("model:ml_trial_difference:upper", "upper end of the same sequence", _LOSS)
+R_SHADOW_AGREEMENT = Recorded(
+    "model:ml_shadow_agreement:ratio", "share of requests that a shadow answered as production did", MV
+)
+R_SHADOW_COUNT = Recorded("model:ml_shadow:count", "pairs of answers whose outcome is mature", MV)
+R_SHADOW_LEAD = Recorded(
+    "model:ml_shadow_lead:ratio", "share of pairs in which the shadow was better minus that of production", MV
+)
+R_SHADOW_EVIDENCE = Recorded(
+    "model:ml_shadow:log_likelihood_ratio",
+    "natural log of the always-valid McNemar test's likelihood ratio: one is better, at error rate a, above "
+    "ln(1 / a)",
+    MV,
+)
 R_TRIAL_EVIDENCE = Recorded(
     "model:ml_trial:log_likelihood_ratio",
     "natural log of the mSPRT's likelihood ratio: the arms differ at error rate a once it exceeds ln(1 / a)",
@@ -832,6 +883,8 @@ FAIRNESS_PARTS = ("own", "rest")
 KPI_PER = ("event", "prediction")
 KPI_BOUNDS = ("floor", "max_drop")
 TRIAL_ARMS = ("candidate", "production")
+AGREEMENTS = ("agree", "disagree")
+BETTER = ("shadow", "production", "neither")
 FAILED, WRONG, ABSOLUTE = "failed", "wrong", "absolute_error"
 TRIAL_LOSSES = {"binary": (FAILED, WRONG), "multiclass": (FAILED, WRONG), "regression": (FAILED, ABSOLUTE)}
 

@@ -27,6 +27,7 @@ _PAGES: dict[str, tuple[str, ...]] = {
         "slices-and-fairness",
     ),
     "Early view": ("outcomes-and-maturity",),
+    "Equal age": ("outcomes-and-maturity",),
     "Corrections": ("outcomes-and-maturity",),
     "Baseline and intent": ("baseline",),
     "Trials": ("trials",),

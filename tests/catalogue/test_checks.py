@@ -151,6 +151,8 @@ CASES = [
     ("drift: [1h, 6h, 1d]", "drift: [1h, 90m, 1d]", "drift-chain", "window 90m is no larger multiple of 1h"),
     ("drift: [1h, 6h, 1d]", "drift: [1h, 1h, 1d]", "drift-chain", "no larger multiple"),
     ("fast: 1h", "fast: 2h", "unknown-window", "fast 2h is not among evaluation.quality (5m, 1h, 1d)"),
+    ("    kpis: [sales]", "    outcome: {maturity: 2h, early: 2h}", "early-horizon", "is not shorter than maturity 2h"),
+    ("    kpis: [sales]", "    outcome: {early: 1h}", "early-horizon", "is not shorter than maturity 0"),
     ("slow: 1d", "slow: 5m", "fast-slow", "fast 1h is not shorter than slow 5m"),
     ("scrape_interval: 15s", "scrape_interval: 2m", "short-window", "window 5m spans fewer than 4 scrapes of 2m"),
     ("scrape_interval: 15s", "rule_interval: 5m", "short-window", "look-back of 5m"),

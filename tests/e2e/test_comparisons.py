@@ -18,6 +18,7 @@ import pytest
 import requests
 import yaml
 from scenery import Exporter, ndjson, prometheus_for
+from scipy.integrate import quad
 from scipy.stats import binomtest, chi2_contingency, norm
 
 from plumbline import names
@@ -42,7 +43,8 @@ def write_catalogue(path: Path, port: int) -> None:
         "owners": {"team": {"team": "Team", "page": receiver, "ticket": receiver}},
         "platform_owner": "team",
         "models": {
-            "hire": {**shared, "task": "binary", "classes": ["0", "1"], "positive_class": "1"},
+            "hire": {**shared, "task": "binary", "classes": ["0", "1"], "positive_class": "1",
+                     "kpis": ["fee"], "kpi_objectives": {"fee": {"floor": 4.0}}},
             "pay": {**shared, "task": "regression"},
         },
         "evaluation": {
@@ -84,25 +86,50 @@ def draw(seed: int, count: int = 1500) -> dict[str, Rows]:
     return {"hire": Rows(who, actual, answer), "pay": Rows(whom, pay, guess)}
 
 
-def events(model: str, rows: Rows, at: float) -> Iterator[dict[str, Any]]:
+def events(model: str, rows: Rows, at: float, version: str = "1") -> Iterator[dict[str, Any]]:
     for i in range(len(rows.actual)):
         slices = {name: str(rows.who[name][i]) for name in ("sex", "age") if rows.who[name][i] is not None}
         answer, actual = rows.answer[i].item(), rows.actual[i].item()
         yield {
-            "type": "prediction", "ts": at, "request_id": f"{model}{i}", "model": model, "version": "1",
-            "features": {"x": 1.0}, "prediction": answer, "slices": slices,
+            "type": "prediction", "ts": at, "request_id": f"{model}{version}/{i}", "model": model,
+            "version": version, "features": {"x": 1.0}, "prediction": answer, "slices": slices,
         }  # fmt: skip
-        yield {"type": "outcome", "ts": at + 1, "request_id": f"{model}{i}", "actual": actual}
+        yield {"type": "outcome", "ts": at + 1, "request_id": f"{model}{version}/{i}", "actual": actual}
+
+
+def canaries(seed: int) -> dict[str, Rows]:
+    """Answers of version 2: more often wrong than version 1's, by more minutes."""
+    rng = np.random.default_rng(seed)
+    rows = draw(seed, 400)
+    hire, pay = rows["hire"], rows["pay"]
+    answer = np.where(rng.random(400) < 0.4, 1 - hire.answer, hire.answer)
+    return {"hire": Rows(hire.who, hire.actual, answer), "pay": Rows(pay.who, pay.actual, pay.answer + rng.normal(0, 12, 400))}
+
+
+def shadow(rows: Rows) -> np.ndarray:
+    """Answers of version 3 to the very requests of version 1: a tenth differ, mostly for the better."""
+    rng = np.random.default_rng(9)
+    better = np.where(rng.random(len(rows.answer)) < 0.15, rows.actual, rows.answer)
+    return np.where(rng.random(len(rows.answer)) < 0.02, 1 - better, better)
+
+
+def fees(seed: int) -> np.ndarray:
+    return np.round(np.random.default_rng(seed).normal(2.0, 3.0, 300), 6)
 
 
 @dataclass
 class Scene:
     prometheus: Prometheus
     rows: dict[str, Rows]
+    canaries: dict[str, Rows]
+    fees: np.ndarray
 
-    def figures(self, recorded: names.Recorded, model: str, **labels: str) -> dict[tuple[str, ...], float]:
+    def figures(
+        self, recorded: names.Recorded, model: str, version: str = "1", **labels: str
+    ) -> dict[tuple[str, ...], float]:
         """Recorded values by the labels that are not given."""
-        inside = ", ".join(f'{k}="{v}"' for k, v in {"model": model, "version": "1", **labels}.items())
+        given = {"model": model, **({"version": version} if "version" in recorded.labels else {}), **labels}
+        inside = ", ".join(f'{k}="{v}"' for k, v in given.items())
         left = [label for label in recorded.labels if label not in {"model", "version", *labels}]
         return {
             tuple(r["metric"][label] for label in left): float(r["value"][1])
@@ -123,15 +150,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     port = free_port()
     write_catalogue(folder / "plumbline.yaml", port)
     (folder / "baselines").mkdir()
-    rows = draw(3)
+    rows, beside, paid = draw(3), canaries(5), fees(7)
     exporter = Exporter(folder / "plumbline.yaml", folder / "baselines", folder / "data", port)
     with exporter, prometheus_for(load_catalogue(folder / "plumbline.yaml"), folder) as prometheus:
         now = time.time()
         send(
             exporter,
             [
-                {"type": "deployment", "ts": now - 60, "model": model, "version": "1", "stage": "production"}
-                for model in rows
+                {"type": "deployment", "ts": now - 60, "model": model, "version": version, "stage": stage}
+                for model, (version, stage) in itertools.product(rows, (("1", "production"), ("2", "canary"), ("3", "shadow")))
             ],
         )
         born = 'ml_predictions_total{version="1"} == 0'
@@ -139,12 +166,24 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         time.sleep(3)  # at least two scrapes of the zeros
         now = time.time()
         send(exporter, itertools.chain.from_iterable(events(model, of, now) for model, of in rows.items()))
-        total = sum(len(r.actual) for r in rows.values())
+        answers = shadow(rows["hire"]).tolist()
+        send(
+            exporter,
+            (
+                {"type": "prediction", "ts": now, "request_id": f"hire1/{i}", "model": "hire", "version": "3",
+                 "features": {"x": 1.0}, "prediction": answer}
+                for i, answer in enumerate(answers)
+            ),
+        )  # fmt: skip
+        send(exporter, itertools.chain.from_iterable(events(model, of, now, "2") for model, of in beside.items()))
+        kpi = {"type": "kpi", "model": "hire", "version": "1", "kpi": "fee", "ts": now}
+        send(exporter, [{**kpi, "value": float(value), "event_id": f"fee{i}"} for i, value in enumerate(paid)])
+        total = sum(len(r.actual) for r in (*rows.values(), *beside.values())) + len(answers)
         wait_for(lambda: prometheus.value("sum(ml_outcomes_matured_total)") == total, name="mature outcomes")
         gap = names.R_GAP_UPPER.over("life")
         wait_for(lambda: prometheus.query(f'{gap}{{model="pay"}}'), name="rules of the whole life")
         time.sleep(9)  # two more rounds of the life rules, so that each chain has the final counters
-        yield Scene(prometheus, rows)
+        yield Scene(prometheus, rows, beside, paid)
 
 
 def sample(rows: Rows, metric: str, mask: np.ndarray) -> np.ndarray:
@@ -244,3 +283,80 @@ def test_the_planted_disparity_opens_a_ticket_and_nothing_else_does(scene: Scene
     assert ("hire", "sex", "f") in slices
     assert {value for _, _, value in slices} <= {"f", "f & young", "f & old"}
     assert {model for model, _, _ in slices} == {"hire"}
+
+
+def losses(rows: Rows, loss: str) -> np.ndarray:
+    if loss == "failed":
+        return np.zeros(len(rows.actual))
+    return (rows.answer != rows.actual).astype(float) if loss == "wrong" else np.abs(rows.answer - rows.actual)
+
+
+def test_a_trial_is_judged_by_the_formula_of_the_always_valid_test(scene: Scene) -> None:
+    for model, loss in (("hire", "wrong"), ("pay", "absolute_error")):
+        mine, theirs = losses(scene.canaries[model], loss), losses(scene.rows[model], loss)
+        both = np.concatenate([mine, theirs])
+        d = mine.mean() - theirs.mean()
+        m = 1 / (1 / len(mine) + 1 / len(theirs))
+        variance = max(mine.var() / len(mine) + theirs.var() / len(theirs), both.var() / m)
+        # Johari et al.: the likelihood of d under N(0, V + tau^2) over that under N(0, V).
+        tau2 = 0.1**2 * m * variance
+        ratio = norm.logpdf(d, 0, np.sqrt(variance + tau2)) - norm.logpdf(d, 0, np.sqrt(variance))
+        got = {r: scene.figures(r, model, "2", loss=loss)[()] for r in (
+            names.R_TRIAL_DIFFERENCE, names.R_TRIAL_STDERR, names.R_TRIAL_EVIDENCE, names.R_TRIAL_LOWER, names.R_TRIAL_UPPER
+        )}  # fmt: skip
+        assert got[names.R_TRIAL_DIFFERENCE] == pytest.approx(d, rel=EXACT)
+        assert got[names.R_TRIAL_STDERR] == pytest.approx(np.sqrt(variance), rel=1e-8)
+        assert got[names.R_TRIAL_EVIDENCE] == pytest.approx(ratio, rel=1e-7)
+        # The sequence's ends are the differences at which the evidence would be exactly ln(1 / 0.05).
+        for end in (got[names.R_TRIAL_LOWER], got[names.R_TRIAL_UPPER]):
+            there = norm.logpdf(d - end, 0, np.sqrt(variance + tau2)) - norm.logpdf(d - end, 0, np.sqrt(variance))
+            assert there == pytest.approx(np.log(20), rel=1e-7)
+        assert scene.figures(names.R_TRIAL_COUNT, model, "2", loss=loss) == {
+            ("candidate",): len(mine), ("production",): len(theirs)
+        }  # fmt: skip
+
+
+def test_a_shadow_is_judged_pair_by_pair_by_an_always_valid_mcnemar_test(scene: Scene) -> None:
+    rows = scene.rows["hire"]
+    mine = shadow(rows)
+    right, theirs = mine == rows.actual, rows.answer == rows.actual
+    better, worse = int((right & ~theirs).sum()), int((~right & theirs).sum())
+    n, lead = better + worse, better - worse
+    got = {r: scene.figures(r, "hire", "3")[()] for r in (
+        names.R_SHADOW_AGREEMENT, names.R_SHADOW_COUNT, names.R_SHADOW_LEAD, names.R_SHADOW_EVIDENCE
+    )}  # fmt: skip
+    assert got[names.R_SHADOW_AGREEMENT] == pytest.approx((mine == rows.answer).mean(), rel=EXACT)
+    assert got[names.R_SHADOW_COUNT] == len(mine)
+    assert got[names.R_SHADOW_LEAD] == pytest.approx(lead / len(mine), rel=EXACT)
+    # Robbins: the mixture over l ~ N(0, 0.1^2) of exp(l S - l^2 n / 2), integrated numerically.
+    mixed, _ = quad(lambda x: np.exp(x * lead - x**2 * n / 2) * norm.pdf(x, 0, 0.1), -2, 2, points=[lead / n])
+    assert got[names.R_SHADOW_EVIDENCE] == pytest.approx(np.log(mixed), rel=1e-6)
+    assert got[names.R_SHADOW_EVIDENCE] > np.log(20)
+
+
+def test_kpis_have_their_means_per_event_and_per_prediction_with_standard_errors(scene: Scene) -> None:
+    # The shadow's answers, which nobody gets, do not count.
+    predictions = len(scene.rows["hire"].actual) + len(scene.canaries["hire"].actual)
+    everyone = np.concatenate([scene.fees, np.zeros(predictions - len(scene.fees))])
+    for per, values in (("event", scene.fees), ("prediction", everyone)):
+        count, mean, stderr = (
+            scene.figures(r, "hire", per=per)[("fee",)] for r in (names.R_KPI_COUNT, names.R_KPI_MEAN, names.R_KPI_STDERR)
+        )
+        assert count == len(values)
+        assert mean == pytest.approx(values.mean(), rel=EXACT)
+        assert stderr == pytest.approx(values.std() / np.sqrt(len(values)), rel=1e-8)
+
+
+def test_the_worse_canary_and_the_poor_kpi_open_tickets(scene: Scene) -> None:
+    def firing(alert: str) -> list[dict[str, Any]]:
+        return scene.prometheus.query(f'ALERTS{{alertname="{alert}", alertstate="firing"}}')
+
+    def worse() -> set[tuple[str, str]]:
+        return {(a["metric"]["model"], a["metric"]["loss"]) for a in firing("CanaryWorse")}
+
+    wait_for(lambda: worse() == {("hire", "wrong"), ("pay", "absolute_error")}, name="CanaryWorse")
+    assert {(a["metric"]["version"], a["metric"]["owner"]) for a in firing("CanaryWorse")} == {("2", "team")}
+    [kpi] = wait_for(lambda: firing("KpiDrop"), name="KpiDrop")
+    assert {k: kpi["metric"][k] for k in ("model", "version", "kpi", "per")} == {
+        "model": "hire", "version": "1", "kpi": "fee", "per": "event"
+    }  # fmt: skip

@@ -241,6 +241,23 @@ def test_a_model_that_is_mature_at_once_has_no_early_view(opened: Opener) -> Non
     assert not [k for k in gross(opened(models=models)) if k[0].startswith("ml_early") and k[1] == "clf"]
 
 
+def test_versions_are_compared_at_equal_age_corrections_included(engine: Engine) -> None:
+    day = 86_400.0
+    for version, born in (("1", 1000.0), ("2", 3 * day)):
+        stage = {"type": "deployment", "model": "clf", "version": version, "stage": "shadow", "ts": born}
+        feed(engine, stage, {**stage, "ts": born + 9 * day}, now=20 * day)  # a later stage begins no new age
+        for i, age in enumerate((0.5 * day, 0.9 * day, 2 * day, 8 * day)):
+            ts = born + age
+            feed(engine, prediction(f"{version}/{i}", version=version, ts=ts), now=20 * day)
+            feed(engine, outcome(f"{version}/{i}", "1", ts=ts + 60), now=20 * day)
+    feed(engine, outcome("2/0", "0", correction=True, ts=5 * day), now=20 * day)
+    v = net(engine)
+    for version, right in (("1", (2, 3)), ("2", (1, 2))):
+        for at, (age, n) in enumerate({"1d": 2, "7d": 3}.items()):
+            assert v["ml_young_outcomes_total", "clf", version, age] == n
+            assert v["ml_young_correct_total", "clf", version, age] == right[at]
+
+
 def test_random_corrections_equal_a_count_of_the_last_words(engine: Engine) -> None:
     """Against plain Python that knows only the rule: the newest correction, else what was known first."""
     rng = random.Random(5)

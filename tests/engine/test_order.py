@@ -183,20 +183,31 @@ def in_disorder(events: Sequence[Event], exporters: Exporters, rng: random.Rando
     return exporters.counters()
 
 
+def at_event_time(events: Sequence[Event], exporters: Exporters) -> dict[tuple[str, ...], float]:
+    """As ``plumbline backfill`` does: in steps of time, each event in the step that ends after it."""
+    exporters.send(DEPLOYMENTS, 999.0)
+    for end in range(1500, 9500, 500):
+        exporters.send([e for e in events if end - 500 <= e["ts"] < end], float(end))
+        exporters.tick(float(end))
+    exporters.tick(END)
+    return exporters.counters()
+
+
 def same(got: dict[tuple[str, ...], float], expected: dict[tuple[str, ...], float]) -> None:
     assert got.keys() == expected.keys()
     for key, value in expected.items():
         assert got[key] == pytest.approx(value, rel=1e-9, abs=1e-9), key
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(events=histories(), count=st.integers(1, 4), seed=st.integers(0, 2**32))
-def test_order_splitting_restarts_and_resends_do_not_change_any_counter(
+def test_order_splitting_restarts_resends_and_backfill_do_not_change_any_counter(
     tmp_path_factory: pytest.TempPathFactory, events: list[Event], count: int, seed: int
 ) -> None:
     expected = in_order(events, Exporters(1, embedded(tmp_path_factory.mktemp("one"))))
     exporters = Exporters(count, embedded(tmp_path_factory.mktemp("many")))
     same(in_disorder(events, exporters, random.Random(seed)), expected)
+    same(at_event_time(events, Exporters(1, embedded(tmp_path_factory.mktemp("backfilled")))), expected)
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

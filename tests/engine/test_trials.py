@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,6 +109,7 @@ def test_trials_need_a_production_version_and_a_canary() -> None:
     assert trials_of([canary, production]) == (Trial("2", "1", 5.0),)
     assert trials_of([production, canary, Entry(9.0, "3", "production")]) == (Trial("2", "3", 9.0),)
     assert trials_of([production, canary, Entry(9.0, "2", "retired")]) == ()
+    assert trials_of([production, Entry(5.0, "2", "shadow")]) == (Trial("2", "1", 5.0, shadow=True),)
 
 
 def test_a_kpi_counts_its_squares_and_its_declared_bounds_are_shown(opened: Opener) -> None:
@@ -119,3 +121,85 @@ def test_a_kpi_counts_its_squares_and_its_declared_bounds_are_shown(opened: Open
     assert v["ml_kpi_objective", "clf", "margin", "prediction", "floor"] == 1.5
     assert v["ml_kpi_objective", "clf", "margin", "prediction", "max_drop"] == 0.2
     assert v["ml_kpi_squared_total", "clf", "1", "margin"] == 13.0
+
+
+def better(v: dict[tuple[str, ...], float], model: str = "clf") -> tuple[float, ...]:
+    return tuple(v["ml_shadow_outcomes_total", model, "2", who] for who in ("shadow", "production", "neither"))
+
+
+def agreement(v: dict[tuple[str, ...], float]) -> tuple[float, ...]:
+    return tuple(v["ml_shadow_pairs_total", "clf", "2", which] for which in ("agree", "disagree"))
+
+
+SHADOW = (deployed("1", "production", 100), deployed("2", "shadow", 900))
+
+
+def answers(i: int, shadow: str, production: str, actual: str) -> list[dict]:
+    """The same request, answered by both versions, and its outcome."""
+    return [
+        prediction(f"r{i}", version="2", prediction=shadow),
+        prediction(f"r{i}", version="1", prediction=production),
+        outcome(f"r{i}", actual),
+    ]
+
+
+def test_a_shadow_is_compared_with_production_request_by_request(opened: Opener) -> None:
+    engine = opened()
+    v = feed(
+        engine, *SHADOW,
+        *answers(1, "1", "0", "1"), *answers(2, "1", "0", "0"), *answers(3, "0", "0", "1"), *answers(4, "1", "1", "1"),
+        prediction("alone", version="2"), outcome("alone", "0"),
+        prediction("r5", version="2"), prediction("r5", version="1", status="error", prediction=None), outcome("r5", "1"),
+    )  # fmt: skip
+    assert agreement(v) == (2, 2)
+    assert better(v) == (1, 1, 2)
+
+
+@pytest.mark.parametrize("maturity", [0, 3600])
+@pytest.mark.parametrize("batches", [1, 3])
+def test_a_pair_counts_once_in_whatever_order_its_parts_arrive(opened: Opener, batches: int, maturity: int) -> None:
+    engine = opened()
+    events = [e for i, order in enumerate(itertools.permutations(range(3))) for e in [
+        answers(i, "1", "0", "1")[at] for at in order
+    ]]  # fmt: skip
+    now = NOW if maturity == 0 else 1500.0
+    feed(engine, *SHADOW, now=now)
+    for part in range(batches):
+        feed(engine, *events[part::batches], now=now)
+    feed(engine, *events, now=now)  # a resend
+    engine.tick(NOW)
+    v = values(engine.blocks())
+    assert agreement(v) == (0, 6)
+    assert better(v) == (6, 0, 0)
+
+
+def test_a_corrected_truth_judges_the_same_pairs_once(opened: Opener) -> None:
+    engine = opened()
+    feed(engine, *SHADOW, *answers(1, "1", "0", "1"), now=2500)
+    shadow, production, first = answers(2, "1", "0", "1")
+    feed(engine, shadow, first, production, now=2500)
+    corrections = [outcome(f"r{i}", "0", correction=True, ts=2100.0) for i in (1, 2)]
+    assert better(feed(engine, *corrections, now=2500)) == (0, 0, 0)
+    engine.tick(NOW)
+    assert better(values(engine.blocks())) == (0, 2, 0)
+
+
+def test_of_a_regression_the_closer_answer_is_better(opened: Opener) -> None:
+    engine = opened()
+    rng = np.random.default_rng(6)
+    mine, theirs, actual = rng.normal(0, 3, (3, 60))
+    events = [deployed("1", "production", 100, "reg"), deployed("2", "shadow", 900, "reg")]
+    for i in range(60):
+        for version, answer in (("2", mine[i]), ("1", theirs[i])):
+            events.append(prediction(f"r{i}", model="reg", version=version, prediction=float(answer)))
+        events.append(outcome(f"r{i}", float(actual[i])))
+    closer = int((np.abs(mine - actual) < np.abs(theirs - actual)).sum())
+    assert better(feed(engine, *events), "reg") == (closer, 60 - closer, 0)
+
+
+def test_another_production_version_begins_the_pairs_anew(opened: Opener) -> None:
+    engine = opened()
+    feed(engine, *SHADOW, *answers(1, "1", "0", "1"))
+    v = feed(engine, deployed("3", "production", 1500))
+    assert better(v) == (0, 0, 0)
+    assert agreement(v) == (0, 0)

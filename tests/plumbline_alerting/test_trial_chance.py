@@ -103,3 +103,23 @@ def test_a_plain_z_test_at_five_percent_would_alarm_in_every_third_trial() -> No
 def test_a_canary_that_is_worse_is_found(candidate: Draw, production: Draw, rows: tuple[int, int], counted: bool) -> None:
     found = alarms(np.random.default_rng(23), candidate, production, 60, rows, counted)
     assert found.mean() > 0.95
+
+
+def coin_evidence(steps: np.ndarray) -> np.ndarray:
+    """The shadow's log likelihood ratio after each decided pair; steps are +1 or -1."""
+    n = np.arange(1, steps.shape[1] + 1)
+    t = MIXTURE**2 * n
+    return t / (1 + t) * steps.cumsum(axis=1) ** 2 / n / 2 - np.log(1 + t) / 2
+
+
+def test_pairs_of_equal_versions_exceed_the_line_within_its_error_though_every_pair_is_looked_at() -> None:
+    rng = np.random.default_rng(24)
+    fair = rng.choice([-1.0, 1.0], (4000, 1000))
+    assert 0.005 < (coin_evidence(fair) > np.log(20)).any(axis=1).mean() < 0.05
+    plain = np.abs(fair.cumsum(axis=1)) > 1.96 * np.sqrt(np.arange(1, 1001))
+    assert plain[:, 30:].any(axis=1).mean() > 0.3  # McNemar's test looked at as often
+
+
+def test_a_shadow_that_wins_three_of_five_decided_pairs_is_found() -> None:
+    better = np.where(np.random.default_rng(25).random((500, 1000)) < 0.6, 1.0, -1.0)
+    assert (coin_evidence(better) > np.log(20)).any(axis=1).mean() > 0.95

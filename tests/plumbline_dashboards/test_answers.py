@@ -40,6 +40,8 @@ VALUES: dict[str, tuple[str, ...]] = {
     "state": ("total", "available"),
     "part": names.FAIRNESS_PARTS,
     "arm": names.TRIAL_ARMS,
+    "agreement": names.AGREEMENTS,
+    "better": names.BETTER,
     "per": names.KPI_PER,
     "bound": names.KPI_BOUNDS,
     "slice": (names.ALL,),

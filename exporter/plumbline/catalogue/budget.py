@@ -95,13 +95,15 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     yield Part("quality", _quality(model))
     yield Part("corrections", _corrections(model))
     yield Part("early view", _early(model))
+    yield Part("equal age", _young(model))
     # shares; noise and chi-squared; the largest share of missing values per window
     per_feature = 2 + drift_windows
     yield Part("baseline", sum(bins) + per_feature * len(bins) + 2 + _baseline_quality(model))
     yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3)
     bounds = sum((o.floor is not None) + (o.max_drop is not None) for o in model.kpi_objectives.values())
     yield Part("business", len(model.kpis) * (len(names.SIGNS) + 2) + bounds)
-    yield Part("trials", 3 * len(names.TRIAL_ARMS) * len(names.TRIAL_LOSSES[model.task]))
+    arms = len(names.TRIAL_ARMS) * len(names.TRIAL_LOSSES[model.task])
+    yield Part("trials", 3 * arms + len(names.AGREEMENTS) + len(names.BETTER))
 
 
 def _unknown(model: Model) -> int:
@@ -109,7 +111,7 @@ def _unknown(model: Model) -> int:
     quality = _quality(model) - (SCORE_BINS * 4 + 4 if model.task == "binary" else 0)
     binned = SCORE_BINS * 3 if model.task == "binary" and model.outcome.corrections else 0
     most = _serving() + problems + _skew(model) + _outcomes() + quality
-    return most + _corrections(model) - binned + _early(model)
+    return most + _corrections(model) - binned + _early(model) + _young(model)
 
 
 def _skew(model: Model) -> int:
@@ -156,6 +158,10 @@ def _corrections(model: Model) -> int:
     if model.task == "regression":
         return 7 * _slice_values(model)
     return _confusion(model) + 2 + (SCORE_BINS * 3 if model.task == "binary" else 0)
+
+
+def _young(model: Model) -> int:
+    return len(names.YOUNG_AGES) * (3 if model.outcome.corrections else 2)
 
 
 def _early(model: Model) -> int:

@@ -23,6 +23,22 @@ Codes = npt.NDArray[np.intp]
 EPSILON = float(np.finfo(np.float64).eps)
 
 
+class Pair(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Answers of a shadow and of the production version to one request.
+
+    Attributes:
+        shadow: the shadow's version.
+        mine: its answer.
+        theirs: production's answer.
+        since: when the earlier of the two was given; they count if their trial had begun by then.
+    """
+
+    shadow: str
+    mine: ClassOrNumber
+    theirs: ClassOrNumber
+    since: float
+
+
 class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A prediction and its outcome, as kept while it waits for maturity.
 
@@ -35,6 +51,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
         slices: values of the declared slices, by name.
         scores: probabilities by class (multiclass), if given.
         predicted_ts: when the prediction was made.
+        pairs: answers of a shadow and of production to the same request, to be judged with this one.
     """
 
     model: str
@@ -45,10 +62,20 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
     slices: dict[str, str] = {}
     scores: dict[str, float] | None = None
     predicted_ts: float = 0.0
+    pairs: list[Pair] = []
 
 
-def count_outcomes(layout: VersionLayout, cells: Floats, judged: Sequence[Judged]) -> None:
-    """Add mature outcomes of one version to its cells; those that cannot be compared only to coverage."""
+def count_outcomes(
+    layout: VersionLayout, cells: Floats, judged: Sequence[Judged], born: float | None = None
+) -> None:
+    """Add mature outcomes of one version to its cells; those that cannot be compared only to coverage.
+
+    Args:
+        layout: the version's layout.
+        cells: the version's array, changed in place.
+        judged: outcomes of this version.
+        born: when the version was first deployed, from which its age counts; None if nobody said.
+    """
     cells[layout.outcomes_matured] += len(judged)
     quality = layout.quality
     comparable = [j for j in judged if quality.why_excluded(j.prediction, j.actual) is None]
@@ -58,16 +85,38 @@ def count_outcomes(layout: VersionLayout, cells: Floats, judged: Sequence[Judged
         _count_regression(quality, quality.regression, cells, comparable)
     elif quality.confusion is not None and quality.codes is not None:
         _count_classes(quality, quality.confusion, cells, comparable)
+    if layout.young is not None and born is not None:
+        for at, age in enumerate(names.YOUNG_AGES.values()):
+            young = [j for j in comparable if born <= j.predicted_ts < born + age]
+            cells[layout.young.outcomes + at] += len(young)
+            if quality.regression is not None:
+                cells[layout.young.results + at] += np.abs(_errors(young)).sum()
+            else:
+                cells[layout.young.results + at] += _correct(quality, young)
 
 
-def revise_outcomes(layout: VersionLayout, cells: Floats, revised: Sequence[tuple[Judged, Judged]]) -> None:
+def _errors(judged: Sequence[Judged]) -> Floats:
+    return np.array([float(j.prediction) - float(j.actual) for j in judged], dtype=np.float64)
+
+
+def _correct(q: QualityCells, judged: Sequence[Judged]) -> int:
+    code, other = (q.codes or {}).get, len(q.classes) - 1
+    return sum(code(j.prediction, other) == code(j.actual, other) for j in judged)
+
+
+def revise_outcomes(
+    layout: VersionLayout,
+    cells: Floats,
+    revised: Sequence[tuple[Judged, Judged]],
+    born: float | None = None,
+) -> None:
     """Replace outcomes that had entered the cells: (what was counted, what stands now).
 
     Cells that grow by it take the growth; what others lose is added to what is retracted of them.
     """
     before, after = np.zeros(layout.size), np.zeros(layout.size)
-    count_outcomes(layout, before, [old for old, _ in revised])
-    count_outcomes(layout, after, [new for _, new in revised])
+    count_outcomes(layout, before, [old for old, _ in revised], born)
+    count_outcomes(layout, after, [new for _, new in revised], born)
     change = after - before
     for section, taken in layout.retractions:
         cells[taken.offset : taken.end] -= np.minimum(change[section.offset : section.end], 0.0)
@@ -81,11 +130,10 @@ def count_early(layout: VersionLayout, cells: Floats, judged: Sequence[Judged]) 
     assert early is not None
     comparable = [j for j in judged if quality.why_excluded(j.prediction, j.actual) is None]
     cells[early.outcomes] += len(comparable)
-    if early.correct is not None and quality.codes is not None:
-        code, other = quality.codes.get, len(quality.classes) - 1
-        cells[early.correct] += sum(code(j.prediction, other) == code(j.actual, other) for j in comparable)
+    if early.correct is not None:
+        cells[early.correct] += _correct(quality, comparable)
     elif early.errors is not None:
-        error = np.array([float(j.prediction) - float(j.actual) for j in comparable])
+        error = _errors(comparable)
         sums = (np.abs(error), error**2, np.maximum(error, 0), np.maximum(-error, 0))
         cells[early.errors : early.errors + 4] += [s.sum() for s in sums]
 

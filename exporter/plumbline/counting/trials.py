@@ -1,7 +1,8 @@
 """Counts a trial: losses of a canary and of the production version beside it, since both were deployed.
 
 A loss is 1 for a failed answer or a wrong class, and the absolute error of a regression. Sums of the loss and
-of its square are all that a comparison of means needs.
+of its square are all that a comparison of means needs. A shadow answers the same requests as production, so
+their answers are compared pair by pair as well: who was right where the other was wrong, or closer.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
-from plumbline.counting.quality import Judged
+from plumbline.counting.quality import Judged, Pair
+from plumbline.events import ClassOrNumber
 from plumbline.layout import QualityCells, TrialCells
+from plumbline.values import category_name
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,6 +40,27 @@ def count_losses(at: TrialCells, q: QualityCells, cells: Floats, arm: str, judge
         unknown = len(q.classes) - 1  # multiclass: "other"
         losses = np.array([float(codes.get(p, unknown) != codes.get(a, unknown)) for p, a in pairs])
     _add(at, cells, arm, _OUTCOME, losses)
+
+
+def count_agreement(at: TrialCells, cells: Floats, pair: Pair) -> None:
+    """Add a request that both versions have answered."""
+    cells[at.agreements + (category_name(pair.mine) != category_name(pair.theirs))] += 1
+
+
+def count_better(at: TrialCells, q: QualityCells, cells: Floats, pair: Pair, actual: ClassOrNumber) -> None:
+    """Add a pair whose outcome is mature, if both answers can be judged."""
+    answers = (pair.mine, pair.theirs)
+    if any(q.why_excluded(answer, actual) is not None for answer in answers):
+        return
+    if at.losses[_OUTCOME] == names.ABSOLUTE:
+        mine, theirs = (abs(float(answer) - float(actual)) for answer in answers)
+    else:
+        codes = q.codes or {}
+        unknown = len(q.classes) - 1
+        truth = codes.get(actual, unknown)
+        mine, theirs = (float(codes.get(answer, unknown) != truth) for answer in answers)
+    better = "neither" if mine == theirs else "shadow" if mine < theirs else "production"
+    cells[at.better + names.BETTER.index(better)] += 1
 
 
 def _add(at: TrialCells, cells: Floats, arm: str, loss: int, losses: Floats) -> None:

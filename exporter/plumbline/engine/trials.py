@@ -1,4 +1,4 @@
-"""Trials: which canary runs beside which production version, and since when.
+"""Trials: which canary or shadow runs beside which production version, and since when.
 
 Reads a model's deployments. Both arms are counted from the moment at which both were deployed, so they answer
 the same traffic and are compared at equal age; another production version, or a new canary, starts anew.
@@ -13,17 +13,19 @@ from plumbline.engine.versions import Entry, stage_of
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A canary beside the production version.
+    """A canary or a shadow beside the production version.
 
     Attributes:
-        candidate: the canary's version.
+        candidate: the version of the canary, or of the shadow.
         production: the version in production.
         start: epoch seconds from which predictions of both count.
+        shadow: whether the candidate answers the same requests as production, to no effect.
     """
 
     candidate: str
     production: str
     start: float
+    shadow: bool = False
 
     def arm(self, version: str) -> str | None:
         """Return a version's part in the trial."""
@@ -38,7 +40,7 @@ def trials_of(entries: list[Entry]) -> tuple[Trial, ...]:
         return ()
     production = max(serving, key=lambda e: (e.ts, e.version))
     return tuple(
-        Trial(version, production.version, max(entry.ts, production.ts))
+        Trial(version, production.version, max(entry.ts, production.ts), entry.stage == "shadow")
         for version, entry in standing.items()
-        if entry.stage == "canary"
+        if entry.stage in ("canary", "shadow")
     )

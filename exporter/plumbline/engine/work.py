@@ -6,6 +6,7 @@ engine as it was. Order inside a batch, and between batches, does not matter for
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,10 +19,10 @@ from plumbline import names
 from plumbline.alerts import severity_of
 from plumbline.baseline.artefact import Baseline
 from plumbline.counting.pipelines import count_pipeline
-from plumbline.counting.quality import Judged, count_early, count_outcomes, revise_outcomes
+from plumbline.counting.quality import Judged, Pair, count_early, count_outcomes, revise_outcomes
 from plumbline.counting.serving import count_predictions, observe
 from plumbline.counting.skew import count_skew
-from plumbline.counting.trials import count_answers, count_losses
+from plumbline.counting.trials import count_agreement, count_answers, count_better, count_losses
 from plumbline.engine.joins import join
 from plumbline.engine.trials import Trial, trials_of
 from plumbline.engine.versions import (
@@ -214,11 +215,14 @@ class Work:
         for other in self._related(row.key):
             if other.kind == "recomputed":
                 self._compare(row, _decode_recomputed(other.raw))
+        pairs = self._pairs(row, event)
+        for pair in pairs:
+            self._count_pair(event.model, pair, None)
         said = [_said(e) for e in self._related(row.key) if e.kind == "outcome"]
         waiting = [*self.engine.orphans.get(row.key, ()), *self.orphans.get(row.key, ())]
         waiting = [w for w in waiting if w.prediction not in self.orphans_gone]
         if said:
-            self._join(row, event, [], said)
+            self._join(row, event, [], said, pairs)
             self._join_orphans(row, said, waiting)
 
     def _join_orphans(self, row: StoredEvent, said: Sequence[Said], waiting: Sequence[Waiting]) -> None:
@@ -265,14 +269,22 @@ class Work:
         known = [_said(e) for e in related if e.kind == "outcome"]
         new = [Said(event.correction, item.ts, event.actual)]
         for row in predictions:
-            self._join(row, _decode_prediction(row.raw), known, new)
+            prediction = _decode_prediction(row.raw)
+            # Of a pair that is complete, the shadow's side carries both answers to the outcome.
+            pairs = [p for p in self._pairs(row, prediction) if p.shadow == prediction.version]
+            self._join(row, prediction, known, new, pairs)
 
     def _drop_orphan(self, waiting: Waiting) -> None:
         self.orphans_gone.add(waiting.prediction)
         self.transaction.orphans_done.append(waiting.prediction)
 
     def _join(
-        self, row: StoredEvent, prediction: Prediction, known: Sequence[Said], new: Sequence[Said]
+        self,
+        row: StoredEvent,
+        prediction: Prediction,
+        known: Sequence[Said],
+        new: Sequence[Said],
+        pairs: list[Pair],
     ) -> None:
         """Meet a prediction and outcomes: count their states; let the truth wait, count or be replaced."""
         key = self._version(prediction.model, prediction.version)
@@ -297,7 +309,9 @@ class Work:
         slices = self._slices(prediction)
 
         def judged(said: Said) -> Judged:
-            return Judged(*key, answer, said.actual, prediction.score, slices, prediction.scores, row.ts)
+            return Judged(
+                *key, answer, said.actual, prediction.score, slices, prediction.scores, row.ts, pairs
+            )
 
         if layout.early is not None:
             horizon = row.ts + layout.early.seconds
@@ -305,6 +319,8 @@ class Work:
         if change.after is None or change.after == change.before:
             return
         waits = self._pending(row.seq) if change.before is not None else None
+        if waits is not None:
+            pairs = _decode_judged(waits.body).pairs  # a corrected truth judges the same pairs
         if waits is not None or (change.before is None and due > self.now):
             at = due if waits is None else waits.due
             self.pending[row.seq] = Waiting(row.seq, at, row.key, _encode_judged(judged(change.after)))
@@ -360,6 +376,10 @@ class Work:
             )
         self._begin_trials(event.model)
 
+    def _born(self, key: Key) -> float | None:
+        entries = self.entries.get(key[0]) or self.engine.entries.get(key[0], [])
+        return min((e.ts for e in entries if e.version == key[1]), default=None)
+
     # --- trials ---
 
     def _begin_trials(self, model: str) -> None:
@@ -377,6 +397,45 @@ class Work:
     def _trials(self, model: str) -> tuple[Trial, ...]:
         return self.trials.get(model, self.engine.trials.get(model, ()))
 
+    def _pairs(self, row: StoredEvent, event: Prediction) -> list[Pair]:
+        """Return the pairs that a prediction makes with those of the same request that are known."""
+        shadows = [trial for trial in self._trials(event.model) if trial.shadow]
+        if not shadows or event.status == "error" or event.prediction is None:
+            return []
+        found = []
+        for other in self._related(row.key):
+            if other.kind != "prediction" or other.seq == row.seq:
+                continue
+            partner = _decode_prediction(other.raw)
+            if partner.model != event.model or partner.status == "error" or partner.prediction is None:
+                continue
+            since = min(row.ts, other.ts)
+            for trial in shadows:
+                if {event.version, partner.version} == {trial.candidate, trial.production}:
+                    first = event.version == trial.candidate
+                    mine, theirs = (event, partner) if first else (partner, event)
+                    assert mine.prediction is not None
+                    assert theirs.prediction is not None
+                    found.append(Pair(trial.candidate, mine.prediction, theirs.prediction, since))
+        return found
+
+    def _count_pair(self, model: str, pair: Pair, judged: Judged | None) -> None:
+        """Count a pair of answers; or, with its mature outcome, who was better."""
+        key = (model, pair.shadow)
+        begun = {trial.candidate: trial.start for trial in self._trials(model) if trial.shadow}
+        if pair.since < begun.get(pair.shadow, math.inf):
+            return
+        if key not in self.versions and key not in self.engine.versions:
+            return
+        state = self._writable(key)
+        at = state.layout.trial
+        if at is None:
+            return
+        if judged is None:
+            count_agreement(at, state.cells, pair)
+        else:
+            count_better(at, state.layout.quality, state.cells, pair, judged.actual)
+
     def _count_trials(self, key: Key) -> None:
         """Count the answers and mature outcomes of a version that is an arm of a trial."""
         model, version = key
@@ -393,6 +452,9 @@ class Work:
             count_answers(at, state.cells, arm, sum(e.status == "error" for e in answers), len(answers))
             judged = [j for j in self._judged.get(key, ()) if j.predicted_ts >= trial.start]
             count_losses(at, state.layout.quality, state.cells, arm, judged)
+        for one in self._judged.get(key, ()):
+            for pair in one.pairs:
+                self._count_pair(model, pair, one)
 
     # --- KPIs ---
 
@@ -542,13 +604,13 @@ class Work:
             observe(state.cells, state.layout.delay, delays)
         for key, judged in self._judged.items():
             state = self._writable(key)
-            count_outcomes(state.layout, state.cells, judged)
+            count_outcomes(state.layout, state.cells, judged, self._born(key))
         for key, judged in self._early.items():
             state = self._writable(key)
             count_early(state.layout, state.cells, judged)
         for key, revised in self._revised.items():
             state = self._writable(key)
-            revise_outcomes(state.layout, state.cells, revised)
+            revise_outcomes(state.layout, state.cells, revised, self._born(key))
         for key, pairs in self._skew.items():
             state = self._writable(key)
             count_skew(state.layout, state.cells, pairs)

@@ -62,6 +62,7 @@ CHECKS: tuple[Check, ...] = (
     timing.drift_chain,
     timing.known_windows,
     timing.fast_before_slow,
+    timing.early_before_maturity,
     timing.scrapes_per_window,
     capacity.model_budget,
     capacity.total_budget,

@@ -72,6 +72,19 @@ def fast_before_slow(facts: Facts) -> Found:
         yield ("evaluation", "fast"), message
 
 
+@check("catalogue/early-horizon")
+def early_before_maturity(facts: Facts) -> Found:
+    """What is called early is known before it is mature."""
+    for name, model in facts.catalogue.models.items():
+        outcome = model.outcome
+        if outcome.early is not None and outcome.early_seconds >= max(outcome.maturity_seconds, 1e-9):
+            message = (
+                f"early {outcome.early} is not shorter than maturity {outcome.maturity}: outcomes are mature "
+                "by then; shorten it, or leave it out"
+            )
+            yield ("models", name, "outcome", "early"), message
+
+
 @check("catalogue/short-window")
 def scrapes_per_window(facts: Facts) -> Found:
     """A window spans at least four scrapes, and rules run within Prometheus's look-back."""
