@@ -148,3 +148,12 @@ def test_a_column_score_of_a_regression_is_no_probability(tmp_path: Path) -> Non
     assert left_out == ("score",)
     assert "score" not in prediction
     assert (prediction["prediction"], outcome["actual"]) == (21.5, 20.0)
+
+
+def test_a_feature_that_is_named_like_a_field_is_the_feature(tmp_path: Path) -> None:
+    model = Model.model_validate({"task": "regression", "owner": "team", "features": {"latency": {"type": "numeric"}}})
+    rows = [{"ts": 1, "request_id": "a", "version": "1", "prediction": 21.5, "latency": 250}]
+    source, _ = open_history([csv_file(tmp_path / "h.csv", rows)], {"eta": model})
+    (prediction,) = (json.loads(record.line) for record in source.records())
+    assert prediction["features"] == {"latency": 250.0}
+    assert "latency" not in prediction

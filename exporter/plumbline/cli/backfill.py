@@ -61,6 +61,7 @@ def backfill(
     from plumbline.engine import open_engine
     from plumbline.history.open import open_history
     from plumbline.progress import progress
+    from plumbline.trace.show import visible
 
     every = step if rule_step is None else duration_seconds(ctx, ctx.command.params[0], rule_step)
     declared = load_catalogue(catalogue)
@@ -82,7 +83,7 @@ def backfill(
         click.echo(json.dumps(asdict(report), indent=2))
     else:
         for place, why in report.rejected:
-            click.echo(f"{place}: {why}", err=True)
+            click.echo(f"{place}: {visible(why)}", err=True)
         if report.resumed is not None:
             click.echo(f"went on from {format_time(report.resumed)}", err=True)
         click.echo(

@@ -45,6 +45,7 @@ def skew(
     """
     from plumbline.catalogue.load import load_catalogue
     from plumbline.history.tables import FIELDS, recomputed_rows
+    from plumbline.trace.show import visible
 
     models = load_catalogue(catalogue).models
     unfit = [name for name in mapping if name in FIELDS and name != "request_id"]
@@ -58,7 +59,7 @@ def skew(
         summary.duplicates += duplicates
         summary.rejected += len(rejected)
         for line, reason, detail in rejected:
-            click.echo(f"{batch[line - 1][0]}: {reason}: {detail}", err=True)
+            click.echo(f"{batch[line - 1][0]}: {reason}: {visible(detail)}", err=True)
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     else:

@@ -132,6 +132,9 @@ def choose_columns(
         for field in FIELDS
         if given.get(field, field if field in present or field in ("ts", "prediction") else "")
     }
+    for optional in ("score", "latency", "status", "data_batch_id", "trace_id"):
+        if optional in declared.features:  # a feature of that name is the column's meaning
+            fields.pop(optional, None)
     if declared.task != "binary" and "score" not in given:
         fields.pop("score", None)  # a regression's table may well call its answer that
     if version is not None:
