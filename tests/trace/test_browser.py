@@ -82,6 +82,8 @@ def test_a_browser_shows_the_story_and_runs_nothing_of_what_others_sent(server: 
     assert "odd: x, c" in Elements(browser.dom(f"{server.url}/trace/late")).text
     links = {value for name, value in found.attributes if name == "href"}
     assert "http://g/d/x" in links
+    around = f"from={(1000 - 3 * 3600) * 1000}&to={(1000 + 3 * 3600) * 1000}"
+    assert f"http://localhost:3000/d/plumbline-drift?var-model=clf&var-version=1&{around}" in links
     assert not [link for link in links if link.startswith("javascript")]
 
 
