@@ -133,7 +133,7 @@ CASES = [
     ("floor: 0.7, severity: critical", "floor: 0.5, severity: critical", "chance", "accuracy 0.5 is what a coin reaches (0.5)"),
     ("ceiling: 0.2", "ceiling: 0.25", "chance", "brier 0.25 is what a coin reaches"),
     ("metric: brier, ceiling: 0.2", "metric: roc_auc, max_drop: 0.5", "chance", "roc_auc 0.5 (the best possible 1 less 0.5)"),
-    ("serving: {latency_p99: 250ms}", "serving: {predictions_per_day: 10}", "samples", "the longest quality window 7d holds 70 outcomes, not 100"),
+    ("serving: {latency_p99: 250ms}", "serving: {predictions_per_day: 90}", "samples", "the longest quality window 1d holds 90 outcomes, not 100"),
     ("serving: {latency_p99: 250ms}", "serving: {latency_p99: 250ms, predictions_per_day: 2000}", "samples", "holds 83.3 predictions, not 100: it can never fire"),
     ("serving: {latency_p99: 250ms}", "serving: {error_ratio: 0.5, predictions_per_day: 200}", "samples", "too few to tell 0.5 from 1"),
     ("serving: {latency_p99: 250ms}", "serving: {predictions_per_second: 0.01}", "quiet-traffic", "is 3 predictions per 5m: any pause would page"),
