@@ -196,8 +196,8 @@ def feature_broken(scene: Scene) -> str:
 
 
 def drift(scene: Scene, pseudo: bool) -> str:
-    """PSI above its threshold; of the inputs, or of the score and the prediction (pseudo)."""
-    names_of = f"{names.SCORE_FEATURE}|{names.PREDICTION_FEATURE}"
+    """PSI above its threshold; of the inputs, or of score, prediction and target (pseudo)."""
+    names_of = "|".join(names.PSEUDO_FEATURES)
     matcher = f'feature{"=~" if pseudo else "!~"}"{names_of}"'
     psi = f"max by ({FEATURE}) ({names.R_PSI.over(scene.drift)}{{{matcher}}})"
     bound = f"max by ({FEATURE}) ({names.R_PSI_THRESHOLD.over(scene.drift)})"

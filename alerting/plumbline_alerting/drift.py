@@ -1,4 +1,4 @@
-"""Recording rules of drift: bin counts -> shares -> PSI and the threshold that knows its sample size.
+"""Recording rules of drift: bin counts -> shares -> distances, and the PSI threshold that knows its n.
 
 Reads ``ml_feature_values_total``, ``ml_feature_problems_total``, ``ml_feature_skew_*_total`` and the
 baseline's series; writes ``names.R_BIN_INCREASE`` ... ``R_PROBLEMS``, one group per window.
@@ -16,13 +16,13 @@ import math
 from plumbline import names
 from plumbline.baseline.noise import PSI_FLOOR
 from plumbline_alerting.model import Group, Rule
-from plumbline_alerting.promql import BIN, FEATURE, MV, largest
+from plumbline_alerting.promql import BIN, FEATURE, MV, largest, union
 from plumbline_alerting.windows import Window
 
 BROKEN_JUMP = 0.2  # share of values that must have become missing or invalid
 BROKEN_SIGMAS = 4  # every feature and problem is looked at all the time: 3 would be crossed by chance
 # 20 quantile bins, 19 of them with a heavy value of their own, below and above.
-_MOST_ORDERED_BINS = 41
+MOST_ORDERED_BINS = 41
 
 _BASELINE = f"max by ({BIN}) ({names.BASELINE_FEATURE_SHARE.name})"
 
@@ -66,23 +66,66 @@ def js_distance(window: Window) -> str:
     """
 
 
-def ks_distance(window: Window) -> str:
-    """Largest difference of the cumulative shares at the bin edges, of features with ordered bins.
+def _cumulative_difference(window: Window, bins: int) -> str:
+    """Cumulative share of the window minus the baseline's, at the upper edge of each ordered bin.
 
     PromQL has no cumulative sum over a label, so there is one term per bin, by the zero-padded index that
-    a bin's label begins with. Missing values stand beyond the last bin. The distance of the raw values
-    exceeds this one by at most the largest share of a bin.
+    a bin's label begins with; the baseline's side is exposed as it is needed. Both are shares of the
+    values that are there: missing ones have no place in an order, and are counted as problems.
     """
-    p, q = names.R_SHARE.over(window.name), names.BASELINE_FEATURE_SHARE.name
-    ordered = f'{p}{{bin=~"00 < .*"}}'
+    p = names.R_SHARE.over(window.name)
+    present = f'(1 - sum by ({FEATURE}) ({p}{{bin="{names.MISSING}"}}))'
     terms = []
-    for last in range(_MOST_ORDERED_BINS):
-        upto = 'bin=~"(' + "|".join(f"{i:02d}" for i in range(last + 1)) + ') .*"'
+    for last in range(bins):
+        upto = "|".join(f"{i:02d}" for i in range(last + 1))
+        known = f'max by ({BIN}) ({names.BASELINE_FEATURE_CUMULATIVE.name}{{bin=~"{last:02d} .*"}})'
         terms.append(
-            f"abs(sum by ({FEATURE}) ({p}{{{upto}}})"
-            f" - on ({FEATURE}) sum by ({FEATURE}) (max by ({BIN}) ({q}{{{upto}}})))"
+            f'sum by ({FEATURE}) ({p}{{bin=~"({upto}) .*"}}) / on ({FEATURE}) {present}'
+            f" - on ({FEATURE}) group_right () {known}"
         )
-    return f"{largest(FEATURE, *terms)}\nand on ({FEATURE}) {ordered}"
+    return union(terms)
+
+
+def _some_value(window: Window) -> str:
+    counts = names.R_BIN_INCREASE.over(window.name)
+    return f'and on ({FEATURE}) sum by ({FEATURE}) ({counts}{{bin!="{names.MISSING}"}}) > 0'
+
+
+def ks_distance(window: Window, bins: int = MOST_ORDERED_BINS) -> str:
+    """Largest difference of the cumulative shares at the bin edges, of features with ordered bins.
+
+    The distance of the raw values is at least this one, and exceeds it by at most the largest
+    min(p, q) of a bin: between two edges neither distribution function moves by more than its share.
+    """
+    return f"max by ({FEATURE}) (abs({_cumulative_difference(window, bins)}))\n{_some_value(window)}"
+
+
+def wasserstein(window: Window, bins: int = MOST_ORDERED_BINS) -> str:
+    """Area between the two distribution functions, in the baseline's standard deviations.
+
+    The trapezoid rule over the bin edges: the functions are taken to be linear inside a bin. Values below
+    the baseline's minimum or above its maximum count as lying there, so the area beyond is left out (the
+    out-of-range problem shows them). A constant feature has no standard deviation to measure in, and no
+    value.
+
+    From the distance of the clipped raw values this one differs by at most the sum of 3/4 w (p + q) over
+    the bins, with w the width in standard deviations and p, q the shares. A distribution function that
+    rises by p inside a bin strays from the straight line by an area of at most w p / 2, and the trapezoid
+    of |D| exceeds the area under |D|, where D changes its sign from a to b, by w |a b| / (|a| + |b|),
+    which is at most w |p - q| / 4. Measured on recorded streams the median difference is .03 with 10 bins.
+    """
+    weight = f"max by ({BIN}) ({names.BASELINE_FEATURE_EDGE_WEIGHT.name})"
+    return f"""sum by ({FEATURE}) (
+abs({_cumulative_difference(window, bins)})
+* on ({BIN}) {weight}
+)
+{_some_value(window)}"""
+
+
+def impact(window: Window) -> str:
+    """PSI times the importance that the catalogue declares; features without one have no value."""
+    importance = f"max by ({FEATURE}) ({names.FEATURE_IMPORTANCE.name})"
+    return f"{names.R_PSI.over(window.name)} * on ({FEATURE}) {importance}"
 
 
 def psi_threshold(window: Window) -> str:
@@ -144,8 +187,8 @@ def problem_threshold(window: Window) -> str:
     )
 
 
-def group(window: Window) -> Group:
-    """Return the rules of one window."""
+def group(window: Window, bins: int = MOST_ORDERED_BINS) -> Group:
+    """Return the rules of one window, for at most ``bins`` ordered bins per feature."""
     values, problems = names.FEATURE_VALUES, names.FEATURE_PROBLEMS
     counts = names.R_BIN_INCREASE.over(window.name)
 
@@ -165,7 +208,9 @@ def group(window: Window) -> Group:
             record(names.R_SHARE, share(window)),
             record(names.R_PSI, psi(window)),
             record(names.R_JS, js_distance(window)),
-            record(names.R_KS, ks_distance(window)),
+            record(names.R_KS, ks_distance(window, bins)),
+            record(names.R_WASSERSTEIN, wasserstein(window, bins)),
+            record(names.R_DRIFT_IMPACT, impact(window)),
             record(names.R_PSI_THRESHOLD, psi_threshold(window)),
             record(
                 names.R_PROBLEM_INCREASE,

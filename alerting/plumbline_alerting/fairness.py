@@ -21,7 +21,7 @@ from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.model import Rule
 from plumbline_alerting.promql import MV, SLICE, one_of, quoted
-from plumbline_alerting.quality import Positive, positive_classes
+from plumbline_alerting.sums import Positive, positive_classes
 from plumbline_alerting.windows import Window
 
 _BY = f"{SLICE}, metric"
@@ -68,10 +68,11 @@ def _binary(window: str, groups: list[Positive]) -> Iterable[Rule]:
 
 
 def _multiclass(window: str, models: list[str]) -> Iterable[Rule]:
-    counts = f"{names.R_INCREASES[names.CONFUSION.name].over(window)}{{%s, model=~{quoted(one_of(models))}}}"
-    rows = f"sum by ({SLICE}) ({counts})"
-    own = f'label_replace(sum by ({SLICE}, actual) ({counts}), "predicted", "$1", "actual", "(.*)")'
-    hits = f"sum by ({SLICE}) ({counts} and on ({SLICE}, actual, predicted) {own})\nor {rows} * 0"
+    # Slices of a multiclass model are counted by class; every outcome is a hit or someone's false negative.
+    counts = f"{names.R_INCREASES[names.CLASS_OUTCOMES.name].over(window)}"
+    chosen = f"model=~{quoted(one_of(models))}"
+    rows = f'sum by ({SLICE}) ({counts}{{%s, {chosen}, result!="false_positive"}})'
+    hits = f'sum by ({SLICE}) ({counts}{{%s, {chosen}, result="hit"}})'
     yield from _split(names.R_FAIRNESS_COUNT.over(window), "accuracy", rows)
     yield from _split(names.R_FAIRNESS_SUM.over(window), "accuracy", hits)
 

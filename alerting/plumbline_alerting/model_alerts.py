@@ -167,7 +167,7 @@ def drift(make: Maker) -> Iterable[Rule]:
         "PredictionDrift",
         queries.drift(make.scene, pseudo=True),
         severity="warning",
-        summary="A model's predictions have drifted from its baseline.",
+        summary="A model's predictions, or what came true, have drifted from its baseline.",
         description=f"PSI of {{{{ $labels.feature }}}} for {WHO} is {numbers}",
         dashboard="drift",
         variables=MODEL,

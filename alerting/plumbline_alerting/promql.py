@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from plumbline import names
 
@@ -29,3 +29,14 @@ def largest(by: str, *parts: str) -> str:
     """Return the element-wise largest of vectors that carry the same labels; a missing part is skipped."""
     tagged = [f'label_replace({part}, "part", "{i}", "", "")' for i, part in enumerate(parts)]
     return f"max by ({by}) (\n  " + "\n  or\n  ".join(tagged) + "\n)"
+
+
+def union(parts: Sequence[str]) -> str:
+    """Return the union of vectors whose labels differ.
+
+    As a balanced tree: every ``or`` looks at all of its left side, so a chain of k would cost k squared.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    return f"({union(parts[:middle])}\nor\n{union(parts[middle:])})"

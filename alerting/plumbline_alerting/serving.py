@@ -25,11 +25,14 @@ def increases(window: Window) -> Iterable[Rule]:
                 metric_name, recorded.stem, metric.labels, "" if retracted is None else retracted.name
             ),
         )
-    latency = names.R_LATENCY_INCREASE
-    yield Rule(
-        record=latency.over(window.name),
-        expr=window.increase(f"{names.PREDICTION_LATENCY.name}_bucket", latency.stem, latency.labels),
-    )
+    for metric, recorded in (
+        (names.PREDICTION_LATENCY, names.R_LATENCY_INCREASE),
+        (names.ERROR_MAGNITUDE, names.R_ERROR_MAGNITUDE_INCREASE),
+    ):
+        yield Rule(
+            record=recorded.over(window.name),
+            expr=window.increase(f"{metric.name}_bucket", recorded.stem, recorded.labels),
+        )
 
 
 def rules(window: Window) -> Iterable[Rule]:

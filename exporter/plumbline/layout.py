@@ -23,6 +23,8 @@ from plumbline.values import class_codes
 Floats = npt.NDArray[np.float64]
 
 WHOLE = (names.ALL, names.ALL)
+# Classes that a multiclass confusion matrix tells apart; the rest share "other". See docs/adr/0024.
+MATRIX_CLASSES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +111,21 @@ class QualityCells:
         codes: what an event may carry for a class -> its index; None for regression.
         open_ended: whether undeclared classes go to "other" (multiclass) or are refused (binary).
         positive: index of the positive class; -1 if there is none.
-        confusion: offset of rows x classes x classes cells.
+        confusion: offset of the confusion counts: rows x classes x classes cells (binary), or one matrix
+            of matrix x matrix cells for all rows (multiclass).
+        matrix: classes that the confusion matrix tells apart, the last being the rest of them.
+        per_class: multiclass: offset of rows x classes x CLASS_RESULTS cells.
         score_uppers: upper ends of the score bins.
         score_bins: offset of (negatives, positives) per score bin.
         score_sums: offset of the score sums per bin.
         estimated: offset of classes x classes cells of the expected confusion.
         score_shares: share of positives per score bin in the baseline.
+        scored: offset of the number of outcomes with a score.
         squared_score_error: offset of the Brier sum.
         log_loss: offset of the log-loss sum.
         regression: offsets of REGRESSION_CELLS and of ml_actual_total's (row, sign) cells.
+        magnitude: histogram of the absolute error.
+        actual: where outcomes are counted into the baseline's bins of the target.
         centre: the baseline's mean outcome, from which actuals are measured.
         largest: how far a regression's numbers may lie from the centre (``largest_deviation``).
         excluded: offset of one cell per reason in ``excludes``.
@@ -131,14 +139,19 @@ class QualityCells:
     open_ended: bool = False
     positive: int = -1
     confusion: int | None = None
+    matrix: int = 0
+    per_class: int | None = None
     score_uppers: Floats | None = None
     score_bins: int | None = None
     score_sums: int | None = None
     estimated: int | None = None
     score_shares: Floats | None = None
+    scored: int | None = None
     squared_score_error: int | None = None
     log_loss: int | None = None
     regression: tuple[int, ...] | None = None
+    magnitude: Section | None = None
+    actual: FeatureSlot | None = None
     centre: float = 0.0
     largest: float = math.inf
     excluded: int | None = None
@@ -270,7 +283,7 @@ class VersionLayout:
         positive = self.quality.classes[self.quality.positive] if self.quality.positive >= 0 else ""
         found = []
         for section in self.sections:
-            metric = _RETRACTS.get(section.metric, section.metric)
+            metric = _RETRACTS.get(section.metric.name, section.metric.name)
             meaning = f"\x1f{self.baseline}" if metric in BASELINE_BOUND else ""
             if positive and metric in POSITIVE_BOUND:
                 meaning += f"\x1f{positive}"
@@ -288,17 +301,30 @@ REGRESSION_CELLS = (
 )
 # Bins and centred sums mean something else under another baseline: they start again at 0 (a counter
 # reset, which Prometheus understands) rather than mix two meanings.
-BASELINE_BOUND = (
-    names.FEATURE_VALUES,
-    names.SCORE_BINS,
-    names.SCORE_BIN_SUM,
-    names.ESTIMATED_CONFUSION,
-    names.ACTUAL,
-    names.ACTUAL_SQUARED,
-)
+BASELINE_BOUND = {
+    metric.name
+    for metric in (
+        names.FEATURE_VALUES,
+        names.SCORE_BINS,
+        names.SCORE_BIN_SUM,
+        names.ESTIMATED_CONFUSION,
+        names.ACTUAL,
+        names.ACTUAL_SQUARED,
+        names.ERROR_MAGNITUDE,
+    )
+}
 # So do what a score says of the positive class, when the catalogue names another one.
-POSITIVE_BOUND = (names.SCORE_BINS, names.SCORE_BIN_SUM, names.SQUARED_SCORE_ERROR, names.LOG_LOSS)
-_RETRACTS = {taken: names.METRICS[name] for name, taken in names.RETRACTED.items()}
+POSITIVE_BOUND = {
+    metric.name
+    for metric in (
+        names.SCORE_BINS,
+        names.SCORE_BIN_SUM,
+        names.SCORED,
+        names.SQUARED_SCORE_ERROR,
+        names.LOG_LOSS,
+    )
+}
+_RETRACTS = {taken.name: name for name, taken in names.RETRACTED.items()}
 
 # A sum of squares in float64 keeps 2^-53 of its size: with a value v among typical deviations s it knows
 # the others to (v/s)^2 2^-53, a millionth at 1e5 and nothing at 1e8.
@@ -459,32 +485,64 @@ def _quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Base
         for value in dict.fromkeys((*listed, names.OTHER)):
             slices[slice_][value] = len(rows)
             rows.append((slice_, value))
-    regression = model.task == "regression"
     # Any class that is not declared is "other" for a multiclass model: nothing is excluded there.
     excludes = {"regression": ("not_a_number", "extreme"), "binary": ("unknown_class",)}.get(model.task, ())
     excluded = b.add(names.EXCLUDED, [(*mv, reason) for reason in excludes]).offset
     cells = QualityCells(rows=tuple(rows), slices=slices, excluded=excluded, excludes=excludes)
-    if regression:
-        offsets = [b.add(metric, [(*mv, *row) for row in rows]).offset for metric in REGRESSION_CELLS]
-        offsets.append(
-            b.add(names.ACTUAL, [(*mv, *row, sign) for row in rows for sign in names.SIGNS]).offset
-        )
-        centre = 0.0 if baseline is None or baseline.actual_mean is None else baseline.actual_mean
-        return replace(cells, regression=tuple(offsets), centre=centre, largest=largest_deviation(baseline))
+    if baseline is not None and names.ACTUAL_FEATURE in baseline.features:
+        numeric = baseline.features[names.ACTUAL_FEATURE].kind == "numeric"
+        cells = replace(cells, actual=_slot(b, mv, names.ACTUAL_FEATURE, numeric, baseline, None))
+    if model.task == "regression":
+        return _regression(b, mv, cells, baseline)
+    return _classification(b, mv, cells, model, baseline)
+
+
+def _regression(
+    b: LayoutBuilder, mv: tuple[str, str], cells: QualityCells, baseline: Baseline | None
+) -> QualityCells:
+    offsets = [b.add(metric, [(*mv, *row) for row in cells.rows]).offset for metric in REGRESSION_CELLS]
+    signed = [(*mv, *row, sign) for row in cells.rows for sign in names.SIGNS]
+    offsets.append(b.add(names.ACTUAL, signed).offset)
+    centre = 0.0 if baseline is None or baseline.actual_mean is None else baseline.actual_mean
+    magnitude = None
+    if baseline is not None and isinstance(baseline.error_edges, list) and baseline.error_edges:
+        # The same family for every version, with the bounds that this one's baseline froze.
+        magnitude = b.add(replace(names.ERROR_MAGNITUDE, buckets=tuple(baseline.error_edges)), [mv])
+    return replace(
+        cells, regression=tuple(offsets), centre=centre, largest=largest_deviation(baseline),
+        magnitude=magnitude,
+    )  # fmt: skip
+
+
+def _classification(
+    b: LayoutBuilder, mv: tuple[str, str], cells: QualityCells, model: Model, baseline: Baseline | None
+) -> QualityCells:
     multiclass = model.task == "multiclass"
     declared = tuple(model.classes or ())
     classes = tuple(dict.fromkeys((*declared, names.OTHER))) if multiclass else declared
-    confusion = b.add(
-        names.CONFUSION,
-        [(*mv, *row, actual, predicted) for row in rows for actual in classes for predicted in classes],
-    ).offset
-    squared, log_loss = (b.add(m, [mv]).offset for m in (names.SQUARED_SCORE_ERROR, names.LOG_LOSS))
+    shown, matrix_rows = classes, cells.rows
+    if multiclass:
+        shown, matrix_rows = matrix_classes(classes), (WHOLE,)
+        results = [
+            (*mv, *row, class_, result)
+            for row in cells.rows
+            for class_ in classes
+            for result in names.CLASS_RESULTS
+        ]
+        cells = replace(cells, per_class=b.add(names.CLASS_OUTCOMES, results).offset)
+    pairs = [(*mv, *row, actual, predicted) for row in matrix_rows for actual in shown for predicted in shown]
+    confusion = b.add(names.CONFUSION, pairs).offset
+    scored, squared, log_loss = (
+        b.add(m, [mv]).offset for m in (names.SCORED, names.SQUARED_SCORE_ERROR, names.LOG_LOSS)
+    )
     cells = replace(
         cells,
         classes=classes,
         codes=class_codes(classes),
         open_ended=multiclass,
         confusion=confusion,
+        matrix=len(shown),
+        scored=scored,
         squared_score_error=squared,
         log_loss=log_loss,
     )
@@ -504,6 +562,16 @@ def _quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Base
         cells, score_uppers=uppers, score_bins=bins.offset, score_sums=sums.offset,
         estimated=estimated.offset, score_shares=np.array(score.observed_shares),
     )  # fmt: skip
+
+
+def matrix_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes that a multiclass confusion matrix tells apart; the last takes all others.
+
+    Args:
+        classes: the declared ones in the catalogue's order, "other" among them.
+    """
+    named = [name for name in classes if name != names.OTHER]
+    return (*named[:MATRIX_CLASSES], names.OTHER)
 
 
 def remap(old_names: Sequence[str], old: Floats, layout: VersionLayout) -> Floats:

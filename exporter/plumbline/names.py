@@ -22,6 +22,9 @@ ALL = "all"  # slice="all", value="all": every row of the model version
 
 SCORE_FEATURE = "_score"
 PREDICTION_FEATURE = "_prediction"
+ACTUAL_FEATURE = "_actual"
+# Counted in bins like features, without being inputs: what the model says, and what came true.
+PSEUDO_FEATURES = (SCORE_FEATURE, PREDICTION_FEATURE, ACTUAL_FEATURE)
 
 PROBLEMS = ("missing", "wrong_type", "unseen", "out_of_range")
 OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
@@ -86,6 +89,8 @@ HOOK_RESULTS = (
 ROLLBACK_ANNOTATION = "rollback_version"
 SIGNS = ("positive", "negative")
 ROW_OUTCOMES = ("in", "out", "rejected")
+# What became of a class in one outcome of a multiclass model: predicted and true, predicted only, true only.
+CLASS_RESULTS = ("hit", "false_positive", "false_negative")
 PIPELINE_OBJECTIVES = ("freshness_seconds", "cadence_seconds", "rows_min", "rows_max")
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -144,7 +149,8 @@ PREDICTION_LAST = Metric(
 # --- drift ---
 FEATURE_VALUES = Metric(
     "ml_feature_values_total", "counter",
-    "Predictions by feature and bin of the baseline; _score and _prediction are pseudo-features.",
+    "Predictions by feature and bin of the baseline. Pseudo-features: _score, _prediction, and _actual, the "
+    "mature outcomes.",
     (*MV, "feature", "bin"), "Drift", _PER_BIN,
 )  # fmt: skip
 FEATURE_PROBLEMS = Metric(
@@ -249,6 +255,29 @@ EXCLUDED = Metric(
     (*MV, "reason"), "Quality", "1 or 2 per model version",
 )  # fmt: skip
 
+SCORE_NEGATIVES_ABOVE = Metric(
+    "ml_score_negatives_above_total", "counter",
+    "Mature negatives scored above the bin, plus half of those in it: precision at every bin.",
+    (*MV, "bin"), "Quality", "score bins (80) per model version",
+)  # fmt: skip
+SCORED = Metric(
+    "ml_scored_outcomes_total", "counter",
+    "Mature outcomes of predictions that gave a score (binary) or scores (multiclass): the denominator of "
+    "Brier and log-loss.", MV, "Quality",
+)  # fmt: skip
+CLASS_OUTCOMES = Metric(
+    "ml_class_outcomes_total", "counter",
+    "Mature outcomes of a multiclass model by class: hit (predicted and true), false_positive (predicted, "
+    "not true), false_negative (true, not predicted).",
+    (*MV, "slice", "value", "class", "result"), "Quality",
+    "3 x classes x declared slice values; capped by the catalogue's series budget",
+)  # fmt: skip
+ERROR_MAGNITUDE = Metric(
+    "ml_error_magnitude", "histogram",
+    "|prediction - actual| of mature outcomes; the bounds are quantiles of the baseline's own errors.",
+    MV, "Quality", "34 buckets x model versions; versions are bounded by the series budget",
+)  # fmt: skip
+
 # --- the early view: outcomes known soon, which flatter; never alerted on (docs/adr/0021) ---
 EARLY_OUTCOMES = Metric(
     "ml_early_outcomes_total", "counter",
@@ -298,7 +327,8 @@ RETRACTED: dict[str, Metric] = {
         f"What later outcomes took back of {m.name}: subtract it.", m.labels, "Corrections", m.above_100,
     )
     for m in (
-        OUTCOMES, CONFUSION, SCORE_BINS, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS, ABSOLUTE_ERROR,
+        OUTCOMES, CONFUSION, CLASS_OUTCOMES, SCORE_BINS, SCORE_POSITIVES_ABOVE, SCORE_NEGATIVES_ABOVE,
+        SQUARED_SCORE_ERROR, LOG_LOSS, ABSOLUTE_ERROR,
         SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED, YOUNG_CORRECT,
         YOUNG_ABSOLUTE_ERROR,
     )
@@ -328,6 +358,21 @@ BASELINE_PROBLEM_PEAK = Metric(
 BASELINE_FEATURE_CHI2 = Metric(
     "ml_baseline_feature_chi2", "gauge",
     "Chi-squared quantile (bins - 1 degrees of freedom, 1 - 0.001 / features) of the PSI threshold.",
+    (*MV, "feature"), "Baseline and intent", "one per feature; capped by the series budget",
+)  # fmt: skip
+BASELINE_FEATURE_CUMULATIVE = Metric(
+    "ml_baseline_feature_cumulative_share", "gauge",
+    "Share of the baseline's values (missing ones apart) up to the bin's upper edge; numeric features.",
+    (*MV, "feature", "bin"), "Baseline and intent", _PER_BIN,
+)  # fmt: skip
+BASELINE_FEATURE_EDGE_WEIGHT = Metric(
+    "ml_baseline_feature_edge_weight", "gauge",
+    "Half the distance between the edges beside the bin's upper edge, in the baseline's standard deviations: "
+    "weight of the edge in the Wasserstein distance.",
+    (*MV, "feature", "bin"), "Baseline and intent", _PER_BIN,
+)  # fmt: skip
+FEATURE_IMPORTANCE = Metric(
+    "ml_feature_importance", "gauge", "Importance of a feature as the catalogue declares it.",
     (*MV, "feature"), "Baseline and intent", "one per feature; capped by the series budget",
 )  # fmt: skip
 BASELINE_ROWS = Metric("ml_baseline_rows", "gauge", "Rows of the baseline.", MV, "Baseline and intent")
@@ -686,7 +731,17 @@ R_JS = Recorded(
     "feature:ml_feature_js:distance", "Jensen-Shannon distance (base 2) against the baseline", _FEATURE
 )
 R_KS = Recorded(
-    "feature:ml_feature_ks:max", "Kolmogorov-Smirnov distance at the bin edges; numeric features", _FEATURE
+    "feature:ml_feature_ks:max",
+    "Kolmogorov-Smirnov distance at the bin edges, of the values that are there; numeric features",
+    _FEATURE,
+)
+R_WASSERSTEIN = Recorded(
+    "feature:ml_feature_wasserstein:stddevs",
+    "Wasserstein distance in the baseline's standard deviations, from bins; numeric features",
+    _FEATURE,
+)
+R_DRIFT_IMPACT = Recorded(
+    "feature:ml_feature_drift_impact:product", "PSI x declared importance: where drift may matter", _FEATURE
 )
 R_PROBLEMS = Recorded(
     "feature:ml_feature_problems:ratio", "share of values with a problem", (*_FEATURE, "problem")
@@ -711,6 +766,14 @@ R_QUALITY_SAMPLES = Recorded(
 )
 R_QUALITY_STDERR = Recorded("slice:ml_quality:stderr", "standard error of the quality at this n", _METRIC)
 R_AUC_BOUND = Recorded("model:ml_roc_auc:error_bound", "largest error of the binned ROC-AUC", MV)
+R_AP_BOUND = Recorded(
+    "model:ml_average_precision:error_bound", "largest error of the binned average precision", MV
+)
+R_ERROR_QUANTILE_BOUND = Recorded(
+    "model:ml_error_quantile:error_bound",
+    "largest error of a quantile of the absolute error: the width of its bucket",
+    (*MV, "metric"),
+)
 R_CLASS_QUALITY = Recorded(
     "class:ml_quality:value",
     "precision, recall and F1 of each class",
@@ -719,9 +782,17 @@ R_CLASS_QUALITY = Recorded(
 R_ECE = Recorded(
     "model:ml_ece:ratio", "expected calibration error over the score bins; biased upward at small n", MV
 )
+R_ECE_CHANCE = Recorded(
+    "model:ml_ece_by_chance:ratio", "calibration error that a perfectly calibrated model shows at this n", MV
+)
 R_QUALITY_ESTIMATE = Recorded(
     "model:ml_quality_estimate:value",
     "quality expected without outcomes (CBPE from score bins): an estimate",
+    (*MV, "metric"),
+)
+R_ESTIMATE_ERROR = Recorded(
+    "model:ml_quality_estimate:error",
+    "estimate minus measured quality, of predictions of the same time",
     (*MV, "metric"),
 )
 R_EARLY_QUALITY = Recorded(
@@ -837,7 +908,8 @@ R_INCREASES: dict[str, Recorded] = {
         m.labels,
     )
     for m in (
-        CONFUSION, SCORE_BINS, SCORE_BIN_SUM, SCORE_POSITIVES_ABOVE, SQUARED_SCORE_ERROR, LOG_LOSS,
+        CONFUSION, CLASS_OUTCOMES, SCORE_BINS, SCORE_BIN_SUM, SCORE_POSITIVES_ABOVE, SCORE_NEGATIVES_ABOVE,
+        SCORED, SQUARED_SCORE_ERROR, LOG_LOSS,
         REGRESSION, ABSOLUTE_ERROR, SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
         ESTIMATED_CONFUSION, PREDICTIONS_MATURED, OUTCOMES_MATURED, OUTCOMES, PREDICTIONS, PREDICTION_ERRORS,
         KPI, KPI_EVENTS, KPI_SQUARED,
@@ -847,6 +919,9 @@ R_INCREASES: dict[str, Recorded] = {
 }  # fmt: skip
 R_LATENCY_INCREASE = Recorded(
     "model:ml_prediction_latency_seconds_bucket:increase", "predictions by latency bucket", (*MV, "le")
+)
+R_ERROR_MAGNITUDE_INCREASE = Recorded(
+    "model:ml_error_magnitude_bucket:increase", "mature outcomes by size of the error", (*MV, "le")
 )
 
 RECORDED: tuple[Recorded, ...] = (
@@ -861,15 +936,26 @@ QUALITY_METRICS: dict[str, bool] = {
     "recall": True,
     "f1": True,
     "roc_auc": True,
+    "average_precision": True,
     "brier": False,
     "log_loss": False,
     "mae": False,
     "rmse": False,
     "r2": True,
+    "error_p50": False,
+    "error_p90": False,
+    "error_p99": False,
+    "macro_precision": True,
+    "macro_recall": True,
+    "macro_f1": True,
 }
 SIGNED_METRICS = ("bias",)  # 0 is best: shown, never an objective
-BINARY_METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "brier", "log_loss")
-REGRESSION_METRICS = ("mae", "rmse", "r2", "bias")
+ERROR_QUANTILES = {"error_p50": 0.5, "error_p90": 0.9, "error_p99": 0.99}
+BINARY_METRICS = (
+    "accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "brier", "log_loss",
+)  # fmt: skip
+MULTICLASS_METRICS = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+REGRESSION_METRICS = ("mae", "rmse", "r2", "bias", *ERROR_QUANTILES)
 
 # Figures compared between a slice value and the rest of the model. What is worse: 1 = more, -1 = less,
 # 0 = any difference (of which there is a ticket only where the catalogue declares a bound).

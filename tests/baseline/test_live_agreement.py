@@ -55,6 +55,9 @@ def test_live_counts_of_the_reference_equal_the_baselines_within_the_estimated_s
         }
         for i in range(n)
     ]  # fmt: skip
+    events += [
+        {"type": "outcome", "ts": 1000.0, "request_id": f"r{i}", "actual": columns["actual"][i]} for i in range(n)
+    ]
     engine = Engine(catalogue, FixedBaselines(made), EmbeddedStore(tmp_path / "store"))
     try:
         engine.commit([parse(body(*events), 2000.0)], 2000.0)

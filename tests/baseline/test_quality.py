@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn import metrics
 
-from plumbline.baseline.quality import Rows, measure, measure_with_spread, roc_auc, score_bins
+from plumbline.baseline.quality import (
+    ERROR_BUCKETS,
+    Rows,
+    error_edges,
+    measure,
+    measure_with_spread,
+    roc_auc,
+    score_bins,
+)
 
 
 def binary_rows(n=3000, ties=False) -> Rows:
@@ -29,6 +39,7 @@ def test_binary_metrics_equal_scikit_learns(ties):
         "recall": metrics.recall_score(rows.actual, rows.predicted),
         "f1": metrics.f1_score(rows.actual, rows.predicted),
         "roc_auc": metrics.roc_auc_score(rows.actual, rows.score),
+        "average_precision": metrics.average_precision_score(rows.actual, rows.score),
         "brier": metrics.brier_score_loss(rows.actual, rows.score),
         "log_loss": metrics.log_loss(rows.actual, rows.score),
     }
@@ -51,8 +62,54 @@ def test_regression_metrics_equal_scikit_learns():
         "rmse": metrics.root_mean_squared_error(actual, predicted),
         "bias": float(np.mean(predicted - actual)),
         "r2": metrics.r2_score(actual, predicted),
+        **{
+            f"error_p{share}": float(np.quantile(np.abs(predicted - actual), share / 100))
+            for share in (50, 90, 99)
+        },
     }
     assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_multiclass_metrics_equal_scikit_learns():
+    random = np.random.default_rng(5)
+    actual = random.integers(0, 9, 2000).astype(float)
+    predicted = np.where(random.random(2000) < 0.6, actual, random.integers(0, 8, 2000)).astype(float)
+    predicted[actual == 3] = 4.0  # class 3 is never right, class 8 is predicted only where it is true
+    found = measure(Rows(predicted, actual, None, np.zeros(2000, np.intp)), "multiclass", 0)
+    assert found == pytest.approx(
+        {
+            "accuracy": metrics.accuracy_score(actual, predicted),
+            "macro_precision": metrics.precision_score(actual, predicted, average="macro"),
+            "macro_recall": metrics.recall_score(actual, predicted, average="macro"),
+            "macro_f1": metrics.f1_score(actual, predicted, average="macro"),
+        },
+        rel=1e-12,
+    )
+
+
+def test_a_class_without_a_value_takes_no_part_in_the_mean():
+    found = measure(Rows(np.array([0.0, 0.0]), np.array([0.0, 2.0]), None, np.zeros(2, np.intp)), "multiclass", 0)
+    # Class 1 did not occur and was not predicted; class 2 was not predicted.
+    assert found["macro_precision"] == 0.5
+    assert found["macro_recall"] == (1.0 + 0.0) / 2
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 0.0) / 2)
+
+
+def test_bounds_of_the_error_rise_and_hold_the_shown_quantiles_and_several_times_the_largest_error():
+    random = np.random.default_rng(6)
+    error = random.exponential(10.0, 5000)
+    edges = error_edges(error, np.zeros(5000))
+    assert len(edges) == ERROR_BUCKETS
+    assert edges == sorted(set(edges))
+    for share in (0.5, 0.9, 0.99):
+        assert np.isclose(edges, np.quantile(error, share), rtol=1e-9).any()
+    assert edges[-1] == pytest.approx(8 * error.max())
+    above = [e for e in edges if e >= np.quantile(error, 0.99)]
+    assert max(b / a for a, b in pairwise(above)) < 1.6
+
+
+def test_errors_that_are_all_0_have_no_bounds():
+    assert error_edges(np.ones(9), np.ones(9)) == []
 
 
 def test_the_spread_is_the_standard_deviation_over_blocks():

@@ -37,9 +37,23 @@ def test_drift_counts_each_bin_four_problems_per_distribution_and_two_of_skew_pe
     catalogue = load_catalogue(ROOT / "plumbline.yaml")
     late = next(budget for budget in estimate(catalogue) if budget.model == "flight_late")
     drift = next(part.series for part in late.parts if part.group == "drift")
-    # 10 numeric, 2 open categorical, origin's 3 categories, the prediction's 2 classes, the score
-    bins = 10 * 23 + 2 * 22 + 5 + 4 + 23
-    assert drift == bins + 15 * 4 + 13 * 2
+    # 10 numeric, 2 open categorical, origin's 3 categories, 2 classes predicted and true, the score
+    bins = 10 * 23 + 2 * 22 + 5 + 2 * 4 + 23
+    assert drift == bins + 16 * 4 + 13 * 2
+
+
+def test_a_confusion_matrix_of_many_classes_stays_small_and_slices_are_counted_by_class():
+    catalogue = load_catalogue(ROOT / "plumbline.yaml")
+    late = catalogue.models["flight_late"]
+    classes = tuple(f"c{i}" for i in range(50))
+    many = late.model_copy(
+        update={"task": "multiclass", "classes": classes, "positive_class": None, "slices": {"origin": ("EWR", "JFK")}}
+    )
+    [budget] = estimate(catalogue.model_copy(update={"models": {"many": many}}))
+    quality = next(part.series for part in budget.parts if part.group == "quality")
+    # 20 classes and the rest; hit, false positive and negative of 50 classes and "other" for all rows, the
+    # two origins and others; outcomes with scores, Brier, log-loss
+    assert quality == 21**2 + 3 * 51 * 4 + 3
 
 
 def test_an_intersection_counts_every_combination_and_other():

@@ -142,7 +142,7 @@ def test_a_wrong_item_of_a_list_does_not_shift_the_lines_of_the_others(tmp_path)
     assert problems_of(tmp_path, text) == [
         "plumbline.yaml:18: models.churn.objectives[0].severity is missing: add it (catalogue/missing-key)",
         "plumbline.yaml:19: 'acuracy' is no metric of a binary model (did you mean 'accuracy'?): use accuracy, "
-        "precision, recall, f1, roc_auc, brier, log_loss (catalogue/metric)",
+        "precision, recall, f1, roc_auc, average_precision, brier, log_loss (catalogue/metric)",
     ]
 
 

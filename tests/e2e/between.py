@@ -27,20 +27,28 @@ class Between:
     Args:
         catalogue: decides which tasks have rules.
         seconds: length of the stretch; it ends at the query's time.
+        bins: most ordered bins of a feature; inlined down to the counters, each costs a whole expression.
+        feature: regular expression of the features asked for.
     """
 
-    def __init__(self, catalogue: Catalogue, seconds: float) -> None:
+    def __init__(
+        self, catalogue: Catalogue, seconds: float, bins: int = drift.MOST_ORDERED_BINS, feature: str = ".+"
+    ) -> None:
         rules: Sequence[Rule] = (
-            *drift.group(_WINDOW).rules,
+            *drift.group(_WINDOW, bins).rules,
             *serving.increases(_WINDOW),
             *serving.rules(_WINDOW),
             *quality.rules(_WINDOW, catalogue),
         )
+        self._feature = feature
         self._offset = f"{round(seconds)}s"
         self._leaves: dict[str, tuple[str, tuple[str, ...]]] = {
             recorded.over(_WINDOW.name): (names.METRICS[metric].name, recorded.labels)
             for metric, recorded in names.R_INCREASES.items()
         }
+        self._leaves[names.R_ERROR_MAGNITUDE_INCREASE.over(_WINDOW.name)] = (
+            f"{names.ERROR_MAGNITUDE.name}_bucket", names.R_ERROR_MAGNITUDE_INCREASE.labels,
+        )  # fmt: skip
         self._leaves[names.R_BIN_INCREASE.over(_WINDOW.name)] = (
             names.FEATURE_VALUES.name, names.R_BIN_INCREASE.labels,
         )  # fmt: skip
@@ -63,9 +71,11 @@ class Between:
             name, matchers = match[1], match[2] or ""
             if name in self._leaves:
                 return f"({self._leaf(name, matchers)})"
-            (rule,) = self._rules[name]
+            metric = re.search(r'metric="(\w+)"', matchers)
+            rules = [r for r in self._rules[name] if metric is None or r.labels.get("metric") == metric[1]]
+            (rule,) = rules
             whole = self._inline(rule.expr)
-            if matchers:  # only a counter can be selected from; a share's bins are those of the baseline
+            if matchers and metric is None:  # only a counter can be selected from; a share's bins are the baseline's
                 assert name == names.R_SHARE.over(_WINDOW.name)
                 whole += f" and on ({BIN}) {names.BASELINE_FEATURE_SHARE.name}{matchers}"
             return f"({whole})"
@@ -75,6 +85,8 @@ class Between:
     def _leaf(self, name: str, matchers: str) -> str:
         counter, labels = self._leaves[name]
         by = ", ".join(labels)
+        if "feature" in labels:
+            matchers = f'{{feature=~"{self._feature}"' + (f", {matchers[1:-1]}}}" if matchers else "}")
         retracted = names.RETRACTED.get(counter)
 
         def total(offset: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import (
     accuracy_score,
+    average_precision_score,
     brier_score_loss,
     f1_score,
     log_loss,
@@ -82,13 +83,14 @@ def quality(rows: Stream, task: str) -> dict[str, float]:
             "rmse": float(np.sqrt(mean_squared_error(actual, predicted))),
             "bias": float(np.mean(predicted - actual)),
             "r2": r2_score(actual, predicted),
-        }
+        } | {f"error_p{share}": float(np.quantile(np.abs(predicted - actual), share / 100)) for share in (50, 90, 99)}
     return {
         "accuracy": accuracy_score(actual, predicted),
         "precision": precision_score(actual, predicted),
         "recall": recall_score(actual, predicted),
         "f1": f1_score(actual, predicted),
         "roc_auc": roc_auc_score(actual, score),
+        "average_precision": average_precision_score(actual, score),
         "brier": brier_score_loss(actual, score),
         "log_loss": log_loss(actual, score),
     }
@@ -115,7 +117,13 @@ def drift(counts: np.ndarray, bins: dict[str, Any]) -> dict[str, float]:
     js = (np.sum(p * np.log2(p / middle)) + np.sum(q * np.log2(q / middle))) / 2
     found = {"psi": float(np.sum((p - q) * np.log(p / q))), "js": float(np.sqrt(max(js, 0.0)))}
     if bins["kind"] == "numeric":
-        found["ks"] = float(np.abs(np.cumsum((p - q)[:-1])).max())
+        # Missing values have no place in the order.
+        between = np.cumsum(p[:-1] / p[:-1].sum() - q[:-1] / q[:-1].sum())[:-1]
+        found["ks"] = float(np.abs(between).max())
+        if bins.get("stddev"):
+            # The trapezoid rule over the edges; what lies beyond the reference counts as lying at its end.
+            area = np.diff(bins["uppers"]) * (np.abs(between[1:]) + np.abs(between[:-1])) / 2
+            found["wasserstein"] = float(area.sum() / bins["stddev"])
     return found
 
 

@@ -4,6 +4,7 @@ service answers with it over HTTP, outcomes arrive, and one request leads back t
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ import requests
 from scenery import ROOT, Exporter
 from sklearn.linear_model import LogisticRegression
 
+from alert_samples import alert, webhook
 from servers import Server, free_port, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -101,6 +103,14 @@ class Scene:
         found: dict[str, Any] = answer.json()
         return found
 
+    def page(self, name: str) -> None:
+        """Post what Alertmanager posts when an alert about the model has just begun to fire."""
+        begun = datetime.datetime.now(datetime.UTC).isoformat()
+        told = webhook(alert(labels={"alertname": name, "model": "late", "version": None}, startsAt=begun))
+        headers = {"Content-Type": "application/json"}
+        answer = requests.post(f"{self.exporter.url}/v1/alerts", data=told, headers=headers, timeout=30)
+        assert answer.status_code == 200, answer.text
+
     def stored(self, kind: str) -> float:
         return self.value(f'plumbline_events_total{{kind="{kind}"}}')
 
@@ -116,6 +126,7 @@ def test_a_request_leads_to_bytes_and_code_and_a_batch_to_its_predictions(
     scene = Scene(tmp_path, code, store)
     with scene.exporter:
         scene.pipeline("2026-05-01", "--train")
+        scene.page("ModelErrorRateCritical")
         with scene.service:
             first = {f"a/{n}": scene.predict(f"a/{n}", 100.0 * (n + 1)) for n in range(7)}
             scene.pipeline("2026-05-02", "--seed", "1")  # a new day of data, the same model
@@ -190,9 +201,12 @@ def check_story(found: dict[str, Any]) -> None:
     services = {log["service"] for log in found["logs"]}
     assert services == {"flights-service", "gateway"}
     assert {"predicted", "retried"} <= {log["message"] for log in found["logs"]}
+    [fired] = found["alerts"]
+    assert (fired["alertname"], fired["model"], fired["resolved"]) == ("ModelErrorRateCritical", "late", None)
+    assert fired["runbook_url"] == "http://r/ModelQualityCritical.md"
     kinds = [moment["kind"] for moment in found["timeline"] if moment["kind"] != "log"]
-    # Training day, deployment, the day's data, the prediction and what came of it.
-    assert kinds == ["pipeline"] * 3 + ["deployment"] + ["pipeline"] * 2 + ["prediction", "outcome"]
+    # Training day, deployment, a page, the day's data, the prediction and what came of it.
+    assert kinds == ["pipeline"] * 3 + ["deployment", "alert"] + ["pipeline"] * 2 + ["prediction", "outcome"]
 
 
 def check_batches(where: tuple[str, ...], used: dict[str, set[str]]) -> None:

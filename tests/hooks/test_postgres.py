@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from alert_samples import alert, open_with_hooks, webhook
@@ -21,39 +19,9 @@ from plumbline.units import parse_time
 from postgres import Postgres
 from samples import values
 from servers import wait_for
+from vanishing import vanishing
 
 NOW = parse_time("2026-01-05T10:01:00Z")
-
-
-class Cut:
-    """A connection that breaks at COMMIT, before or after the server heard it."""
-
-    def __init__(self, db: psycopg.Connection, reaches_server: bool) -> None:
-        self._db, self._reaches = db, reaches_server
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._db, name)
-
-    def execute(self, statement: object, *values: object) -> object:
-        if statement == "COMMIT":
-            if self._reaches:
-                self._db.execute("COMMIT")
-            self._db.close()
-            raise psycopg.OperationalError("server closed the connection unexpectedly")
-        return self._db.execute(statement, *values)
-
-
-@contextmanager
-def vanishing(store: PostgresStore, happened: bool) -> Iterator[None]:
-    """Break the next commit, and let nobody connect meanwhile."""
-    store._db = Cut(store._db, happened)  # type: ignore[assignment,arg-type]
-
-    def down(url: str) -> None:
-        raise psycopg.OperationalError("connection refused")
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("plumbline.store.postgres.connect", down)
-        yield
 
 
 def until_stored(act: Callable[[], object]) -> object:

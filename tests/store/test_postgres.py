@@ -24,6 +24,7 @@ from plumbline.store.postgres_reader import PostgresReader
 from plumbline.store.postgres_schema import SHARD_BITS
 from postgres import Postgres
 from samples import body, open_sample, outcome, prediction, values
+from vanishing import cut, vanishing
 
 
 @pytest.fixture
@@ -90,30 +91,12 @@ def test_the_store_outlives_its_server(postgres: Postgres, url: str) -> None:
     store.close()
 
 
-class Forwarding:
-    """A connection that the server's answer to COMMIT never reaches."""
-
-    def __init__(self, db: psycopg.Connection, reaches_server: bool) -> None:
-        self._db, self._reaches = db, reaches_server
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._db, name)
-
-    def execute(self, statement: object, *values: object) -> object:
-        if statement == "COMMIT":
-            if self._reaches:
-                self._db.execute("COMMIT")
-            self._db.close()
-            raise psycopg.OperationalError("server closed the connection unexpectedly")
-        return self._db.execute(statement, *values)
-
-
 @pytest.mark.parametrize("happened", [True, False])
 def test_a_commit_without_answer_is_settled_at_once_when_the_server_is_there(
     url: str, happened: bool
 ) -> None:
     store = PostgresStore(url)
-    store._db = Forwarding(store._db, happened)  # type: ignore[assignment,arg-type]
+    cut(store, happened)
     if happened:
         store.write(Transaction(events=[row(1)]))
     else:
@@ -128,18 +111,12 @@ def test_a_commit_without_answer_is_settled_at_once_when_the_server_is_there(
 
 @pytest.mark.parametrize("happened", [True, False])
 def test_the_engine_counts_once_what_a_vanished_server_did_commit(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, happened: bool
+    url: str, tmp_path: Path, happened: bool
 ) -> None:
     store = PostgresStore(url)
     engine = open_sample(tmp_path, store)
     batch = parse(body(prediction("r1"), outcome("r1", "0")), 10_000.0)
-    with monkeypatch.context() as patched:
-        store._db = Forwarding(store._db, happened)  # type: ignore[assignment,arg-type]
-
-        def down(url: str) -> None:
-            raise psycopg.OperationalError("connection refused")
-
-        patched.setattr("plumbline.store.postgres.connect", down)
+    with vanishing(store, happened):
         with pytest.raises(StoreError):
             engine.commit([batch], 10_000.0)
         with pytest.raises(StoreError):

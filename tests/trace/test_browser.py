@@ -82,10 +82,12 @@ def test_a_browser_shows_the_story_and_runs_nothing_of_what_others_sent(server: 
     assert "odd: x, c" in Elements(browser.dom(f"{server.url}/trace/late")).text
     links = {value for name, value in found.attributes if name == "href"}
     assert "http://g/d/x" in links
+    around = f"from={(1000 - 3 * 3600) * 1000}&to={(1000 + 3 * 3600) * 1000}"
+    assert f"http://localhost:3000/d/plumbline-drift?var-model=clf&var-version=1&{around}" in links
     assert not [link for link in links if link.startswith("javascript")]
 
 
-@pytest.mark.parametrize("path", ["/trace/q%2F1", "/batch/b%2F1", "/"])
+@pytest.mark.parametrize("path", ["/trace/q%2F1", "/batch/b%2F1", "/requests?model=clf&version=1", "/"])
 def test_the_browser_refuses_nothing_in_light_and_dark(server: Running, folder: Path, path: str) -> None:
     sizes = []
     for scheme in ("light", "dark"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +42,7 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             Empty for features with more than 10,000 levels: there every level without a bin is unseen.
         minimum: numeric only: smallest reference value.
         maximum: numeric only: largest reference value.
+        stddev: numeric only: standard deviation of the reference values that are finite.
         problem_peaks: problem -> name of a window -> largest share of rows with the problem in any such
             window of the reference; what never occurred is left out. Unset in artefacts made before this
             was measured.
@@ -56,6 +58,8 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     rare: list[str] = []
     minimum: float | None = None
     maximum: float | None = None
+    # Unset in artefacts from before it existed: they keep their bytes, and so their name.
+    stddev: float | msgspec.UnsetType = msgspec.UNSET
     # Unset rather than empty, so that an older artefact keeps its bytes and with them its name.
     problem_peaks: dict[str, dict[str, float]] | msgspec.UnsetType = msgspec.UNSET
 
@@ -64,6 +68,34 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """Smoothed shares (counts + 0.5) / (rows + bins/2): no bin is empty, the sum is 1."""
         total = sum(self.counts) + 0.5 * len(self.counts)
         return [(c + 0.5) / total for c in self.counts]
+
+    @property
+    def cumulative_shares(self) -> list[float]:
+        """Share of the values that are there up to each bin's upper edge, smoothed as ``shares``.
+
+        For all bins but the last two (above the maximum, missing); empty for categories, which have no order.
+        """
+        if self.kind == "categorical":
+            return []
+        present = self.shares[:-1]
+        total = sum(present)
+        return [upto / total for upto in accumulate(present[:-1])]
+
+    @property
+    def edge_weights(self) -> list[float]:
+        """Weight of each edge in the Wasserstein distance, in standard deviations of the reference.
+
+        The distance is the area between two distribution functions. Between edges their difference is
+        taken to be linear (the trapezoid rule), so the difference at an edge counts for half the way to
+        either neighbour. Values beyond the reference's range count as lying at its end. Same bins as
+        ``cumulative_shares``; empty without a standard deviation above 0, in which to measure.
+        """
+        if self.kind == "categorical" or not isinstance(self.stddev, float) or self.stddev <= 0.0:
+            return []
+        edges = [self.uppers[0], *self.uppers, self.uppers[-1]]
+        return [
+            (after - before) / (2.0 * self.stddev) for before, after in zip(edges, edges[2:], strict=False)
+        ]
 
     def peaks(self, windows: Mapping[str, float]) -> Iterator[tuple[str, str, float]]:
         """Yield (problem, window, largest share) for the windows that the rules look over.
@@ -167,7 +199,21 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model version's frozen reference. See the module's docstring."""
+    """A model version's frozen reference. See the module's docstring.
+
+    Attributes:
+        schema: of the file.
+        model: name in the catalogue.
+        version: whose reference this is.
+        task: the model's task.
+        features: bins by feature; the pseudo-features of ``names`` among them.
+        score_bins: binary models with a score.
+        quality: by metric name.
+        actual_mean: regression: mean outcome.
+        error_edges: regression: bounds of the histogram of |error|, increasing; unset before it existed.
+        classes: declared classes.
+        lineage: where it comes from.
+    """
 
     schema: Literal[1] = 1
     model: str
@@ -177,6 +223,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     score_bins: ScoreBins | None = None
     quality: dict[str, Quality] = {}
     actual_mean: float | None = None
+    error_edges: list[float] | msgspec.UnsetType = msgspec.UNSET
     classes: list[str] = []
     lineage: Lineage
 

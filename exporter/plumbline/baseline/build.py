@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -41,12 +42,13 @@ from plumbline.baseline.sample import RowSample
 from plumbline.baseline.table import Batch, TextColumn, digest
 from plumbline.catalogue.model import Evaluation, Model
 from plumbline.errors import TableError
-from plumbline.names import MISSING, PREDICTION_FEATURE
+from plumbline.names import ACTUAL_FEATURE, MISSING, PREDICTION_FEATURE
 from plumbline.units import format_time, parse_duration
 
 Counts = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.intp]
 
+CLASS_FEATURES = (PREDICTION_FEATURE, ACTUAL_FEATURE)
 BOOLEAN_CATEGORIES = ("false", "true")
 _RARE_LEVELS = 10_000
 UNSEEN = "unseen"  # one of names.PROBLEMS
@@ -145,6 +147,7 @@ def build_baseline(
         score_bins=quality.score_bins,
         quality=quality.metrics,
         actual_mean=quality.actual_mean,
+        error_edges=quality.error_edges,
         classes=list(model.classes or ()),
         lineage=Lineage(
             training_data=digest(settings.tables),
@@ -166,6 +169,7 @@ class _Extent:
     sample: RowSample
     minimum: dict[str, float]
     maximum: dict[str, float]
+    stddev: dict[str, float]
     plan: BlockPlan
     plan_times: tuple[float, float] | None
 
@@ -180,6 +184,28 @@ class _Layout:
     categories: Sequence[str] = ()
     minimum: float | None = None
     maximum: float | None = None
+    stddev: float | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Spread:
+    """Mean and sum of squared deviations of values that come in batches (Chan, Golub, LeVeque 1983)."""
+
+    def __init__(self) -> None:
+        self._count, self._mean, self._squares = 0, 0.0, 0.0
+
+    def add(self, values: npt.NDArray[np.float64]) -> None:
+        """Take finite values, at least one."""
+        mean = float(values.mean())
+        step = mean - self._mean
+        total = self._count + values.size
+        self._squares += float(((values - mean) ** 2).sum()) + step**2 * self._count * values.size / total
+        self._mean += step * values.size / total
+        self._count = total
+
+    @property
+    def stddev(self) -> float:
+        """Standard deviation; 0 of no values."""
+        return float(np.sqrt(self._squares / self._count)) if self._count else 0.0
 
 
 def _first_pass(source: Source, model: Model, settings: BuildSettings, progress: Progress) -> _Extent:
@@ -194,6 +220,7 @@ def _first_pass(source: Source, model: Model, settings: BuildSettings, progress:
     rows = 0
     minimum = {key: float("inf") for key in numbers}
     maximum = {key: float("-inf") for key in numbers}
+    spread = {key: _Spread() for key in numbers}
     for batch in source.batches(progress, "reading the reference"):
         rows += batch.rows
         sample.add(batch.rows, batch.numbers, batch.texts)
@@ -202,13 +229,16 @@ def _first_pass(source: Source, model: Model, settings: BuildSettings, progress:
             if finite.size:
                 minimum[key] = min(minimum[key], float(finite.min()))
                 maximum[key] = max(maximum[key], float(finite.max()))
+                spread[key].add(finite)
         if TIME in batch.numbers:
             counter.add(batch.numbers[TIME])
     if not rows:
         raise no_rows(source, "reference")
     timed = TIME in source.wanted
     plan = counter.plan(rows, sample.numbers(TIME) if timed else None)
-    return _Extent(rows, sample, minimum, maximum, plan, (counter.start, counter.end) if timed else None)
+    times = (counter.start, counter.end) if timed else None
+    stddev = {key: stable(values.stddev) for key, values in spread.items()}
+    return _Extent(rows, sample, minimum, maximum, stddev, plan, times)
 
 
 def _choose(source: Source, model: Model, extent: _Extent, bins: int) -> dict[str, _Layout]:
@@ -219,6 +249,8 @@ def _choose(source: Source, model: Model, extent: _Extent, bins: int) -> dict[st
         if request.kind == "number":
             values = extent.sample.numbers(key)
             values = values[np.isfinite(values)]
+            if not values.size and key == ACTUAL_FEATURE:
+                continue  # no row of the reference has an outcome: nothing to compare the target with
             if not values.size:
                 raise TableError(
                     f"{source.tables[0]}: column {request.column!r} has no number in the reference rows: "
@@ -226,7 +258,9 @@ def _choose(source: Source, model: Model, extent: _Extent, bins: int) -> dict[st
                 )
             low, high = extent.minimum[key], extent.maximum[key]
             chosen = choose_numeric(values, low, high, bins)
-            layouts[key] = _Layout("numeric", chosen.labels, chosen.uppers, (), low, high)
+            # Of a constant only rounding is left, in which nothing can be measured.
+            stddev = extent.stddev[key] if low < high else 0.0
+            layouts[key] = _Layout("numeric", chosen.labels, chosen.uppers, (), low, high, stddev)
             continue
         categories, labels = _levels(key, model, extent)
         layouts[key] = _Layout("categorical", labels, categories=categories)
@@ -234,7 +268,7 @@ def _choose(source: Source, model: Model, extent: _Extent, bins: int) -> dict[st
 
 
 def _levels(key: str, model: Model, extent: _Extent) -> tuple[Sequence[str], Sequence[str]]:
-    if key == PREDICTION_FEATURE:
+    if key in CLASS_FEATURES:
         classes = model.classes or ()
         return classes, declared_labels(classes)
     feature = model.features[key]
@@ -276,7 +310,7 @@ def _second_pass(
     rare: dict[str, set[str]] = {
         key: set()
         for key, layout in layouts.items()
-        if layout.kind == "categorical" and key != PREDICTION_FEATURE
+        if layout.kind == "categorical" and key not in CLASS_FEATURES
     }
     peaks = PeakCounter(windows, *extent.plan_times) if extent.plan_times and windows else None
     row = 0
@@ -296,6 +330,11 @@ def _second_pass(
                 peaks.add(f"{key}/{MISSING}", slots[codes == size - 1])
                 if layout.kind == "categorical":
                     peaks.add(f"{key}/{UNSEEN}", slots[codes == size - 2])
+    if ACTUAL_FEATURE in counts:
+        # Only outcomes are compared with it, and an outcome that has come is not missing.
+        counts[ACTUAL_FEATURE][:, -1] = 0
+        if not counts[ACTUAL_FEATURE].any():
+            del counts[ACTUAL_FEATURE]
     kept = {key: sorted(levels) for key, levels in rare.items() if len(levels) <= _RARE_LEVELS}
     return _Counted(counts, kept, peaks)
 
@@ -304,7 +343,7 @@ def _codes(key: str, batch: Batch, layout: _Layout, model: Model, source: Source
     if layout.kind == "numeric":
         return bin_numeric(batch.numbers[key], NumericBins(tuple(layout.uppers), tuple(layout.labels)))
     column = batch.texts[key]
-    if key == PREDICTION_FEATURE:
+    if key in CLASS_FEATURES:
         classes = class_numbers(batch, key, source.wanted[key].column, model)
         return np.where(np.isnan(classes), len(layout.categories) + 1, classes).astype(np.intp)
     codes = codes_of([category_text(level) for level in column.levels], layout.categories)
@@ -334,8 +373,8 @@ def _problem_peaks(key: str, counted: _Counted, layout: _Layout) -> dict[str, di
 
 def _features(layouts: dict[str, _Layout], counted: _Counted, features: int) -> dict[str, FeatureBins]:
     result = {}
-    for key, layout in layouts.items():
-        per_block = counted.counts[key]
+    for key, per_block in counted.counts.items():
+        layout = layouts[key]
         degrees = len(layout.labels) - 1
         result[key] = FeatureBins(
             kind="numeric" if layout.kind == "numeric" else "categorical",
@@ -348,6 +387,7 @@ def _features(layouts: dict[str, _Layout], counted: _Counted, features: int) -> 
             rare=counted.rare.get(key, []),
             minimum=layout.minimum,
             maximum=layout.maximum,
+            stddev=layout.stddev,
             problem_peaks=_problem_peaks(key, counted, layout),
         )
     return result

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from plumbline.baseline.artefact import Quality, ScoreBins
 from plumbline.baseline.blocks import BlockCounter
 from plumbline.baseline.cells import codes_of
-from plumbline.baseline.quality import Rows, measure_with_spread, score_bins, stable
-from plumbline.baseline.rows import ACTUAL, TIME, Progress, Source, no_rows
+from plumbline.baseline.quality import Rows, error_edges, measure_with_spread, score_bins, stable
+from plumbline.baseline.rows import TIME, Progress, Source, no_rows
 from plumbline.baseline.table import Batch
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError
-from plumbline.names import PREDICTION_FEATURE, SCORE_FEATURE
+from plumbline.names import ACTUAL_FEATURE, OTHER, PREDICTION_FEATURE, SCORE_FEATURE
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +34,7 @@ class HeldOut:
         metrics: quality by metric name.
         score_bins: binary models with a score.
         actual_mean: regression: mean outcome.
+        error_edges: regression: bounds of the histogram of the absolute error.
         remarks: what was left out, one sentence each.
     """
 
@@ -40,6 +42,7 @@ class HeldOut:
     metrics: dict[str, Quality]
     score_bins: ScoreBins | None
     actual_mean: float | None
+    error_edges: list[float] | msgspec.UnsetType
     remarks: tuple[str, ...]
 
 
@@ -55,8 +58,8 @@ def measure_heldout(source: Source, model: Model, block_seconds: float, progress
     known = ~np.isnan(actual)
     if not known.any():
         raise TableError(
-            f"{source.tables[0]}: column {source.wanted[ACTUAL].column!r} is empty in every held-out row: "
-            "quality needs outcomes"
+            f"{source.tables[0]}: column {source.wanted[ACTUAL_FEATURE].column!r} is empty in every held-out "
+            "row: quality needs outcomes"
         )
     usable = known & ~np.isnan(predicted)
     remarks = []
@@ -84,8 +87,13 @@ def measure_heldout(source: Source, model: Model, block_seconds: float, progress
     classes = list(model.classes or ())
     positive = classes.index(model.positive_class) if model.task == "binary" and model.positive_class else 0
     bins = score_bins(rows.score, rows.actual == positive, blocks) if rows.score is not None else None
-    mean = stable(float(np.mean(rows.actual))) if model.task == "regression" else None
-    return HeldOut(total, measure_with_spread(rows, model.task, positive), bins, mean, tuple(remarks))
+    mean: float | None = None
+    edges: list[float] | msgspec.UnsetType = msgspec.UNSET
+    if model.task == "regression":
+        mean = stable(float(np.mean(rows.actual)))
+        edges = error_edges(rows.predicted, rows.actual)
+    metrics = measure_with_spread(rows, model.task, positive)
+    return HeldOut(total, metrics, bins, mean, edges, tuple(remarks))
 
 
 def _read(
@@ -99,22 +107,27 @@ def _read(
             else:
                 parts[key].append(batch.numbers[key])
     columns = {key: np.concatenate(arrays) if arrays else np.empty(0) for key, arrays in parts.items()}
-    return columns[PREDICTION_FEATURE], columns[ACTUAL], columns.get(SCORE_FEATURE), columns.get(TIME)
+    return columns[PREDICTION_FEATURE], columns[ACTUAL_FEATURE], columns.get(SCORE_FEATURE), columns.get(TIME)
 
 
 def class_numbers(batch: Batch, key: str, column: str, model: Model) -> Floats:
     """Return the class index of each row of a text column, NaN = missing.
 
+    Classes that a multiclass model does not declare are "other", the index after the last declared one.
+
     Raises:
-        TableError: a text is no declared class.
+        TableError: a text is no declared class of a binary model.
     """
     classes = model.classes or ()
+    other = classes.index(OTHER) if OTHER in classes else len(classes)
     text = batch.texts[key]
     table = np.full(len(text.levels) + 1, np.nan)  # the last entry serves code -1, missing
     used = set(np.unique(text.codes).tolist())
     for i, (level, code) in enumerate(zip(text.levels, codes_of(text.levels, classes), strict=True)):
         if code is not None:
             table[i] = code
+        elif model.task == "multiclass":
+            table[i] = other
         elif i in used:
             raise TableError(
                 f"{batch.path}: column {column!r}: {level!r} is not one of the model's classes "

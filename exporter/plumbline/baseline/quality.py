@@ -13,10 +13,19 @@ import numpy.typing as npt
 
 from plumbline.baseline.artefact import Quality, ScoreBins
 from plumbline.baseline.bins import SCORE_BINS, score_uppers
+from plumbline.names import ERROR_QUANTILES
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.intp]
+
+# Bounds of the histogram of |error|: quantiles of the held-out errors, among them those that are shown,
+# so that on the baseline itself a shown quantile lies on a bound; then equal ratios up to several times
+# the largest error, so that the tail of a model much worse is still measured.
+_ERROR_SHARES = (*np.arange(0.05, 0.951, 0.05).round(2).tolist(), 0.975, 0.99)
+_ERROR_STEPS = 12
+_ERROR_REACH = 8.0
+ERROR_BUCKETS = len(_ERROR_SHARES) + _ERROR_STEPS
 
 # Scores of exactly 0 and 1 are moved this far inwards before the logarithm (as scikit-learn does).
 LOG_LOSS_EPSILON = float(np.finfo(np.float64).eps)
@@ -55,7 +64,7 @@ def measure(rows: Rows, task: str, positive: int) -> dict[str, float]:
     if task == "regression":
         return _regression(rows)
     if task == "multiclass":
-        return {"accuracy": float(np.mean(rows.predicted == rows.actual))}
+        return _multiclass(rows)
     return _binary(rows, positive)
 
 
@@ -146,6 +155,36 @@ def roc_auc(score: Floats, positive: Bools) -> float | None:
     return float((below.sum(dtype=np.int64) + upto.sum(dtype=np.int64)) / (2.0 * n0 * n1))
 
 
+def error_edges(predicted: Floats, actual: Floats) -> list[float]:
+    """Return the upper bounds of the histogram of |predicted - actual|: increasing, all above 0.
+
+    Args:
+        predicted: shape (n,), n of at least 1.
+        actual: shape (n,).
+    """
+    error = np.abs(predicted - actual)
+    edges = np.quantile(error, _ERROR_SHARES, method="linear").tolist()
+    last, reach = edges[-1] or float(error.max()), _ERROR_REACH * float(error.max())
+    if reach > 0.0:
+        edges += np.geomspace(last, reach, _ERROR_STEPS + 1).tolist()
+    return sorted({stable(edge) for edge in edges if edge > 0.0})
+
+
+def average_precision(score: Floats, positive: Bools) -> float | None:
+    """Return the average precision: the mean, over the positives, of the precision at their score.
+
+    Rows of equal score enter together, as in scikit-learn. None without a positive.
+    """
+    if not positive.any():
+        return None
+    order = np.argsort(-score, kind="stable")
+    ranked, hit = score[order], positive[order]
+    last = np.append(ranked[1:] != ranked[:-1], True)  # of the rows of equal score
+    hits = np.cumsum(hit)[last]
+    precision = hits / (np.flatnonzero(last) + 1)
+    return float(np.sum(np.diff(hits, prepend=0) * precision) / hits[-1])
+
+
 def stable(value: float) -> float:
     """Round to 12 significant digits, so that summation order does not change the artefact's bytes."""
     return float(f"{value:.12g}")
@@ -166,10 +205,28 @@ def _binary(rows: Rows, positive: int) -> dict[str, float]:
         area = roc_auc(rows.score, actual)
         if area is not None:
             result["roc_auc"] = area
+        precision = average_precision(rows.score, actual)
+        if precision is not None:
+            result["average_precision"] = precision
         result["brier"] = float(np.mean((rows.score - actual) ** 2))
         inside = np.clip(rows.score, LOG_LOSS_EPSILON, 1.0 - LOG_LOSS_EPSILON)
         result["log_loss"] = float(-np.mean(np.log(np.where(actual, inside, 1.0 - inside))))
     return result
+
+
+def _multiclass(rows: Rows) -> dict[str, float]:
+    """Accuracy, and the plain means over classes; a class that has no value takes no part in its mean."""
+    size = int(max(rows.predicted.max(), rows.actual.max())) + 1
+    predicted, actual = rows.predicted.astype(np.intp), rows.actual.astype(np.intp)
+    called, true = np.bincount(predicted, minlength=size), np.bincount(actual, minlength=size)
+    hits = np.bincount(actual[predicted == actual], minlength=size)
+    either = called + true
+    return {
+        "accuracy": float(hits.sum() / rows.actual.size),
+        "macro_precision": float(np.mean(hits[called > 0] / called[called > 0])),
+        "macro_recall": float(np.mean(hits[true > 0] / true[true > 0])),
+        "macro_f1": float(np.mean(2.0 * hits[either > 0] / either[either > 0])),
+    }
 
 
 def _regression(rows: Rows) -> dict[str, float]:
@@ -179,6 +236,8 @@ def _regression(rows: Rows) -> dict[str, float]:
         "rmse": float(np.sqrt(np.mean(error**2))),
         "bias": float(np.mean(error)),
     }
+    for metric, share in ERROR_QUANTILES.items():
+        result[metric] = float(np.quantile(np.abs(error), share))
     spread = float(np.sum((rows.actual - rows.actual.mean()) ** 2))
     if spread > 0.0:
         result["r2"] = 1.0 - float(np.sum(error**2)) / spread

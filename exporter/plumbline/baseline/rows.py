@@ -23,10 +23,9 @@ from plumbline.baseline.table import (
 )
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError, UsageError
-from plumbline.names import PREDICTION_FEATURE, SCORE_FEATURE
+from plumbline.names import ACTUAL_FEATURE, PREDICTION_FEATURE, SCORE_FEATURE
 
 TIME = "_time"
-ACTUAL = "_actual"
 _FILTER = "_filter"
 
 Progress = Callable[[str, int], None]
@@ -91,12 +90,14 @@ class Source:
 
 
 def reference_source(tables: Sequence[Path], model: Model, columns: Columns, chosen: Filter | None) -> Source:
-    """Return what the drift reference needs: features, prediction, score and time."""
+    """Return what the drift reference needs: features, prediction, score, time; outcomes if there are any."""
     present = _common_columns(tables)
     wanted: dict[str, Request] = {}
     for name, feature in model.features.items():
         wanted[name] = Request(name, "number" if feature.type == "numeric" else "text")
     wanted.update(_answers(model, columns, present))
+    if columns.actual in present:
+        wanted[ACTUAL_FEATURE] = _outcome(model, columns)
     return _checked(Source(tuple(tables), wanted, chosen))
 
 
@@ -104,8 +105,12 @@ def quality_source(tables: Sequence[Path], model: Model, columns: Columns, chose
     """Return what the quality needs: prediction, score, outcome and time."""
     present = _common_columns(tables)
     wanted = _answers(model, columns, present)
-    wanted[ACTUAL] = Request(columns.actual, "number" if model.task == "regression" else "text")
+    wanted[ACTUAL_FEATURE] = _outcome(model, columns)
     return _checked(Source(tuple(tables), wanted, chosen))
+
+
+def _outcome(model: Model, columns: Columns) -> Request:
+    return Request(columns.actual, "number" if model.task == "regression" else "text")
 
 
 def _answers(model: Model, columns: Columns, present: set[str]) -> dict[str, Request]:

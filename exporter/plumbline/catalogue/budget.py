@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 from plumbline import names
 from plumbline.baseline.bins import SCORE_BINS, TOP_CATEGORIES
+from plumbline.baseline.quality import ERROR_BUCKETS
 from plumbline.catalogue.model import Catalogue, Feature, Model
+from plumbline.layout import matrix_classes
 from plumbline.names import Metric
 
 NUMERIC_BINS = 20 + 3  # B = 10 quantile bins and as many with one value; below, above, missing
 _OTHER_AND_MISSING = 2
+_ERROR_BUCKETS = ERROR_BUCKETS + 3  # +Inf, sum, count
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,11 @@ def feature_bins(feature: Feature) -> int:
 
 def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     bins = [feature_bins(feature) for feature in model.features.values()]
+    # The prediction, and what came true.
     if model.task == "regression":
-        bins.append(NUMERIC_BINS)
+        bins += [NUMERIC_BINS] * 2
     else:
-        bins.append(len(model.classes or ()) + _OTHER_AND_MISSING)
+        bins += [len(model.classes or ()) + _OTHER_AND_MISSING] * 2
     if model.task == "binary":
         bins.append(NUMERIC_BINS)
     yield Part("serving", _serving())
@@ -96,10 +100,13 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     yield Part("corrections", _corrections(model))
     yield Part("early view", _early(model))
     yield Part("equal age", _young(model))
-    # shares; noise and chi-squared; the largest share of missing values per window
-    per_feature = 2 + drift_windows
-    yield Part("baseline", sum(bins) + per_feature * len(bins) + 2 + _baseline_quality(model))
-    yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3)
+    # shares; noise, chi-squared, largest share of missing values per window; two per ordered edge
+    edges = 2 * sum(1 for feature in model.features.values() if feature.type == "numeric")
+    edges += 2 * {"regression": 2, "binary": 1, "multiclass": 0}[model.task]
+    per_bin = sum(bins) + edges * (NUMERIC_BINS - 2)
+    yield Part("baseline", per_bin + (2 + drift_windows) * len(bins) + 2 + _baseline_quality(model))
+    important = sum(1 for feature in model.features.values() if feature.importance is not None)
+    yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3 + important)
     bounds = sum((o.floor is not None) + (o.max_drop is not None) for o in model.kpi_objectives.values())
     yield Part("business", len(model.kpis) * (len(names.SIGNS) + 2) + bounds)
     arms = len(names.TRIAL_ARMS) * len(names.TRIAL_LOSSES[model.task])
@@ -108,8 +115,9 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
 
 def _unknown(model: Model) -> int:
     problems = len(model.features) * len(names.PROBLEMS)
-    quality = _quality(model) - (SCORE_BINS * 4 + 4 if model.task == "binary" else 0)
-    binned = SCORE_BINS * 3 if model.task == "binary" and model.outcome.corrections else 0
+    of_baseline = {"binary": SCORE_BINS * 5 + 4, "regression": _ERROR_BUCKETS, "multiclass": 0}[model.task]
+    quality = _quality(model) - of_baseline
+    binned = SCORE_BINS * 4 if model.task == "binary" and model.outcome.corrections else 0
     most = _serving() + problems + _skew(model) + _outcomes() + quality
     return most + _corrections(model) - binned + _early(model) + _young(model)
 
@@ -135,20 +143,23 @@ def _slice_values(model: Model) -> int:
 
 
 def _confusion(model: Model) -> int:
-    classes = len(model.classes or ())
-    if model.task == "multiclass" and names.OTHER not in (model.classes or ()):
-        classes += 1
-    return classes**2 * _slice_values(model)
+    if model.task == "binary":
+        return len(model.classes or ()) ** 2 * _slice_values(model)
+    classes = tuple(dict.fromkeys((*(model.classes or ()), names.OTHER)))
+    # one matrix of all rows; slices by class
+    per_class = len(names.CLASS_RESULTS) * len(classes) * _slice_values(model)
+    return len(matrix_classes(classes)) ** 2 + per_class
 
 
 def _quality(model: Model) -> int:
     if model.task == "regression":
-        # n, |e|, e^2, over, under, actual on either side, actual^2; two reasons to exclude
-        return 8 * _slice_values(model) + 2
+        # n, |e|, e^2, over, under, actual on either side, actual^2; histogram of |e|; two reasons to exclude
+        return 8 * _slice_values(model) + _ERROR_BUCKETS + 2
     if model.task == "multiclass":
-        return _confusion(model) + 2  # Brier, log-loss
-    # bins by actual, sums, positives above; expected confusion; Brier, log-loss; a reason to exclude
-    return _confusion(model) + SCORE_BINS * 4 + 4 + 2 + 1
+        return _confusion(model) + 3  # scored, Brier, log-loss
+    # bins by actual, sums, positives and negatives above; expected confusion; scored, Brier, log-loss; a
+    # reason to exclude
+    return _confusion(model) + SCORE_BINS * 5 + 4 + 3 + 1
 
 
 def _corrections(model: Model) -> int:
@@ -157,7 +168,7 @@ def _corrections(model: Model) -> int:
         return 0
     if model.task == "regression":
         return 7 * _slice_values(model)
-    return _confusion(model) + 2 + (SCORE_BINS * 3 if model.task == "binary" else 0)
+    return _confusion(model) + 2 + (SCORE_BINS * 4 if model.task == "binary" else 0)
 
 
 def _young(model: Model) -> int:
@@ -174,7 +185,7 @@ def _baseline_quality(model: Model) -> int:
     if model.task == "regression":
         return 2 * len(names.REGRESSION_METRICS)
     if model.task == "multiclass":
-        return 2
+        return 2 * len(names.MULTICLASS_METRICS)
     return 2 * len(names.BINARY_METRICS) + SCORE_BINS + 1
 
 

@@ -21,7 +21,7 @@ from plumbline.cli.options import PathType, catalogue_argument, json_option
 from plumbline.cli.tools import Verdict, check_files
 from plumbline.errors import BaselineError, CatalogueError
 from plumbline.generated import run_generators, stale_files
-from plumbline.names import PREDICTION_FEATURE, SCORE_FEATURE
+from plumbline.names import PSEUDO_FEATURES
 
 
 @click.command()
@@ -166,7 +166,7 @@ def _misfits(catalogue: Catalogue, baseline: Baseline) -> list[str]:
                 f"has {metric} {known.value:.4g}, already past its {objective.severity} bound: "
                 "it would fire from the start; correct the bound, or do not deploy this version"
             )
-    features = set(baseline.features) - {PREDICTION_FEATURE, SCORE_FEATURE}
+    features = set(baseline.features) - set(PSEUDO_FEATURES)
     for name in sorted(set(model.features) - features):
         found.append(f"has no feature {name!r}, which the catalogue declares: {remedy}")
     for name in sorted(features - set(model.features)):

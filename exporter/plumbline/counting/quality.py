@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
+from plumbline.counting.serving import count_column, observe
 from plumbline.events import ClassOrNumber
-from plumbline.layout import QualityCells, VersionLayout
+from plumbline.layout import QualityCells, VersionLayout, matrix_classes
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -66,7 +67,12 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 def count_outcomes(
-    layout: VersionLayout, cells: Floats, judged: Sequence[Judged], born: float | None = None
+    layout: VersionLayout,
+    cells: Floats,
+    judged: Sequence[Judged],
+    born: float | None = None,
+    *,
+    distributions: bool = True,
 ) -> None:
     """Add mature outcomes of one version to its cells; those that cannot be compared only to coverage.
 
@@ -75,6 +81,7 @@ def count_outcomes(
         cells: the version's array, changed in place.
         judged: outcomes of this version.
         born: when the version was first deployed, from which its age counts; None if nobody said.
+        distributions: whether to count the target's bins and the size of the error as well.
     """
     cells[layout.outcomes_matured] += len(judged)
     quality = layout.quality
@@ -85,6 +92,8 @@ def count_outcomes(
         _count_regression(quality, quality.regression, cells, comparable)
     elif quality.confusion is not None and quality.codes is not None:
         _count_classes(quality, quality.confusion, cells, comparable)
+    if distributions:
+        _count_distributions(quality, cells, comparable)
     if layout.young is not None and born is not None:
         for at, age in enumerate(names.YOUNG_AGES.values()):
             young = [j for j in comparable if born <= j.predicted_ts < born + age]
@@ -112,11 +121,12 @@ def revise_outcomes(
 ) -> None:
     """Replace outcomes that had entered the cells: (what was counted, what stands now).
 
-    Cells that grow by it take the growth; what others lose is added to what is retracted of them.
+    Cells that grow by it take the growth; what others lose is added to what is retracted of them. The
+    distributions of the target and of the error's size keep the first outcome: see docs/adr/0024.
     """
     before, after = np.zeros(layout.size), np.zeros(layout.size)
-    count_outcomes(layout, before, [old for old, _ in revised], born)
-    count_outcomes(layout, after, [new for _, new in revised], born)
+    count_outcomes(layout, before, [old for old, _ in revised], born, distributions=False)
+    count_outcomes(layout, after, [new for _, new in revised], born, distributions=False)
     change = after - before
     for section, taken in layout.retractions:
         cells[taken.offset : taken.end] -= np.minimum(change[section.offset : section.end], 0.0)
@@ -136,6 +146,14 @@ def count_early(layout: VersionLayout, cells: Floats, judged: Sequence[Judged]) 
         error = _errors(comparable)
         sums = (np.abs(error), error**2, np.maximum(error, 0), np.maximum(-error, 0))
         cells[early.errors : early.errors + 4] += [s.sum() for s in sums]
+
+
+def _count_distributions(q: QualityCells, cells: Floats, judged: Sequence[Judged]) -> None:
+    """Count outcomes into the target's bins and a regression's errors by size."""
+    if q.actual is not None:
+        count_column(q.actual, cells, [j.actual for j in judged])
+    if q.magnitude is not None:
+        observe(cells, q.magnitude, [abs(float(j.prediction) - float(j.actual)) for j in judged])
 
 
 def _slice_rows(q: QualityCells, judged: Sequence[Judged]) -> tuple[Codes, Codes]:
@@ -180,10 +198,17 @@ def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Jud
     unknown = len(q.classes) - 1 if q.open_ended else -1
     actual = np.array([code(j.actual, unknown) for j in judged])
     predicted = np.array([code(j.prediction, unknown) for j in judged])
-    k = len(q.classes)
     index, row = _slice_rows(q, judged)
-    size = len(q.rows) * k * k
-    places = (row * k + actual[index]) * k + predicted[index]
+    if q.per_class is not None:
+        _count_per_class(q, q.per_class, cells, row, actual[index], predicted[index])
+        # One matrix, of all rows: the classes listed first, and the rest together.
+        place = {name: at for at, name in enumerate(matrix_classes(q.classes))}
+        shown = np.array([place.get(name, q.matrix - 1) for name in q.classes])
+        places = shown[actual] * q.matrix + shown[predicted]
+        size = q.matrix * q.matrix
+    else:
+        places = (row * q.matrix + actual[index]) * q.matrix + predicted[index]
+        size = len(q.rows) * q.matrix * q.matrix
     cells[at : at + size] += np.bincount(places, minlength=size)
     if q.positive >= 0:
         scores = np.array([math.nan if j.score is None else j.score for j in judged])
@@ -195,15 +220,40 @@ def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Jud
         )
 
 
+def _count_per_class(
+    q: QualityCells, at: int, cells: Floats, row: Codes, actual: Codes, predicted: Codes
+) -> None:
+    """Add hits to their class, and every miss to the class predicted and to the one that was true."""
+    results = len(names.CLASS_RESULTS)
+    size = len(q.rows) * len(q.classes) * results
+    hit = actual == predicted
+    base = row * len(q.classes)
+    places = (
+        (base + actual)[hit] * results,
+        (base + predicted)[~hit] * results + 1,
+        (base + actual)[~hit] * results + 2,
+    )  # in the order of names.CLASS_RESULTS
+    cells[at : at + size] += np.bincount(np.concatenate(places), minlength=size)
+
+
 def _count_class_scores(
     q: QualityCells, cells: Floats, scored: Sequence[tuple[dict[str, float], int]]
 ) -> None:
-    """Add the multiclass Brier sum, sum over classes of (p - y)^2, and the log-loss of the actual class."""
-    if not scored or q.squared_score_error is None or q.log_loss is None:
+    """Add the multiclass Brier sum, sum over classes of (p - y)^2, and the log-loss of the actual class.
+
+    Probabilities of undeclared classes belong to "other", as those classes do.
+    """
+    if not scored or q.squared_score_error is None or q.log_loss is None or q.scored is None:
         return
-    p = np.array([[scores.get(name, 0.0) for name in q.classes] for scores, _ in scored])
+    place = {name: at for at, name in enumerate(q.classes)}
+    other = place[names.OTHER]
+    p = np.zeros((len(scored), len(q.classes)))
+    for at, (scores, _) in enumerate(scored):
+        for name, probability in scores.items():
+            p[at, place.get(name, other)] += probability
     actual = np.array([a for _, a in scored])
     truth = np.eye(len(q.classes))[actual]
+    cells[q.scored] += len(scored)
     cells[q.squared_score_error] += ((p - truth) ** 2).sum()
     chosen = np.clip(p[np.arange(len(p)), actual], EPSILON, 1.0)
     cells[q.log_loss] -= np.log(chosen).sum()
@@ -212,6 +262,8 @@ def _count_class_scores(
 def _count_scores(q: QualityCells, cells: Floats, scores: Floats, positive: npt.NDArray[np.intp]) -> None:
     if not len(scores):
         return
+    if q.scored is not None:
+        cells[q.scored] += len(scores)
     if q.squared_score_error is not None:
         cells[q.squared_score_error] += ((scores - positive) ** 2).sum()
     if q.log_loss is not None:
@@ -236,6 +288,14 @@ def positives_above(score_bins: Floats) -> Floats:
         Shape (bins,). With the negatives n_b of a window, sum(n_b * a_b) / (n0 * n1) is the area under
         the ROC curve of the binned score (Mann-Whitney with ties at one half).
     """
-    positives = score_bins[1::2]
-    above: Floats = positives.sum() - np.cumsum(positives) + positives / 2
+    return _above(score_bins[1::2])
+
+
+def negatives_above(score_bins: Floats) -> Floats:
+    """Return, per bin, the negatives above it plus half of those in it. See ``positives_above``."""
+    return _above(score_bins[::2])
+
+
+def _above(counts: Floats) -> Floats:
+    above: Floats = counts.sum() - np.cumsum(counts) + counts / 2
     return above

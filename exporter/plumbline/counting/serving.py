@@ -39,12 +39,12 @@ def count_predictions(
     observe(cells, layout.latency, [e.latency for e in events if e.latency is not None])
     features = [e.features for e in events]
     for slot, column in zip(layout.features, _columns(layout, features), strict=True):
-        _count_column(slot, cells, column)
+        count_column(slot, cells, column)
     answered = [e for e in events if e.status == "ok"]
     if layout.prediction_slot is not None and answered:
-        _count_column(layout.prediction_slot, cells, [e.prediction for e in answered])
+        count_column(layout.prediction_slot, cells, [e.prediction for e in answered])
     if layout.score_slot is not None and answered:
-        _count_column(layout.score_slot, cells, [e.score for e in answered])
+        count_column(layout.score_slot, cells, [e.score for e in answered])
     _count_estimate(layout.quality, cells, answered)
     declared = {slot.name for slot in layout.features}
     if not declared:
@@ -81,9 +81,9 @@ def _columns(layout: VersionLayout, features: Sequence[dict[str, Value]]) -> lis
     return [[row.get(name) for row in features] for name in wanted]
 
 
-def observe(cells: Floats, section: Section, values: Sequence[float]) -> None:
+def observe(cells: Floats, section: Section, values: Sequence[float] | Floats) -> None:
     """Add observations to a one-row histogram: bucket counts (le inclusive), then the sum."""
-    if not values:
+    if not len(values):
         return
     array = np.asarray(values, dtype=np.float64)
     width = section.columns - 1
@@ -92,7 +92,7 @@ def observe(cells: Floats, section: Section, values: Sequence[float]) -> None:
     cells[section.offset + width] += array.sum()
 
 
-def _count_column(slot: FeatureSlot, cells: Floats, column: Sequence[object]) -> None:
+def count_column(slot: FeatureSlot, cells: Floats, column: Sequence[object]) -> None:
     """Count one feature's values of a batch into its bins and problems."""
     problems = np.zeros(4)
     codes = (

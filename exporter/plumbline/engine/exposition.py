@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
-from plumbline.counting.quality import positives_above
+from plumbline.counting.quality import negatives_above, positives_above
 from plumbline.engine.versions import (
     Key,
     VersionState,
@@ -104,14 +104,20 @@ class Exposition:
         q = layout.quality
         if q.score_bins is not None and state.baseline is not None and state.baseline.score_bins is not None:
             bins = state.baseline.score_bins.labels
-            above = positives_above(state.cells[q.score_bins : q.score_bins + 2 * len(bins)])
+            counts = state.cells[q.score_bins : q.score_bins + 2 * len(bins)]
             labels = tuple((*key, bin_) for bin_ in bins)
-            found.append(self._block(names.SCORE_POSITIVES_ABOVE, f"{prefix}/above", labels, above))
+            sides = (
+                (names.SCORE_POSITIVES_ABOVE, "above", positives_above),
+                (names.SCORE_NEGATIVES_ABOVE, "negatives above", negatives_above),
+            )
+            for metric, name, above in sides:
+                found.append(self._block(metric, f"{prefix}/{name}", labels, above(counts)))
             for section, taken in layout.retractions:
                 if section.metric is names.SCORE_BINS:
-                    metric = names.RETRACTED[names.SCORE_POSITIVES_ABOVE.name]
-                    above = positives_above(state.cells[taken.offset : taken.end])
-                    found.append(self._block(metric, f"{prefix}/above retracted", labels, above))
+                    lost = state.cells[taken.offset : taken.end]
+                    for metric, name, above in sides:
+                        back = names.RETRACTED[metric.name]
+                        found.append(self._block(back, f"{prefix}/{name} retracted", labels, above(lost)))
         return found
 
     def _intent(self) -> list[Block]:
@@ -136,6 +142,9 @@ class Exposition:
                 add(names.ROLLBACK_INFO, 1, *key, target)
             for metric, severity, threshold in objectives(model, state.baseline):
                 add(names.OBJECTIVE, threshold, *key, metric, severity)
+            for name, feature in model.features.items():
+                if feature.importance is not None:
+                    add(names.FEATURE_IMPORTANCE, feature.importance, *key, name)
             b = state.baseline
             if b is None:
                 continue
@@ -144,6 +153,11 @@ class Exposition:
             for name, bins in b.features.items():
                 for bin_, share in zip(bins.labels, bins.shares, strict=True):
                     add(names.BASELINE_FEATURE_SHARE, share, *key, name, bin_)
+                # Ordered bins begin with the same labels that the shares have.
+                for bin_, share in zip(bins.labels, bins.cumulative_shares, strict=False):
+                    add(names.BASELINE_FEATURE_CUMULATIVE, share, *key, name, bin_)
+                for bin_, weight in zip(bins.labels, bins.edge_weights, strict=False):
+                    add(names.BASELINE_FEATURE_EDGE_WEIGHT, weight, *key, name, bin_)
                 add(names.BASELINE_FEATURE_NOISE, bins.noise, *key, name)
                 add(names.BASELINE_FEATURE_CHI2, bins.chi2, *key, name)
                 for problem, window, peak in bins.peaks(windows):

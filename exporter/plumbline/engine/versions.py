@@ -69,11 +69,12 @@ class VersionState:
         """Series that the version exposes, baseline and intent included."""
         fixed = 12
         if self.baseline is not None:
-            fixed += sum(len(f.labels) + 2 for f in self.baseline.features.values())
+            # Shares, noise, chi-squared; cumulative share and weight of ordered bins; importance.
+            fixed += sum(len(f.labels) + 3 + 2 * len(f.uppers) for f in self.baseline.features.values())
             fixed += 2 * len(self.baseline.quality)
             if self.baseline.score_bins is not None:
-                # the baseline's share, the positives above; and what is retracted of these
-                fixed += (3 if self.layout.retractions else 2) * len(self.baseline.score_bins.labels)
+                # the baseline's share, positives and negatives above; and what is retracted of these
+                fixed += (5 if self.layout.retractions else 3) * len(self.baseline.score_bins.labels)
         return self.layout.series + fixed
 
 

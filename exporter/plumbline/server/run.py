@@ -147,7 +147,7 @@ class Exporter:
         self.app = App(catalogue, self.writer, Registry(sources), metrics, bodies)
         if lookup is not None:
             regressions = frozenset(n for n, m in catalogue.models.items() if m.task == "regression")
-            self.app.more = TraceRoutes(lookup, regressions).routes()
+            self.app.more = TraceRoutes(lookup, regressions, catalogue.links.grafana).routes()
 
     @property
     def url(self) -> str:

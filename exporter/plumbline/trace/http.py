@@ -39,10 +39,12 @@ class TraceRoutes:
     Attributes:
         lookup: answers; its owner closes it when the server has ended.
         regressions: models whose answers are numbers.
+        grafana: address of Grafana, for links to its dashboards; empty = none.
     """
 
     lookup: Lookup
     regressions: frozenset[str] = frozenset()
+    grafana: str = ""
     _limiter: CapacityLimiter | None = field(default=None, init=False)
 
     def routes(self) -> list[Route]:
@@ -82,7 +84,7 @@ class TraceRoutes:
         found = self.lookup.trace(request_id)
         if found is None:
             return _missing(json, "request", request_id)
-        return _json(to_json(found)) if json else _html(trace_page(found))
+        return _json(to_json(found)) if json else _html(trace_page(found, self.grafana))
 
     def _batch(self, request: Request, json: bool) -> Response:
         data_batch_id = request.path_params["data_batch_id"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from plumbline.trace.html import batch_link, e, facts, page, request_link, table, when
+from plumbline.names import DASHBOARD_UIDS
+from plumbline.trace.html import batch_link, e, facts, outside_link, page, request_link, table, when
 from plumbline.trace.model import (
     Batch,
     FeatureRecord,
@@ -26,11 +27,15 @@ from plumbline.trace.show import (
     show_share,
     show_value,
 )
+from plumbline.units import parse_time
+
+_AROUND = 3 * 3600.0  # seconds
 
 
-def trace_page(trace: Trace) -> str:
-    """Return the page of a request."""
-    return page(f"Request {trace.request_id}", f"Request <code>{e(trace.request_id)}</code>", _trace(trace))
+def trace_page(trace: Trace, grafana: str = "") -> str:
+    """Return the page of a request, with links to the dashboards of a Grafana, if there is one."""
+    heading = f"Request <code>{e(trace.request_id)}</code>"
+    return page(f"Request {trace.request_id}", heading, _trace(trace, grafana))
 
 
 def batch_page(batch: Batch, used: UsedPage) -> str:
@@ -54,7 +59,7 @@ def missing_page(what: str, identifier: str) -> str:
     return page(f"Unknown {what}", f"Unknown {e(what)} <code>{e(identifier)}</code>", [text], json=False)
 
 
-def _trace(trace: Trace) -> Iterable[str]:
+def _trace(trace: Trace, grafana: str) -> Iterable[str]:
     if not trace.predictions:
         yield '<p class="bad">No prediction with this id is stored; what follows is all there is.</p>'
     yield '<div class="cards">' + "".join(_cards(trace)) + "</div>"
@@ -66,7 +71,7 @@ def _trace(trace: Trace) -> Iterable[str]:
     if trace.logs_truncated:
         yield "<p>There are more log lines than are shown.</p>"
     for prediction in trace.predictions:
-        yield from _prediction(prediction)
+        yield from _prediction(prediction, grafana)
     if trace.batches:
         yield "<h2>Data</h2>"
         yield from (lineage_of(batch) for batch in as_tree(trace.batches))
@@ -114,7 +119,23 @@ def _timeline(moments: Iterable[Moment]) -> str:
     return f'<ol class="timeline">{"".join(lines)}</ol>'
 
 
-def _prediction(p: PredictionRecord) -> Iterable[str]:
+def _dashboards(p: PredictionRecord, grafana: str) -> str | None:
+    """Return links to the version's dashboards, three hours to either side of the prediction."""
+    if not grafana:
+        return None
+    at = parse_time(p.ts)
+    chosen = {
+        "var-model": p.model, "var-version": p.version, "from": round((at - _AROUND) * 1000),
+        "to": round((at + _AROUND) * 1000),
+    }  # fmt: skip
+    asked = urlencode(chosen, quote_via=quote)
+    return " &middot; ".join(
+        outside_link(f"{grafana.rstrip('/')}/d/{DASHBOARD_UIDS[name]}?{asked}", name)
+        for name in ("quality", "drift")
+    )
+
+
+def _prediction(p: PredictionRecord, grafana: str) -> Iterable[str]:
     info = p.version_info
     yield f"<h2>{e(p.model)} {e(p.version)}</h2>"
     training = None if info.training_data is None else f"<code>{e(info.training_data)}</code>"
@@ -141,6 +162,7 @@ def _prediction(p: PredictionRecord) -> Iterable[str]:
             ("baseline", baseline),
             ("baseline quality", quality or None),
             ("data batch", None if p.data_batch_id is None else batch_link(p.data_batch_id)),
+            ("dashboards", _dashboards(p, grafana)),
             ("trace id", None if p.trace_id is None else f"<code>{e(p.trace_id)}</code>"),
             ("sampling", None if p.sampling is None else e(show_sampling(p.sampling))),
         ]

@@ -11,6 +11,7 @@ from plumbline.catalogue.source import Location
 from plumbline.names import (
     BINARY_METRICS,
     LATENCY_BUCKETS,
+    MULTICLASS_METRICS,
     QUALITY_METRICS,
     REGRESSION_METRICS,
     SIGNED_METRICS,
@@ -19,10 +20,13 @@ from plumbline.units import format_duration, parse_duration
 
 TASK_METRICS = {
     "binary": BINARY_METRICS,
-    "multiclass": ("accuracy",),
+    "multiclass": MULTICLASS_METRICS,
     "regression": REGRESSION_METRICS,
 }
-_WITHIN_ONE = ("accuracy", "precision", "recall", "f1", "roc_auc", "brier")
+_WITHIN_ONE = (
+    "accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "brier",
+    "macro_precision", "macro_recall", "macro_f1",
+)  # fmt: skip
 BOUNDS = ("floor", "ceiling", "max_drop")
 
 
