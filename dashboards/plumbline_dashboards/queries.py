@@ -107,6 +107,12 @@ def firing(severity: str) -> str:
     return f"count({pick('ALERTS', selector)}) or vector(0)"
 
 
+def alerts_begun(labels: Sequence[str]) -> str:
+    """How often alerts began to fire in the shown time: minutes in which one fires and did not before."""
+    firing = pick("ALERTS", OPEN)
+    return by("sum", labels, f"count_over_time(({firing} unless {firing} offset 1m)[{RANGE}:1m])")
+
+
 def quality_loss(window: str, selector: str = MODELS) -> str:
     """How much worse than the baseline, in the metric's own unit; negative is better."""
     larger = "|".join(m for m, up in names.QUALITY_METRICS.items() if up)
