@@ -31,6 +31,10 @@ class PanelQuery(NamedTuple):
 MAY_BE_EMPTY: dict[tuple[str, str], str] = {
     (names.DASHBOARD_UIDS["fleet"], "Firing alerts"): "no alert fires",
     (names.DASHBOARD_UIDS["fleet"], "Alerts begun"): "no alert fires",
+    (
+        names.DASHBOARD_UIDS["drift"],
+        "Served values that differ from recomputed ones",
+    ): "only where training code recomputes features and skew events say so",
     **{
         (
             names.DASHBOARD_UIDS["trials"],
