@@ -110,6 +110,10 @@ def main() -> None:
         return
     for name, result in results.items():
         print(f"{name:10}", *(f"{key}={value}" for key, value in result.items()))
+    if len(results) == 2:
+        ours, theirs = results["embedded"], results["postgres"]
+        told = (f"{key}={theirs[key] / ours[key]:.2f}" for key in ours if key != "events" and ours[key])
+        print("postgres / embedded:", *told)
 
 
 if __name__ == "__main__":

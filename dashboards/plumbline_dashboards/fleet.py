@@ -48,7 +48,7 @@ def fleet(catalogue: Catalogue) -> Dashboard:
                 drifted(evaluation), exporters_up(),
             ]),
             Row("Model versions", [model_versions(evaluation), quality_against_intent(evaluation)]),
-            Row("Alerts", [firing_alerts()]),
+            Row("Alerts", [firing_alerts(), alerts_begun()]),
             Row("Over time", [
                 traffic(catalogue), errors(evaluation), latency(evaluation), quality_loss(evaluation),
                 coverage(evaluation), drifted_over_time(evaluation),
@@ -184,6 +184,22 @@ def firing_alerts() -> table.Panel:
         drop=["Value"],
     )
     return panel.no_value("No alert fires").with_target(rows(q.by("max", labels, q.pick("ALERTS", q.OPEN))))
+
+
+def alerts_begun() -> table.Panel:
+    """How often people were called: fatigue, measured."""
+    labels = ("severity", "owner", "alertname", "model")
+    panel = grid(
+        "Alerts begun",
+        "How often each alert began to fire in the shown time. The budget is at most 1 false page per model "
+        "and quarter and 1 false ticket per model and month; who exceeds it needs another threshold.",
+        "short",
+        [
+            *(Column(label, label.capitalize() if label != "alertname" else "Alert") for label in labels),
+            Column("Value", "Times", "short"),
+        ],
+    )
+    return panel.no_value("No alert began").with_target(rows(q.alerts_begun(labels)))
 
 
 def traffic(catalogue: Catalogue) -> timeseries.Panel:

@@ -107,6 +107,12 @@ def firing(severity: str) -> str:
     return f"count({pick('ALERTS', selector)}) or vector(0)"
 
 
+def alerts_begun(labels: Sequence[str]) -> str:
+    """How often alerts began to fire in the shown time: minutes in which one fires and did not before."""
+    firing = pick("ALERTS", OPEN)
+    return by("sum", labels, f"count_over_time(({firing} unless {firing} offset 1m)[{RANGE}:1m])")
+
+
 def quality_loss(window: str, selector: str = MODELS) -> str:
     """How much worse than the baseline, in the metric's own unit; negative is better."""
     larger = "|".join(m for m, up in names.QUALITY_METRICS.items() if up)
@@ -180,6 +186,14 @@ def auc(bound: int = 0) -> str:
     if not bound:
         return value
     return f"{value} {'+' if bound > 0 else '-'} on (model, version) {pick(names.R_AUC_BOUND, VERSION)}"
+
+
+def average_precision(bound: int = 0) -> str:
+    """Average precision from bins, moved to the upper or lower end of its error bound."""
+    value = by("max", MV, pick(names.R_QUALITY, f'{VERSION}, metric="average_precision", {ALL_ROWS}'))
+    if not bound:
+        return value
+    return f"{value} {'+' if bound > 0 else '-'} on (model, version) {pick(names.R_AP_BOUND, VERSION)}"
 
 
 def mean_score() -> str:

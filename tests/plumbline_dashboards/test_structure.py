@@ -114,7 +114,7 @@ def test_overrides_and_columns_name_what_exists(promql: Dashboard) -> None:
 def test_rates_use_grafanas_interval_or_a_window(promql: Dashboard) -> None:
     for panel in all_panels(promql):
         for target in panel["targets"]:
-            for found in re.findall(r"\[([^\]]+)\]", target["expr"]):
+            for found in re.findall(r"\[([^\]:]+)(?::1m)?\]", target["expr"]):
                 assert found in {"$__rate_interval", "$__range", "${window}", "${drift_window}"}, target[
                     "expr"
                 ]

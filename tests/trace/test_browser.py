@@ -87,7 +87,7 @@ def test_a_browser_shows_the_story_and_runs_nothing_of_what_others_sent(server: 
     assert not [link for link in links if link.startswith("javascript")]
 
 
-@pytest.mark.parametrize("path", ["/trace/q%2F1", "/batch/b%2F1", "/requests?model=clf&version=1", "/"])
+@pytest.mark.parametrize("path", ["/trace/q%2F1", "/batch/b%2F1", "/"])
 def test_the_browser_refuses_nothing_in_light_and_dark(server: Running, folder: Path, path: str) -> None:
     sizes = []
     for scheme in ("light", "dark"):

@@ -146,6 +146,9 @@ class Hooks(_Strict):
     cooldown: Duration = Field("1h", description="between two calls of one hook of this model")
     timeout: Duration = Field("10s", description="for the connection, and for the answer")
     retrain_period: Duration = Field("90d", description="how much history the retrain hook hands over")
+    retrain_file: bool = Field(
+        True, description="write that history to the data folder's exports/MODEL.parquet before the call"
+    )
     authorization_file: str | None = Field(
         None, description="file that holds the calls' Authorization header, such as: Bearer ..."
     )

@@ -83,7 +83,9 @@ def serve(
     try:
         engine = open_engine(declared, baselines, lambda: open_store(data, url, shard))
         lookup = Lookup(engine.store.reader(), engine.baselines, lambda: engine.store.last_seq)
-        hooks = HookRunner(engine.actions, declared, engine.store, data, engine.blocks)
+        hooks = HookRunner(
+            engine.actions, declared, engine.store, data, engine.blocks, baselines=engine.baselines
+        )
         exporter = Exporter(
             declared,
             engine,

@@ -1,8 +1,8 @@
 """The threads that carry out actions, apart from everything that answers requests.
 
-Reads ids of decided actions from a queue that the engine fills after its commit; for each: stores "calling",
-calls, stores how it ended. At the start it settles what a crash left: what was calling ends as "unknown",
-what was only decided is called if that is not long ago.
+Reads ids of decided actions from a queue that the engine fills after its commit; for each: writes the export
+that a retrain hook hands over, stores "calling", calls, stores how it ended. At the start it settles what a
+crash left: what was calling ends as "unknown", what was only decided is called if that is not long ago.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import structlog
 
+from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
 from plumbline.engine.actions import Actions
 from plumbline.errors import StoreError
@@ -22,6 +25,7 @@ from plumbline.events import Action
 from plumbline.expose.block import Block
 from plumbline.hooks.caller import Ended, call
 from plumbline.hooks.evidence import freeze
+from plumbline.hooks.handover import hand_over
 from plumbline.store.base import Store
 from plumbline.units import parse_duration
 
@@ -42,6 +46,7 @@ class HookRunner:
         data: folder under which evidence is written.
         blocks: the present series, for evidence.
         clock: epoch seconds.
+        baselines: for the lineage of what a retrain hook hands over.
     """
 
     def __init__(
@@ -52,11 +57,14 @@ class HookRunner:
         data: Path,
         blocks: Callable[[], list[Block]],
         clock: Callable[[], float] = time.time,
+        baselines: BaselineFolder | None = None,
     ) -> None:
         self._actions = actions
         self._catalogue = catalogue
         self._store = store
         self._evidence = data / "evidence"
+        self._exports = data / "exports"
+        self._baselines = baselines or BaselineFolder(None)
         self._blocks = blocks
         self._clock = clock
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -105,14 +113,37 @@ class HookRunner:
             self._carry_out(action_id)
 
     def _carry_out(self, action_id: str) -> None:
+        # Before "calling" is stored: a crash meanwhile must not look as if a call had left.
+        handed = self._hand_over(action_id)
         started: list[Action | None] = []
         if not self._stored(lambda: started.append(self._actions.begin(action_id, self._clock()))):
             return
         action = started[0]
         if action is None:  # it resolved meanwhile
             return
+        if handed is not None and action.payload is not None:
+            period = {**action.payload["period"], "file": handed}
+            action = msgspec.structs.replace(action, payload={**action.payload, "period": period})
         ended = self._act(action)
         self._stored(lambda: self._actions.end(action_id, ended.result, ended.detail, self._clock()))
+
+    def _hand_over(self, action_id: str) -> dict[str, Any] | None:
+        one = self._actions.book.open.get(action_id)
+        if one is None or one.phase != "decided" or one.action.hook != "retrain":
+            return None
+        model = self._catalogue.models.get(one.action.model)
+        if (
+            model is None
+            or model.hooks.retrain is None
+            or model.hooks.dry_run
+            or not model.hooks.retrain_file
+        ):
+            return None
+        reader = self._store.reader()
+        try:
+            return hand_over(one.action, model, self._exports, reader, self._baselines)
+        finally:
+            reader.close()
 
     def _act(self, action: Action) -> Ended:
         hooks = self._catalogue.models[action.model].hooks if action.model in self._catalogue.models else None
