@@ -26,7 +26,7 @@ from plumbline_dashboards.panels import (
     stacked,
 )
 
-PSEUDO = f'feature=~"{names.SCORE_FEATURE}|{names.PREDICTION_FEATURE}"'
+PSEUDO = f'feature=~"{"|".join(names.PSEUDO_FEATURES)}"'
 
 
 def drift(catalogue: Catalogue) -> Dashboard:
@@ -51,12 +51,13 @@ def drift(catalogue: Catalogue) -> Dashboard:
                 "feature",
                 "Feature",
                 f"{names.BASELINE_FEATURE_SHARE.name}{{{q.VERSION}}}",
-                "Feature to look into; _score and _prediction are the model's own output.",
+                "Feature to look into; _score and _prediction are the model's own output, _actual what came "
+                "true.",
             ),
         ],
         [
             Row("Now", [drifted(), worst(), values_seen(), problems_now()]),
-            Row("Ranking", [by_ratio(), details()]),
+            Row("Ranking", [by_ratio(), details(), by_impact(), wasserstein_of_all()]),
             Row("All features over time", [psi_of_all(), psi_of_output()]),
             Row(
                 "Feature: $feature",
@@ -132,7 +133,8 @@ def details() -> table.Panel:
     panel = grid(
         "Features",
         "Threshold: the largest of 0.1, the feature's noise inside the baseline, and the "
-        "chi-squared quantile at this n.",
+        "chi-squared quantile at this n. KS and Wasserstein (in the baseline's standard deviations) are of "
+        "the values that are there, and of numeric features only.",
         "short",
         [
             Column("feature", "Feature"),
@@ -142,6 +144,9 @@ def details() -> table.Panel:
             Column("Value #D", "Noise", "short"),
             Column("Value #E", "n", "short"),
             Column("Value #F", "Problems", "percentunit"),
+            Column("Value #G", "KS", "short"),
+            Column("Value #H", "Wasserstein (SD)", "short"),
+            Column("Value #I", "PSI x importance", "short"),
         ],
         drop=["model", "version"],
     )
@@ -152,8 +157,36 @@ def details() -> table.Panel:
         .with_target(rows(q.largest(names.BASELINE_FEATURE_NOISE), "D"))
         .with_target(rows(q.drifting(names.R_FEATURE_INCREASE), "E"))
         .with_target(rows(q.problem_ratio(), "F"))
+        .with_target(rows(q.drifting(names.R_KS), "G"))
+        .with_target(rows(q.drifting(names.R_WASSERSTEIN), "H"))
+        .with_target(rows(q.drifting(names.R_DRIFT_IMPACT), "I"))
     )
     return sized(panel.decimals(3), 14, 10)
+
+
+def by_impact() -> bargauge.Panel:
+    """PSI times importance, largest first."""
+    panel = ranking(
+        "PSI x importance",
+        "Where drift may matter first: the features of which the catalogue declares an importance, by PSI "
+        "times importance. Only the order says something.",
+        "short",
+        None,
+    )
+    expr = f"sort_desc(topk(20, {q.drifting(names.R_DRIFT_IMPACT)}))"
+    return sized(panel.decimals(3).with_target(instant(expr, "{{feature}}")), 10, 10)
+
+
+def wasserstein_of_all() -> timeseries.Panel:
+    """Wasserstein distance per feature over time."""
+    panel = graph(
+        "Wasserstein distance",
+        "How far the values moved, in the baseline's standard deviations, from bins. Values beyond the "
+        "baseline's range count as lying at its end: see the out-of-range share for those.",
+        "short",
+    )
+    panel = panel.min(0).decimals(2).with_target(query(q.drifting(names.R_WASSERSTEIN), "{{feature}}"))
+    return sized(panel, 14, 10)
 
 
 def psi_of_all() -> timeseries.Panel:
@@ -168,7 +201,10 @@ def psi_of_all() -> timeseries.Panel:
 def psi_of_output() -> timeseries.Panel:
     """Score and prediction."""
     panel = graph(
-        "Score and prediction", "PSI of the model's own output: moves when enough inputs do.", "short"
+        "Score, prediction and target",
+        "PSI of the model's own output, which moves when enough inputs do; and of what came true (_actual), "
+        "each outcome counted when it is mature.",
+        "short",
     )
     panel = (
         panel.min(0)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from plumbline import names
 from plumbline.catalogue.model import Evaluation
 from plumbline.units import format_duration, parse_duration
+from plumbline_dashboards import measures
 from plumbline_dashboards.queries import DRIFT_WINDOW, RANGE, RATE, WINDOW
 from plumbline_dashboards.variables import ALL_VALUES
 
@@ -30,6 +31,10 @@ class PanelQuery(NamedTuple):
 MAY_BE_EMPTY: dict[tuple[str, str], str] = {
     (names.DASHBOARD_UIDS["fleet"], "Firing alerts"): "no alert fires",
     (names.DASHBOARD_UIDS["fleet"], "Alerts begun"): "no alert fires",
+    (
+        names.DASHBOARD_UIDS["drift"],
+        "Served values that differ from recomputed ones",
+    ): "only where training code recomputes features and skew events say so",
     **{
         (
             names.DASHBOARD_UIDS["trials"],
@@ -41,6 +46,10 @@ MAY_BE_EMPTY: dict[tuple[str, str], str] = {
             "Evidence that the two differ",
             "Shadow beside production, pair by pair",
         )
+    },
+    **{
+        (names.DASHBOARD_UIDS["quality"], panel): "only once the estimate is one maturity old"
+        for panel in (measures.ESTIMATED, measures.ESTIMATE_ERROR)
     },
     (
         names.DASHBOARD_UIDS["exporter"],

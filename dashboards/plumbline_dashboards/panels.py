@@ -178,8 +178,11 @@ def number(
     )
 
 
-def ranking(title: str, description: str, unit: str, bad_from: float) -> bargauge.Panel:
-    """Horizontal bars, the longest first as the query sorts them, red from ``bad_from`` on."""
+def ranking(title: str, description: str, unit: str, bad_from: float | None) -> bargauge.Panel:
+    """Horizontal bars, the longest first as the query sorts them, red from ``bad_from`` on; None = blue."""
+    steps = [Threshold(value=None, color=BLUE)]
+    if bad_from is not None:
+        steps = [Threshold(value=None, color=GREEN), Threshold(value=bad_from, color=RED)]
     return (
         bargauge.Panel()
         .title(title)
@@ -187,7 +190,7 @@ def ranking(title: str, description: str, unit: str, bad_from: float) -> bargaug
         .datasource(DATASOURCE)
         .unit(unit)
         .min(0)
-        .thresholds(_thresholds([Threshold(value=None, color=GREEN), Threshold(value=bad_from, color=RED)]))
+        .thresholds(_thresholds(steps))
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .orientation(common_models.VizOrientation.HORIZONTAL)
         .display_mode(common_models.BarGaugeDisplayMode.BASIC)

@@ -7,8 +7,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, DataTransformerCo
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
+from plumbline_dashboards import measures, variables
 from plumbline_dashboards import queries as q
-from plumbline_dashboards import variables
+from plumbline_dashboards.measures import BINARY_ONLY, REGRESSION_ONLY
 from plumbline_dashboards.page import Row, page
 from plumbline_dashboards.panels import (
     BLUE,
@@ -28,9 +29,6 @@ from plumbline_dashboards.panels import (
     sized,
     stacked,
 )
-
-BINARY_ONLY = "Only for binary models: choose one above"
-REGRESSION_ONLY = "Only for regression models: choose one above"
 
 
 def quality(catalogue: Catalogue) -> Dashboard:
@@ -60,10 +58,26 @@ def quality(catalogue: Catalogue) -> Dashboard:
     content.append(Row("Serving", [traffic(), errors(), latency()]))
     # Closed, because they are empty for a model of the other task.
     if "binary" in tasks:
-        panels = [confusion(), auc_with_bound(), calibration()]
+        panels = [
+            confusion(),
+            auc_with_bound(),
+            calibration(),
+            measures.average_precision_with_bound(),
+            measures.calibration_error(),
+        ]
         content.append(Row("Binary models: confusion, ROC-AUC, calibration", panels, collapsed=True))
+        panels = [measures.estimated(), measures.estimate_error()]
+        content.append(Row("Binary models: quality estimated without outcomes", panels, collapsed=True))
+    if "multiclass" in tasks:
+        panels = [measures.classes(), measures.class_matrix()]
+        content.append(Row("Multiclass models: each class", panels, collapsed=True))
     if "regression" in tasks:
-        panels = [over_and_under(), outcome_shift()]
+        panels = [
+            over_and_under(),
+            outcome_shift(),
+            measures.error_quantiles(),
+            measures.error_quantile_bounds(),
+        ]
         content.append(
             Row("Regression models: direction of the error, shift of the outcome", panels, collapsed=True)
         )

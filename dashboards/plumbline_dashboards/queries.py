@@ -188,6 +188,14 @@ def auc(bound: int = 0) -> str:
     return f"{value} {'+' if bound > 0 else '-'} on (model, version) {pick(names.R_AUC_BOUND, VERSION)}"
 
 
+def average_precision(bound: int = 0) -> str:
+    """Average precision from bins, moved to the upper or lower end of its error bound."""
+    value = by("max", MV, pick(names.R_QUALITY, f'{VERSION}, metric="average_precision", {ALL_ROWS}'))
+    if not bound:
+        return value
+    return f"{value} {'+' if bound > 0 else '-'} on (model, version) {pick(names.R_AP_BOUND, VERSION)}"
+
+
 def mean_score() -> str:
     """Mean score of each score bin."""
     scores = increase(names.SCORE_BIN_SUM, ("bin",), VERSION)

@@ -201,7 +201,7 @@ def test_a_disk_that_fails_at_random_harms_no_prediction_and_the_account_stays_e
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     stand_in = StandIn()
-    monkeypatch.setattr("plumbline.client.worker._SPOOL_RETRY", 0.01)
+    monkeypatch.setattr("plumbline.client.disk._RETRY", 0.01)
     try:
         stand_in.faults = list(faults)
         client = Client(

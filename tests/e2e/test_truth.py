@@ -315,7 +315,7 @@ def test_wasserstein_from_bins_is_near_scipys_of_the_rows(scene: Scene) -> None:
         uppers, sd = np.array(bins["uppers"]), bins["stddev"]
         known = np.array([float(row[feature]) for row in reference if row[feature] not in ("", "nan")])
         assert sd == pytest.approx(known.std(), rel=1e-9)
-        for chunk in scene.chunks:
+        for chunk in scene.chunks[::4]:
             values = scene.rows(chunk).features[feature]
             values = values[~np.isnan(values)]
             inside = np.clip(values, bins["minimum"], bins["maximum"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -256,6 +257,49 @@ def test_versions_are_compared_at_equal_age_corrections_included(engine: Engine)
         for at, (age, n) in enumerate({"1d": 2, "7d": 3}.items()):
             assert v["ml_young_outcomes_total", "clf", version, age] == n
             assert v["ml_young_correct_total", "clf", version, age] == right[at]
+
+
+SPECIES = ["cat", "dog", "owl"]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_corrected_history_counts_as_one_that_was_never_wrong(opened: Opener, tmp_path: Path, task: str) -> None:
+    """Every counter of quality, those that another part adds included: what can fall must have a retraction."""
+    models = catalogue().model_dump(mode="json")["models"]
+    model = models["reg" if task == "regression" else "clf"]
+    model["slices"] = {"c": ["a"]}
+    if task == "multiclass":
+        model |= {"task": task, "classes": SPECIES, "positive_class": None, "objectives": [], "kpis": []}
+    answers: dict[str, list] = {"binary": ["0", "1"], "multiclass": SPECIES, "regression": [-3.0, 4.0, 5.5, 90.0]}
+    rng = random.Random(3)
+    made, wrong, right, corrected = [], [], [], []
+    for i in range(60):
+        p = rng.random()
+        scores = {"binary": {"score": p}, "multiclass": {"score": None, "scores": {"cat": p, "dog": 1 - p}}}
+        made.append(prediction(
+            f"r{i}", model="reg" if task == "regression" else "clf", prediction=rng.choice(answers[task]),
+            features={"x": 1.0, "c": rng.choice("ab")}, **scores.get(task, {"score": None}),
+        ))  # fmt: skip
+        first, last = rng.choice(answers[task]), rng.choice(answers[task])
+        wrong.append(outcome(f"r{i}", first))
+        right.append(outcome(f"r{i}", last))
+        corrected.append(outcome(f"r{i}", last, correction=True, ts=9000.0))
+    deploy = {"type": "deployment", "ts": 1.0, "model": made[0]["model"], "version": "1", "stage": "production"}
+    found = []
+    for folder, parts in (("straight", [right]), ("detour", [wrong, corrected])):
+        engine = opened(tmp_path / folder, models={made[0]["model"]: model}, pipelines={})
+        feed(engine, deploy, *made)
+        for part in parts:
+            feed(engine, *part)
+        found.append({
+            key: value for key, value in net(engine).items()
+            if names.METRICS[key[0]].kind != "gauge" and names.METRICS[key[0]].group in ("Quality", "Equal age")
+            and key[0] not in (names.OUTCOMES.name, names.OUTCOME_DELAY.name)
+        })  # fmt: skip
+    assert found[0].keys() == found[1].keys()
+    assert sum(found[0].values()) > 100
+    for key, value in found[0].items():
+        assert found[1][key] == pytest.approx(value, rel=1e-9, abs=1e-9), key
 
 
 def test_random_corrections_equal_a_count_of_the_last_words(engine: Engine) -> None:

@@ -34,7 +34,7 @@ OBJECTIVES = (
 VALUES: dict[str, tuple[str, ...]] = {
     "model": ("m1", "m2"),
     "version": ("1", "2"),
-    "feature": ("temp", names.SCORE_FEATURE, names.PREDICTION_FEATURE),
+    "feature": ("temp", *names.PSEUDO_FEATURES),
     "bin": ("00", "01"),
     "problem": names.PROBLEMS,
     "state": ("total", "available"),
@@ -139,6 +139,19 @@ def test_business_panels_answer_where_a_model_declares_kpis(catalogue: Catalogue
     queries = [q["expr"] for q in json.loads(text) if "ml_kpi" in q["expr"]]
     assert len(queries) >= 5
     assert evaluate(queries, sorted(declared.evaluation.quality), tmp_path) == ""
+
+
+def test_the_page_of_a_multiclass_model_is_answered_too(catalogue: Catalogue, tmp_path: Path) -> None:
+    many = {
+        name: m.model_copy(update={"task": "multiclass", "positive_class": None, "objectives": ()})
+        for name, m in catalogue.models.items()
+        if m.task == "binary"
+    }
+    made = generate(catalogue.model_copy(update={"models": many}))
+    [text] = [f.content for f in made if f.path.endswith("queries.json")]
+    queries = [e["expr"] for e in json.loads(text) if e["panel"] in ("Classes", "Confusion of the classes listed first")]
+    assert len(queries) == 5
+    assert evaluate(queries, [catalogue.evaluation.slow], tmp_path) == ""
 
 
 def test_an_empty_answer_and_an_ambiguous_join_are_noticed(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ class Client:
         if not line:
             return
         # What the disk does not take waits in memory, as everything of a client that is not durable does.
-        kept = self._settings.durable and self._worker.keep(line)
+        kept = self._settings.durable and self._worker.disk.keep(line)
         reason = None if kept else self._queue.put(line, self._account.create)
         if reason is not None:
             self._dropped(reason, "no room in memory" if reason == "queue_full" else "the client has ended")
@@ -214,7 +214,7 @@ class Client:
 
     def collector(self) -> Collector:
         """Return the account as a collector, for ``prometheus_client.REGISTRY.register``."""
-        return ClientCollector(self.stats, lambda: self._worker.spool_bytes)
+        return ClientCollector(self.stats, lambda: self._worker.disk.size)
 
     # --- the end ---
 
