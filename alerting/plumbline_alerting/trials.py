@@ -29,6 +29,16 @@ SEQUENCE_LEVEL = 0.95
 _ARM = f"{MV}, loss, arm"
 
 
+def _net(metric: names.Metric, labels: str, matchers: str = "") -> str:
+    """A sum over exporters, less what later outcomes took back; a catalogue may want no corrections."""
+    chosen = f"{{{matchers}}}" if matchers else ""
+    whole = f"sum by ({labels}) ({metric.name}{chosen})"
+    back = names.RETRACTED.get(metric.name)
+    if back is None:
+        return whole
+    return f"({whole} - (sum by ({labels}) ({back.name}{chosen}) or {whole} * 0))"
+
+
 def rules() -> Iterable[Rule]:
     """Return the rules; they look at the whole trial, so they belong to the life group."""
 
@@ -39,8 +49,8 @@ def rules() -> Iterable[Rule]:
     difference, stderr = names.R_TRIAL_DIFFERENCE.over("life"), names.R_TRIAL_STDERR.over("life")
     rows = names.R_TRIAL_ROWS.over("life")
 
-    def total(metric: names.Metric) -> str:
-        return f"sum by ({_ARM}) ({metric.name})"
+    def total(metric: names.Metric, labels: str = _ARM) -> str:
+        return _net(metric, labels)
 
     def arm(series: str, which: str) -> str:
         return f'{series}{{arm="{which}"}}'
@@ -55,11 +65,11 @@ def rules() -> Iterable[Rule]:
         f"1 / (1 / {arm(count, 'candidate')} + ignoring (arm) 1 / {arm(count, 'production')})",
     )
     by = f"{MV}, loss"
-    squares, both = names.TRIAL_SQUARED_LOSS.name, f"sum by ({by}) ({count})"
+    both = f"sum by ({by}) ({count})"
     separate = f"sum by ({by}) (({total(names.TRIAL_SQUARED_LOSS)} / {count} - {mean} ^ 2) / {count})"
     pooled = (
-        f"(sum by ({by}) ({squares}) / {both}"
-        f" - (sum by ({by}) ({names.TRIAL_LOSS.name}) / {both}) ^ 2) / {rows}"
+        f"({total(names.TRIAL_SQUARED_LOSS, by)} / {both}"
+        f" - ({total(names.TRIAL_LOSS, by)} / {both}) ^ 2) / {rows}"
     )
     yield record(
         names.R_TRIAL_STDERR,
@@ -93,8 +103,7 @@ def _shadows() -> Iterable[Rule]:
     """
 
     def of(metric: names.Metric, matchers: str = "") -> str:
-        chosen = f"{{{matchers}}}" if matchers else ""
-        return f"sum by ({MV}) ({metric.name}{chosen})"
+        return _net(metric, MV, matchers)
 
     pairs, better = names.SHADOW_PAIRS, names.SHADOW_OUTCOMES
     lead = f"""({of(better, 'better="shadow"')} - {of(better, 'better="production"')})"""

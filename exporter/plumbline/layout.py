@@ -267,6 +267,7 @@ class VersionLayout:
     kpi_events: dict[str, int]
     kpi_squares: dict[str, int]
     trial: TrialCells | None
+    trial_retracted: TrialCells | None
     baseline: str | None
 
     @property
@@ -390,21 +391,11 @@ def build_layout(
         kpis[kpi] = b.add(names.KPI, [(*mv, kpi, sign) for sign in names.SIGNS]).offset
         kpi_events[kpi] = single(names.KPI_EVENTS, kpi)
         kpi_squares[kpi] = single(names.KPI_SQUARED, kpi)
-    trial = None
+    trial = trial_retracted = None
     if model is not None and version != names.UNKNOWN:
-        losses = names.TRIAL_LOSSES[model.task]
-        rows = [(*mv, arm, loss) for arm in names.TRIAL_ARMS for loss in losses]
-        offsets = [
-            b.add(m, rows).offset for m in (names.TRIAL_SAMPLES, names.TRIAL_LOSS, names.TRIAL_SQUARED_LOSS)
-        ]
-        offsets += [
-            b.add(metric, [(*mv, value) for value in values]).offset
-            for metric, values in (
-                (names.SHADOW_PAIRS, names.AGREEMENTS),
-                (names.SHADOW_OUTCOMES, names.BETTER),
-            )
-        ]
-        trial = TrialCells(losses, *offsets)
+        trial = _trial(b, mv, model)
+        if model.outcome.corrections:
+            trial_retracted = _trial(b, mv, model, of=trial)
     return VersionLayout(
         model=model_name, version=version, sections=tuple(b.sections), size=b.size, predictions=predictions,
         errors=errors, latency=latency, last=last, features=tuple(slots), prediction_slot=prediction_slot,
@@ -412,9 +403,27 @@ def build_layout(
         outcomes_retracted=retracted, delay=delay,
         predictions_matured=matured, outcomes_matured=outcomes_matured, quality=quality, young=young,
         early=early, retractions=retractions, kpis=kpis, kpi_events=kpi_events,
-        kpi_squares=kpi_squares, trial=trial,
+        kpi_squares=kpi_squares, trial=trial, trial_retracted=trial_retracted,
         baseline=None if baseline is None else baseline.digest,
     )  # fmt: skip
+
+
+def _trial(b: LayoutBuilder, mv: tuple[str, str], model: Model, of: TrialCells | None = None) -> TrialCells:
+    """Place the counters of a trial; or, given them, what later outcomes take back of them."""
+    losses = names.TRIAL_LOSSES[model.task]
+    arms = [(*mv, arm, loss) for arm in names.TRIAL_ARMS for loss in losses]
+    better = [(*mv, who) for who in names.BETTER]
+
+    def add(metric: Metric, rows: Iterable[tuple[str, ...]]) -> int:
+        return b.add(metric if of is None else names.RETRACTED[metric.name], rows).offset
+
+    samples, sums = add(names.TRIAL_SAMPLES, arms), add(names.TRIAL_LOSS, arms)
+    squares = add(names.TRIAL_SQUARED_LOSS, arms)
+    if of is None:
+        agreements = b.add(names.SHADOW_PAIRS, [(*mv, which) for which in names.AGREEMENTS]).offset
+    else:
+        agreements = of.agreements  # no outcome takes an agreement back
+    return TrialCells(losses, samples, sums, squares, agreements, add(names.SHADOW_OUTCOMES, better))
 
 
 def _slot(

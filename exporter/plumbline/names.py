@@ -319,13 +319,18 @@ YOUNG_ABSOLUTE_ERROR = Metric(
     (*MV, "age"), "Equal age",
 )  # fmt: skip
 
+
 # --- corrections: a counter must not fall, so what is taken back is counted beside it; the recorded
 # increases are net of it (docs/adr/0020) ---
+def _retracted(m: Metric) -> Metric:
+    """Return the counter of what is taken back of another one."""
+    name = m.name.replace("_total", "_retracted_total")
+    text = f"What later outcomes took back of {m.name}: subtract it."
+    return Metric(name, "counter", text, m.labels, "Corrections", m.above_100)
+
+
 RETRACTED: dict[str, Metric] = {
-    m.name: Metric(
-        m.name.replace("_total", "_retracted_total"), "counter",
-        f"What later outcomes took back of {m.name}: subtract it.", m.labels, "Corrections", m.above_100,
-    )
+    m.name: _retracted(m)
     for m in (
         OUTCOMES, CONFUSION, CLASS_OUTCOMES, SCORE_BINS, SCORE_POSITIVES_ABOVE, SCORE_NEGATIVES_ABOVE,
         SQUARED_SCORE_ERROR, LOG_LOSS, ABSOLUTE_ERROR,
@@ -516,6 +521,7 @@ SHADOW_OUTCOMES = Metric(
     "closer.",
     (*MV, "better"), "Trials", "3 per model version",
 )  # fmt: skip
+RETRACTED |= {m.name: _retracted(m) for m in (TRIAL_SAMPLES, TRIAL_LOSS, TRIAL_SQUARED_LOSS, SHADOW_OUTCOMES)}
 
 # --- infrastructure ---
 HOST_CPU = Metric(

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from alert_samples import alert, webhook
+from plumbline.alerts import parse_webhook
 from plumbline.baseline.artefact import save_baseline
 from plumbline.cli import trace as commands
 from plumbline.cli.main import run as run_command
@@ -112,3 +114,19 @@ def test_a_running_exporter_may_own_the_folder(folder: Path) -> None:
         assert "Request fresh" in run(folder, "trace", "fresh").stdout
     finally:
         engine.close()
+
+
+def test_alerts_of_the_time_come_before_the_data_with_their_links(tmp_path: Path) -> None:
+    engine = open_sample(tmp_path / "data")
+    about = alert(labels={"version": "1"}, startsAt="1970-01-01T00:10:00Z")
+    now = time.time()
+    try:
+        engine.commit([parse(body(*CHAIN), now)], now)
+        engine.commit([parse_webhook(webhook(about), now)], now)
+        out = run(tmp_path, "trace", "q/1").stdout
+    finally:
+        engine.close()
+    told = out[out.index("Alerts that fired at the time") : out.index("\nData\n")]
+    assert "critical ModelQualityCritical clf 1, from 1970-01-01T00:10:00.000Z still firing" in told
+    assert "    Roll back to version 1.\n" in told
+    assert "    runbook: http://r/ModelQualityCritical.md\n    dashboard: http://g/d/x" in told

@@ -184,6 +184,21 @@ def test_a_corrected_truth_judges_the_same_pairs_once(opened: Opener) -> None:
     assert better(values(engine.blocks())) == (0, 2, 0)
 
 
+def test_a_correction_after_maturity_takes_back_what_a_trial_and_a_pair_had_counted(opened: Opener) -> None:
+    engine = opened()
+    feed(engine, *SHADOW, *answers(1, "1", "0", "1"), *answers(2, "1", "0", "1"))
+    v = feed(engine, outcome("r1", "0", correction=True, ts=3000.0))
+    assert better(v) == (2, 1, 0)
+    back = [v["ml_shadow_outcomes_retracted_total", "clf", "2", who] for who in ("shadow", "production", "neither")]
+    assert back == [1, 0, 0]
+    net = {
+        a: [x - v[f"ml_trial_{what}_retracted_total", "clf", "2", a, "wrong"]
+            for what, x in zip(("samples", "loss", "squared_loss"), arm(v, a, "wrong"), strict=True)]
+        for a in ("candidate", "production")
+    }  # fmt: skip
+    assert net == {"candidate": [2, 1, 1], "production": [2, 1, 1]}
+
+
 def test_of_a_regression_the_closer_answer_is_better(opened: Opener) -> None:
     engine = opened()
     rng = np.random.default_rng(6)

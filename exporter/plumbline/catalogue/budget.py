@@ -110,7 +110,8 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     bounds = sum((o.floor is not None) + (o.max_drop is not None) for o in model.kpi_objectives.values())
     yield Part("business", len(model.kpis) * (len(names.SIGNS) + 2) + bounds)
     arms = len(names.TRIAL_ARMS) * len(names.TRIAL_LOSSES[model.task])
-    yield Part("trials", 3 * arms + len(names.AGREEMENTS) + len(names.BETTER))
+    both = 2 if model.outcome.corrections else 1  # what is counted, and what is taken back of it
+    yield Part("trials", both * (3 * arms + len(names.BETTER)) + len(names.AGREEMENTS))
 
 
 def _unknown(model: Model) -> int:

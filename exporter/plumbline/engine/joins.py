@@ -44,6 +44,10 @@ def join(
         due: when the prediction matures; an outcome known later is late.
         comparable: whether an actual can be compared with the prediction.
     """
+    if not known and len(new) == 1:  # the rule: one outcome, nothing to weigh
+        (said,) = new
+        state = "corrected" if said.correction else "late" if said.ts > due else "matched"
+        return Change([state], [], [] if said.correction else [said], None, said)
     change = Change()
     first = first_plain(known)
     for said in new:

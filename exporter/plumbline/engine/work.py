@@ -56,7 +56,7 @@ from plumbline.hooks.policy import Standing, decide
 from plumbline.keys import hash64, incident_key, model_alert_key
 from plumbline.layout import build_layout, remap
 from plumbline.sampling import line_to_store, sampling_of
-from plumbline.standing import Said
+from plumbline.standing import Said, standing
 from plumbline.store.base import StoredEvent, Transaction, Waiting
 from plumbline.values import category_name
 
@@ -222,7 +222,11 @@ class Work:
         waiting = [*self.engine.orphans.get(row.key, ()), *self.orphans.get(row.key, ())]
         waiting = [w for w in waiting if w.prediction not in self.orphans_gone]
         if said:
-            self._join(row, event, [], said, pairs)
+            mine = [pair for pair in pairs if pair.shadow == event.version]
+            self._join(row, event, [], said, mine)
+            for pair in pairs:
+                if pair.shadow != event.version:
+                    self._pair_late(row.key, event, pair, said)
             self._join_orphans(row, said, waiting)
 
     def _join_orphans(self, row: StoredEvent, said: Sequence[Said], waiting: Sequence[Waiting]) -> None:
@@ -319,8 +323,6 @@ class Work:
         if change.after is None or change.after == change.before:
             return
         waits = self._pending(row.seq) if change.before is not None else None
-        if waits is not None:
-            pairs = _decode_judged(waits.body).pairs  # a corrected truth judges the same pairs
         if waits is not None or (change.before is None and due > self.now):
             at = due if waits is None else waits.due
             self.pending[row.seq] = Waiting(row.seq, at, row.key, _encode_judged(judged(change.after)))
@@ -390,8 +392,8 @@ class Work:
             key = (model, trial.candidate)
             if trial not in before and (key in self.versions or key in self.engine.versions):
                 state = self._writable(key)
-                if state.layout.trial is not None:
-                    for span in state.layout.trial.spans():
+                for cells in (state.layout.trial, state.layout.trial_retracted):
+                    for span in cells.spans() if cells is not None else ():
                         state.cells[span] = 0.0
 
     def _trials(self, model: str) -> tuple[Trial, ...]:
@@ -419,7 +421,38 @@ class Work:
                     found.append(Pair(trial.candidate, mine.prediction, theirs.prediction, since))
         return found
 
-    def _count_pair(self, model: str, pair: Pair, judged: Judged | None) -> None:
+    def _pair_late(self, key: int, event: Prediction, pair: Pair, said: Sequence[Said]) -> None:
+        """Production's answer came after the shadow's and its outcome: what was done with those knows it now.
+
+        A pair belongs to the shadow's prediction. While that waits, it waits there; if it has matured, the
+        pair is judged at once, by the truth that stands.
+        """
+        quality = self._writable(self._version(event.model, pair.shadow)).layout.quality
+
+        def comparable(actual: ClassOrNumber) -> bool:
+            return quality.why_excluded(pair.mine, actual) is None
+
+        for other in self._related(key):
+            if other.kind != "prediction":
+                continue
+            shadow = _decode_prediction(other.raw)
+            if (shadow.model, shadow.version) != (event.model, pair.shadow):
+                continue
+            waits = self._pending(other.seq)
+            if waits is not None:
+                judged = _decode_judged(waits.body)
+                judged = msgspec.structs.replace(judged, pairs=[*judged.pairs, pair])
+                self.pending[other.seq] = Waiting(
+                    waits.prediction, waits.due, waits.key, _encode_judged(judged)
+                )
+                continue
+            truth = standing(said, comparable)
+            if truth is not None:
+                self._count_pair(event.model, pair, truth.actual)
+
+    def _count_pair(
+        self, model: str, pair: Pair, actual: ClassOrNumber | None, taken_back: bool = False
+    ) -> None:
         """Count a pair of answers; or, with its mature outcome, who was better."""
         key = (model, pair.shadow)
         begun = {trial.candidate: trial.start for trial in self._trials(model) if trial.shadow}
@@ -428,13 +461,13 @@ class Work:
         if key not in self.versions and key not in self.engine.versions:
             return
         state = self._writable(key)
-        at = state.layout.trial
+        at = state.layout.trial_retracted if taken_back else state.layout.trial
         if at is None:
             return
-        if judged is None:
+        if actual is None:
             count_agreement(at, state.cells, pair)
         else:
-            count_better(at, state.layout.quality, state.cells, pair, judged.actual)
+            count_better(at, state.layout.quality, state.cells, pair, actual)
 
     def _count_trials(self, key: Key) -> None:
         """Count the answers and mature outcomes of a version that is an arm of a trial."""
@@ -451,10 +484,19 @@ class Work:
             answers = [e for e, ts in self._predictions.get(key, ()) if ts >= trial.start]
             count_answers(at, state.cells, arm, sum(e.status == "error" for e in answers), len(answers))
             judged = [j for j in self._judged.get(key, ()) if j.predicted_ts >= trial.start]
+            revised = [r for r in self._revised.get(key, ()) if r[0].predicted_ts >= trial.start]
+            judged += [after for _, after in revised]
             count_losses(at, state.layout.quality, state.cells, arm, judged)
-        for one in self._judged.get(key, ()):
+            back = state.layout.trial_retracted
+            if back is not None:
+                taken = [before for before, _ in revised]
+                count_losses(back, state.layout.quality, state.cells, arm, taken)
+        for one in (*self._judged.get(key, ()), *(after for _, after in self._revised.get(key, ()))):
             for pair in one.pairs:
-                self._count_pair(model, pair, one)
+                self._count_pair(model, pair, one.actual)
+        for before, _ in self._revised.get(key, ()):
+            for pair in before.pairs:
+                self._count_pair(model, pair, before.actual, taken_back=True)
 
     # --- KPIs ---
 
@@ -614,7 +656,7 @@ class Work:
         for key, pairs in self._skew.items():
             state = self._writable(key)
             count_skew(state.layout, state.cells, pairs)
-        for key in {**self._predictions, **self._judged}:
+        for key in {**self._predictions, **self._judged, **self._revised}:
             self._count_trials(key)
         t = self.transaction
         t.pending = list(self.pending.values())

@@ -93,14 +93,14 @@ def _trace(trace: Trace) -> Iterable[RenderableType]:
             yield _heading(f"Outcome: {show_value(outcome.actual)}{late}{waits}")
     if trace.predictions and not trace.outcomes:
         yield _heading("Outcome: not known yet")
+    if trace.alerts or trace.alerts_truncated:
+        yield _heading("Alerts that fired at the time")
+        yield from _alerts(trace.alerts, trace.alerts_truncated)
     if trace.batches:
         yield _heading("Data")
         yield from (_lineage(batch) for batch in as_tree(trace.batches))
         if trace.batches_truncated:
             yield Text("  ... and more batches upstream", style="yellow")
-    if trace.alerts or trace.alerts_truncated:
-        yield _heading("Alerts that fired at the time")
-        yield from _alerts(trace.alerts, trace.alerts_truncated)
     yield _heading("Timeline (times relative to the prediction)")
     yield _timeline(trace.timeline)
     if trace.logs_truncated:
