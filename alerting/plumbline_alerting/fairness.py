@@ -68,13 +68,14 @@ def _binary(window: str, groups: list[Positive]) -> Iterable[Rule]:
 
 
 def _multiclass(window: str, models: list[str]) -> Iterable[Rule]:
-    # Slices of a multiclass model are counted by class; every outcome is a hit or someone's false negative.
-    counts = f"{names.R_INCREASES[names.CLASS_OUTCOMES.name].over(window)}"
-    chosen = f"model=~{quoted(one_of(models))}"
-    rows = f'sum by ({SLICE}) ({counts}{{%s, {chosen}, result!="false_positive"}})'
-    hits = f'sum by ({SLICE}) ({counts}{{%s, {chosen}, result="hit"}})'
-    yield from _split(names.R_FAIRNESS_COUNT.over(window), "accuracy", rows)
-    yield from _split(names.R_FAIRNESS_SUM.over(window), "accuracy", hits)
+    counts = names.R_INCREASES[names.CLASS_OUTCOMES.name].over(window)
+
+    def total(result: str) -> str:
+        return f"sum by ({SLICE}) ({counts}{{%s, model=~{quoted(one_of(models))}, result{result}}})"
+
+    # Every outcome is either a hit or a false negative of its actual class.
+    yield from _split(names.R_FAIRNESS_COUNT.over(window), "accuracy", total('!="false_positive"'))
+    yield from _split(names.R_FAIRNESS_SUM.over(window), "accuracy", total('="hit"'))
 
 
 def _regression(window: str, models: list[str]) -> Iterable[Rule]:
