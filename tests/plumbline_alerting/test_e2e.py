@@ -204,6 +204,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             found = Stack(prometheus, alertmanager, receiver, exposed)
             scraped = f'sum_over_time(up{{job="{JOB_EXPORTER}"}}[1m]) >= 3'
             wait_for(lambda: prometheus.query(scraped), name="three scrapes")
+            # Drift tickets wait until their window (1m) lies after the version's start; the batch must still be
+            # in it by then.
+            time.sleep(35)
             exposed.on = 1.0
             wait_for(lambda: prometheus.query(f"{names.R_PSI.over('1m')} > 0"), name="the first recorded PSI")
             time.sleep(4)  # every rule of the group has seen the whole batch, in order
