@@ -23,6 +23,7 @@ BROKEN_JUMP = 0.2  # share of values that must have become missing or invalid
 BROKEN_SIGMAS = 4  # every feature and problem is looked at all the time: 3 would be crossed by chance
 # 20 quantile bins, 19 of them with a heavy value of their own, below and above.
 MOST_ORDERED_BINS = 41
+_MIDDLE = 6
 
 _BASELINE = f"max by ({BIN}) ({names.BASELINE_FEATURE_SHARE.name})"
 
@@ -77,12 +78,12 @@ def _cumulative_difference(window: Window, bins: int) -> str:
     present = f'(1 - sum by ({FEATURE}) ({p}{{bin="{names.MISSING}"}}))'
     terms = []
     for last in range(bins):
-        upto = "|".join(f"{i:02d}" for i in range(last + 1))
+        # Past the middle of an ordinary feature the bins above are fewer. An edge always has one above it.
+        upto, above = ("|".join(f"{i:02d}" for i in r) for r in (range(last + 1), range(last + 1, bins + 1)))
+        share = f'sum by ({FEATURE}) ({p}{{bin=~"(%s) .*"}}) / on ({FEATURE}) {present}'
         known = f'max by ({BIN}) ({names.BASELINE_FEATURE_CUMULATIVE.name}{{bin=~"{last:02d} .*"}})'
-        terms.append(
-            f'sum by ({FEATURE}) ({p}{{bin=~"({upto}) .*"}}) / on ({FEATURE}) {present}'
-            f" - on ({FEATURE}) group_right () {known}"
-        )
+        side = share % upto if last < _MIDDLE else f"1 - {share % above}"
+        terms.append(f"{side} - on ({FEATURE}) group_right () {known}")
     return union(terms)
 
 
