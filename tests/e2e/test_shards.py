@@ -165,7 +165,7 @@ def test_every_recorded_series_since_deployment_is_the_same(scene: Scene) -> Non
 
 
 def test_drift_is_the_same(scene: Scene) -> None:
-    assert len(asked(scene, scene.between.of(names.R_PSI))) == 7  # x, c, _prediction; one _score
+    assert len(asked(scene, scene.between.of(names.R_PSI))) == 9  # x, c, _prediction, _actual; one _score
 
 
 def test_quality_is_scikit_learns_on_the_corrected_outcomes(scene: Scene) -> None:

@@ -150,8 +150,9 @@ class Work:
         return duplicates
 
     def _waiting_of(self, batches: Sequence[Parsed]) -> dict[int, Waiting]:
-        """Return what waits of predictions that meet a second outcome: one look-up for all of them."""
-        again = {item.key for batch in batches for item in batch.events if type(item.event) is Outcome}
+        """Return what waits of predictions that meet a second outcome or answer: one look-up for all."""
+        kinds = (Outcome, Prediction)
+        again = {item.key for batch in batches for item in batch.events if type(item.event) in kinds}
         met = [
             [e.seq for e in self._stored[key] if e.kind == "prediction"]
             for key in again
