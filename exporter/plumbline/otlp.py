@@ -10,7 +10,6 @@ Source: https://opentelemetry.io/docs/specs/otlp/ and https://opentelemetry.io/d
 from __future__ import annotations
 
 import base64
-import binascii
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
@@ -96,7 +95,7 @@ def _parse(request: Mapping[str, Any], now: float, as_id: Callable[[str], str]) 
         number += 1
         try:
             line = _line(record, resource, scope, as_id)
-        except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
             rejected.append(Rejected(number, "bad_field", f"no log record of OTLP's: {error}"[:300]))
             continue
         item = parse_line(line, now)

@@ -87,11 +87,12 @@ def test_bad_records_are_told_and_cost_no_other(server: Any) -> None:
     bad = [
         {"eventName": "plumbline.outcome", "body": {"stringValue": "no json"}}, {"eventName": "plumbline.kpi"}, 5,
         record(timeUnixNano="soon"), record(body=nested), record(attributes=5),
+        record(attributes=[{}]), record(body={"kvlistValue": {"values": [{}]}}), record(timeUnixNano="9" * 400),
     ]  # fmt: skip
     answer = post(server, request(*bad, record()))
     assert answer.status_code == 200
     said = answer.json()["partialSuccess"]
-    assert said["rejectedLogRecords"] == "6"
+    assert said["rejectedLogRecords"] == "9"
     assert said["errorMessage"].startswith("record 1: bad_field")
     assert [event["message"] for event in stored(server)] == ["hello"]
 
