@@ -19,7 +19,15 @@ from plumbline import names
 from plumbline.alerts import severity_of
 from plumbline.baseline.artefact import Baseline
 from plumbline.counting.pipelines import count_pipeline
-from plumbline.counting.quality import Judged, Pair, count_early, count_outcomes, revise_outcomes
+from plumbline.counting.quality import (
+    Judged,
+    Pair,
+    count_early,
+    count_outcomes,
+    decode_judged,
+    encode_judged,
+    revise_outcomes,
+)
 from plumbline.counting.serving import count_predictions, observe
 from plumbline.counting.skew import count_skew
 from plumbline.counting.trials import count_agreement, count_answers, count_better, count_losses
@@ -68,8 +76,6 @@ log = structlog.get_logger(__name__)
 _decode_outcome = msgspec.json.Decoder(Outcome).decode
 _decode_prediction = msgspec.json.Decoder(Prediction).decode
 _decode_recomputed = msgspec.json.Decoder(Recomputed).decode
-_encode_judged = msgspec.msgpack.encode
-_decode_judged = msgspec.msgpack.Decoder(Judged).decode
 _STATES = {state: at for at, state in enumerate(names.OUTCOME_STATES)}
 _RETRACTABLE = {state: at for at, state in enumerate(names.RETRACTABLE_STATES)}
 
@@ -94,7 +100,7 @@ class Work:
         self.actions: list[Action] = []  # made by this transaction
         self._next = engine.store.last_seq + 1
         self._local: dict[int, list[StoredEvent]] = defaultdict(list)
-        self._identities: set[int] = set()
+        self._identities: dict[int, float] = {}  # of events taken by this transaction, with their times
         self._predictions: dict[Key, list[tuple[Prediction, float]]] = defaultdict(list)
         self._judged: dict[Key, list[Judged]] = defaultdict(list)
         self._early: dict[Key, list[Judged]] = defaultdict(list)
@@ -138,11 +144,12 @@ class Work:
             count = 0
             for item in batch.events:
                 kind = KIND_OF[type(item.event)]
-                if self._is_duplicate(item):
+                since = self._taken_at(item)
+                if since is not None:
                     self.ledger[layout.duplicates[kind]] += 1
                     count += 1
                     if type(item.event) is Deployment:  # each of the exporters on one store must know
-                        self._take_deployment(item.event, item.ts)
+                        self._take_deployment(item.event, since)
                 else:
                     self.ledger[layout.events[kind]] += 1
                     self._take(item, kind)
@@ -161,14 +168,15 @@ class Work:
         wanted = [seq for seqs in met for seq in seqs]
         return self.engine.store.pending_for(wanted) if wanted else {}
 
-    def _is_duplicate(self, item: Item) -> bool:
+    def _taken_at(self, item: Item) -> float | None:
+        """Return the time of the same event if it is here already: a resend may bring another, or none."""
         if item.identity in self._identities:
-            return True
+            return self._identities[item.identity]
         for key in (item.key, item.identity) if item.explicit else (item.key,):
             for event in self._stored.get(key, ()):
                 if event.identity == item.identity:
-                    return True
-        return False
+                    return event.ts
+        return None
 
     def _take(self, item: Item, kind: str) -> None:
         event = item.event
@@ -177,7 +185,7 @@ class Work:
             raw = line_to_store(item, self.engine.catalogue.models.get(event.model))
         row = StoredEvent(self._next, kind, item.ts, item.key, item.identity, item.links, raw)
         self._next += 1
-        self._identities.add(item.identity)
+        self._identities[item.identity] = item.ts
         self.transaction.events.append(row)
         if type(event) is Prediction:
             self._take_prediction(row, event)
@@ -326,7 +334,7 @@ class Work:
         waits = self._pending(row.seq) if change.before is not None else None
         if waits is not None or (change.before is None and due > self.now):
             at = due if waits is None else waits.due
-            self.pending[row.seq] = Waiting(row.seq, at, row.key, _encode_judged(judged(change.after)))
+            self.pending[row.seq] = Waiting(row.seq, at, row.key, encode_judged(judged(change.after)))
         elif change.before is None:
             self._judged[key].append(judged(change.after))
         elif layout.retractions:
@@ -441,10 +449,10 @@ class Work:
                 continue
             waits = self._pending(other.seq)
             if waits is not None:
-                judged = _decode_judged(waits.body)
+                judged = decode_judged(waits.body)
                 judged = msgspec.structs.replace(judged, pairs=[*judged.pairs, pair])
                 self.pending[other.seq] = Waiting(
-                    waits.prediction, waits.due, waits.key, _encode_judged(judged)
+                    waits.prediction, waits.due, waits.key, encode_judged(judged)
                 )
                 continue
             truth = standing(said, comparable)
@@ -611,7 +619,7 @@ class Work:
     def mature(self, rows: Sequence[Waiting]) -> None:
         """Let waiting outcomes whose time has come enter the quality counters."""
         for waiting in rows:
-            judged = _decode_judged(waiting.body)
+            judged = decode_judged(waiting.body)
             key = (judged.model, judged.version)
             if key not in self.engine.versions and key not in self.versions:
                 key = (names.UNKNOWN, names.UNKNOWN)
