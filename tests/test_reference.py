@@ -1,12 +1,26 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
 
 from plumbline import names
 from plumbline.reference import PATH, generate
 from samples import catalogue
 
 ROOT = Path(__file__).parents[1]
+PAGES = [
+    path.relative_to(ROOT)
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "alerting").rglob("*.md"))
+]
+
+
+def links(page: Path) -> set[Path]:
+    """Return the files a page links to, those of the web left out."""
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.DOTALL)
+    found = re.findall(r"\]\((?!https?:)([^)#\s]+)", text)
+    return {(ROOT / page).parent.joinpath(target).resolve() for target in found}
 
 
 def test_the_committed_reference_is_up_to_date_and_names_every_metric() -> None:
@@ -17,8 +31,17 @@ def test_the_committed_reference_is_up_to_date_and_names_every_metric() -> None:
         assert f"| `{name}` |" in file.content
 
 
-def test_the_readme_links_only_to_files_that_exist() -> None:
-    import re
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_pages_link_only_to_files_that_exist(page: Path) -> None:
+    for target in links(page):
+        assert target.exists(), target
 
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / "README.md").read_text()):
-        assert (ROOT / target).exists(), target
+
+def test_every_page_of_the_docs_is_reached_from_the_readme() -> None:
+    reached = set()
+    ahead = {ROOT / "README.md"}
+    while ahead:
+        page = ahead.pop()
+        reached.add(page)
+        ahead |= {target for target in links(page) if target.suffix == ".md"} - reached
+    assert sorted(set((ROOT / "docs").rglob("*.md")) - reached) == []

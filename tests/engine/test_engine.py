@@ -50,6 +50,8 @@ def test_a_prediction_is_counted_in_its_bins(engine: Engine) -> None:
         ({"x": True, "c": "a"}, "wrong_type", "x", "missing"),
         ({"x": -5, "c": "a"}, "out_of_range", "x", "00 < 0"),
         ({"x": 10**200, "c": "a"}, "out_of_range", "x", "03 > 2"),
+        ({"x": 10**400, "c": "a"}, "out_of_range", "x", "03 > 2"),
+        ({"x": -(10**400), "c": "a"}, "out_of_range", "x", "00 < 0"),
         ({"x": 1, "c": "never seen"}, "unseen", "c", "other"),
         ({"x": 1, "c": None}, "missing", "c", "missing"),
         ({"x": 1, "c": 0.5}, "wrong_type", "c", "missing"),
@@ -71,6 +73,31 @@ def test_a_rare_level_of_the_reference_is_other_but_not_unseen(engine: Engine) -
     v = counted(engine)
     assert v["ml_feature_values_total", *CLF, "c", "other"] == 1
     assert v["ml_feature_problems_total", *CLF, "c", "unseen"] == 0
+
+
+@pytest.mark.parametrize("large", [2**63, 2**64, -(10**30)])
+def test_an_integer_beyond_64_bits_waits_for_maturity_as_any_number_does(engine: Engine, large: int) -> None:
+    reg = {"model": "reg", "score": None}
+    feed(engine, prediction("r", prediction=2**64, **reg), outcome("r", large), now=2100)
+    feed(engine, prediction("s", prediction=3, **reg), outcome("s", 2), now=2100)
+    assert counted(engine)["plumbline_pending_outcomes",] == 2
+    engine.tick(1e6)
+    v = counted(engine)
+    assert v["ml_outcomes_matured_total", "reg", "1"] == 2
+    assert v["plumbline_pending_outcomes",] == 0
+
+
+def test_a_deployment_without_a_time_that_is_sent_again_changes_nothing(engine: Engine) -> None:
+    deploy = {"type": "deployment", "model": "clf"}
+    first = [{**deploy, "version": "1", "stage": "production"}, {**deploy, "version": "2", "stage": "canary"}]
+    feed(engine, *first, now=1000)
+    feed(engine, prediction("r", version="2", ts=1500.0), now=2000)
+    before = counted(engine)
+    assert before["ml_trial_samples_total", "clf", "2", "candidate", "failed"] == 1
+    feed(engine, *first, *first, now=3000)
+    after = counted(engine)
+    changed = {key[0] for key in after if after[key] != before.get(key)}
+    assert changed - {"plumbline_store_bytes"} == {"plumbline_lines_total", "plumbline_events_duplicate_total"}
 
 
 def test_an_outcome_waits_for_maturity_and_then_counts_once(engine: Engine) -> None:

@@ -87,11 +87,12 @@ def test_bad_records_are_told_and_cost_no_other(server: Any) -> None:
     bad = [
         {"eventName": "plumbline.outcome", "body": {"stringValue": "no json"}}, {"eventName": "plumbline.kpi"}, 5,
         record(timeUnixNano="soon"), record(body=nested), record(attributes=5),
+        record(attributes=[{}]), record(body={"kvlistValue": {"values": [{}]}}), record(timeUnixNano="9" * 400),
     ]  # fmt: skip
     answer = post(server, request(*bad, record()))
     assert answer.status_code == 200
     said = answer.json()["partialSuccess"]
-    assert said["rejectedLogRecords"] == "6"
+    assert said["rejectedLogRecords"] == "9"
     assert said["errorMessage"].startswith("record 1: bad_field")
     assert [event["message"] for event in stored(server)] == ["hello"]
 
@@ -136,6 +137,19 @@ def test_pressure_is_answered_as_otlps_senders_expect(start: Callable[..., Any],
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     engine.error = None
     assert post(server, request(record())).status_code == 200
+
+
+def test_records_beyond_what_the_queue_holds_are_not_even_looked_at() -> None:
+    looked_at = []
+
+    class Record(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            looked_at.append(self["n"])
+            return super().get(key, default)
+
+    with pytest.raises(otlp.TooManyRecords):
+        otlp._parse(request(*(Record(n=n) for n in range(1000))), 1.8e9, 3, str)
+    assert set(looked_at) == {0, 1, 2}
 
 
 def test_opentelemetrys_own_sdk_sends_events_and_log_lines(server: Any) -> None:

@@ -124,6 +124,23 @@ def test_who_does_not_read_the_answer_is_cut_off(start: Callable[..., Any], engi
             time.sleep(0.05)
 
 
+def test_who_asks_again_instead_of_reading_the_answer_is_cut_off_too(
+    start: Callable[..., Any], engine: Any
+) -> None:
+    labels = tuple((f"{n}" * 200,) for n in range(20_000))
+    engine.blocks = lambda: [Block(names.EVENTS_REJECTED, "large", 1, labels, np.zeros(len(labels)))]
+    server = start(patience=SHORT)
+    with connection(server) as sock:
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(100).startswith(b"HTTP/1.1 200")  # the answer is under way
+        time.sleep(0.2)
+        sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        end = time.monotonic() + 15
+        while server.exporter.app.metrics.refused.block().values.sum() < 1:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
 def test_a_kept_connection_may_be_used_again_later(start: Callable[..., Any]) -> None:
     server = start(patience=SHORT)
     with requests.Session() as session:

@@ -66,6 +66,29 @@ class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
     pairs: list[Pair] = []
 
 
+_pack = msgspec.msgpack.encode
+decode_judged = msgspec.msgpack.Decoder(Judged).decode
+
+
+def encode_judged(judged: Judged) -> bytes:
+    """Encode a prediction and its outcome for the store.
+
+    MessagePack has integers of 64 bits. JSON has larger ones: they are kept as the nearest float, as which
+    they are counted anyway.
+    """
+    try:
+        return _pack(judged)
+    except OverflowError:
+        replace = msgspec.structs.replace
+        pairs = [replace(p, mine=_narrow(p.mine), theirs=_narrow(p.theirs)) for p in judged.pairs]
+        prediction, actual = _narrow(judged.prediction), _narrow(judged.actual)
+        return _pack(replace(judged, prediction=prediction, actual=actual, pairs=pairs))
+
+
+def _narrow(value: ClassOrNumber) -> ClassOrNumber:
+    return float(value) if isinstance(value, int) and abs(value) >= 1 << 63 else value
+
+
 def count_outcomes(
     layout: VersionLayout,
     cells: Floats,

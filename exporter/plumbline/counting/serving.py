@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from operator import itemgetter
 
@@ -114,9 +115,7 @@ def _numeric_codes(
     try:
         values = np.array(column, dtype=np.float64)  # None becomes NaN
     except OverflowError:  # an integer beyond float64
-        huge = [isinstance(v, int) and abs(v) > 1 << 1000 for v in column]
-        column = [np.copysign(np.inf, v) if big else v for big, v in zip(huge, column, strict=True)]  # type: ignore[call-overload]
-        values = np.array(column, dtype=np.float64)
+        values = np.array([_clipped(v) for v in column], dtype=np.float64)
     missing = np.isnan(values)
     problems[_MISSING] += missing.sum() - problems[_WRONG_TYPE]
     if slot.uppers is None:
@@ -125,6 +124,12 @@ def _numeric_codes(
     above = len(slot.uppers)
     problems[_OUT_OF_RANGE] += int(((codes == 0) | (codes == above)).sum())
     return codes
+
+
+def _clipped(value: object) -> object:
+    if isinstance(value, int) and abs(value) > 1 << 1000:
+        return math.inf if value > 0 else -math.inf
+    return value
 
 
 def _is_number(value: object) -> bool:

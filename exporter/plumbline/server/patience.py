@@ -47,41 +47,48 @@ def patient(limits: Patience, on_slow: Callable[[], None]) -> type[asyncio.Proto
     """
 
     class PatientProtocol(HttpToolsProtocol):
-        _timer: asyncio.TimerHandle | None = None
+        # One for each: a peer that asks again while it reads no answer must not stop the answer's clock.
+        _head_timer: asyncio.TimerHandle | None = None
+        _answer_timer: asyncio.TimerHandle | None = None
         _begun = False
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self._expect(limits.head, self._head_is_late)
+            self._expect_head(limits.head)
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
             self._begun = True
-            self._expect(limits.head, self._head_is_late)
+            self._expect_head(limits.head)
 
         def on_headers_complete(self) -> None:
             self._begun = False
-            self._expect(None)
+            self._expect_head(None)
             super().on_headers_complete()
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            self._expect(limits.answer, self._reader_is_late)
+            self._expect_reader(limits.answer)
 
         def resume_writing(self) -> None:
             super().resume_writing()
-            self._expect(None)
+            self._expect_reader(None)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._expect(None)
+            self._expect_head(None)
+            self._expect_reader(None)
             super().connection_lost(exc)
 
-        def _expect(self, seconds: float | None, otherwise: Callable[[], None] | None = None) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            if seconds is not None and otherwise is not None:
-                self._timer = self.loop.call_later(seconds, otherwise)
+        def _expect_head(self, seconds: float | None) -> None:
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+            self._head_timer = None if seconds is None else self.loop.call_later(seconds, self._head_is_late)
+
+        def _expect_reader(self, seconds: float | None) -> None:
+            if self._answer_timer is not None:
+                self._answer_timer.cancel()
+            late = self._reader_is_late
+            self._answer_timer = None if seconds is None else self.loop.call_later(seconds, late)
 
         def _head_is_late(self) -> None:
             if self._begun:  # one that never said anything is just closed
