@@ -31,6 +31,10 @@ class OtlpError(Exception):
     """The body is no export request."""
 
 
+class TooManyRecords(Exception):
+    """The body holds more log records than are taken at once."""
+
+
 def has_protobuf() -> bool:
     """Whether protobuf bodies can be read here."""
     try:
@@ -39,24 +43,26 @@ def has_protobuf() -> bool:
         return False
 
 
-def parse_json(body: bytes, now: float) -> Parsed:
-    """Return the events of a JSON export request.
+def parse_json(body: bytes, now: float, most: int) -> Parsed:
+    """Return the events of a JSON export request of at most ``most`` records.
 
     Raises:
         OtlpError: it is none.
+        TooManyRecords: it holds more.
     """
     try:
         request = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise OtlpError(f"no JSON object: {error}") from error
-    return _parse(request, now, lambda text: text.lower())
+    return _parse(request, now, most, lambda text: text.lower())
 
 
-def parse_protobuf(body: bytes, now: float) -> Parsed:
-    """Return the events of a protobuf export request.
+def parse_protobuf(body: bytes, now: float, most: int) -> Parsed:
+    """Return the events of a protobuf export request of at most ``most`` records.
 
     Raises:
         OtlpError: it is none.
+        TooManyRecords: it holds more.
     """
     from google.protobuf.json_format import MessageToDict
     from google.protobuf.message import DecodeError
@@ -67,7 +73,7 @@ def parse_protobuf(body: bytes, now: float) -> Parsed:
     except DecodeError as error:
         raise OtlpError(f"no export request: {error}") from error
     # In protobuf's own JSON bytes are base64; in OTLP's JSON ids are hexadecimal.
-    return _parse(MessageToDict(request), now, _hex)
+    return _parse(MessageToDict(request), now, most, _hex)
 
 
 def answer(parsed: Parsed, protobuf: bool) -> bytes:
@@ -87,12 +93,14 @@ def answer(parsed: Parsed, protobuf: bool) -> bytes:
     return _encode(said if rejected else {})
 
 
-def _parse(request: Mapping[str, Any], now: float, as_id: Callable[[str], str]) -> Parsed:
+def _parse(request: Mapping[str, Any], now: float, most: int, as_id: Callable[[str], str]) -> Parsed:
     events: list[Item] = []
     rejected: list[Rejected] = []
     number = 0
     for record, resource, scope in _records(request):
         number += 1
+        if number > most:  # before more is made of them: bad records cost a hundred times their bytes
+            raise TooManyRecords
         try:
             line = _line(record, resource, scope, as_id)
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plumbline.client.account import Account
+from plumbline.client.disk import Disk
 from plumbline.client.frames import pack, unpack
+from plumbline.client.post import Connection
+from plumbline.client.settings import Settings
 from plumbline.client.spool import Spool
 
 LINES = [b'{"n":%d}' % n for n in range(50)]
@@ -140,6 +146,40 @@ def test_a_failed_write_is_not_counted_and_the_next_works(tmp_path: Path, monkey
     assert spool.count == 10
     spool.append(LINES[20:])
     assert drain(spool) == [*LINES[:10], *LINES[20:]]
+
+
+@pytest.mark.parametrize("by_a_caller", [False, True])
+def test_old_lines_that_went_for_a_write_that_failed_are_counted_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_a_caller: bool
+) -> None:
+    settings = Settings(
+        Connection("http://127.0.0.1:9"), tmp_path, 8 << 20, fsync=False, durable=by_a_caller, queue_events=9,
+        queue_bytes=9, batch_events=9, batch_bytes=9, linger=0.0, backoff=0.0, close_timeout=0.0,
+    )  # fmt: skip
+    account = Account()
+    disk = Disk(settings, account, threading.Condition())
+    disk.open(time.monotonic(), may_adopt=False)
+    line = b"x" * 1_000_000
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    def put() -> bool:
+        if by_a_caller:
+            return disk.keep(line)
+        account.create()
+        return disk.append([line], spare_first=False)
+
+    for _ in range(8):
+        assert put()
+    assert account.snapshot().spooled == disk.count == 8
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        assert not put()
+    assert disk.count < 8
+    assert account.snapshot().spooled == disk.count
+    assert account.snapshot().dropped["spool_full"] == 8 - disk.count
+    disk.close()
 
 
 @given(st.lists(st.text().map(str.encode), max_size=20), st.data())

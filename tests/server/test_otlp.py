@@ -139,6 +139,19 @@ def test_pressure_is_answered_as_otlps_senders_expect(start: Callable[..., Any],
     assert post(server, request(record())).status_code == 200
 
 
+def test_records_beyond_what_the_queue_holds_are_not_even_looked_at() -> None:
+    looked_at = []
+
+    class Record(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            looked_at.append(self["n"])
+            return super().get(key, default)
+
+    with pytest.raises(otlp.TooManyRecords):
+        otlp._parse(request(*(Record(n=n) for n in range(1000))), 1.8e9, 3, str)
+    assert set(looked_at) == {0, 1, 2}
+
+
 def test_opentelemetrys_own_sdk_sends_events_and_log_lines(server: Any) -> None:
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter

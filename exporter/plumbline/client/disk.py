@@ -202,6 +202,8 @@ class Disk:
 
     def _failed(self, error: OSError) -> None:
         self._retry_at = time.monotonic() + _RETRY
+        if self._spool is not None and (evicted := self._spool.evicted()):
+            self._account.drop(evicted, "spooled", "spool_full")
         if not self._told:
             self._told = True
             folder = self._settings.spool_dir

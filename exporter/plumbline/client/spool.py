@@ -69,6 +69,7 @@ class Spool:
         self._head_of: _Segment | None = None
         self._mutex = threading.Lock()  # of the segments and the open descriptor; held for moments
         self._closed = False
+        self._evicted = 0  # lines that went for new ones since this was last asked
         self._next = _FIRST
         self._before = _FIRST - 1
         self.fresh = 0  # lines appended since the last look
@@ -130,7 +131,7 @@ class Spool:
             return dropped, self.fresh
 
     def _append(self, data: bytes, count: int, spare_first: bool) -> int:
-        dropped = self._make_room(len(data), spare_first)
+        self._make_room(len(data), spare_first)
         if self._open is None or self._segments[-1].size >= self._segment_bytes:
             self._close_last()
             self._segments.append(self._segment(self._next))
@@ -151,7 +152,16 @@ class Spool:
         self.fresh += count
         if self.fresh == count:
             self.since = time.monotonic()
-        return dropped
+        return self._take_evicted()
+
+    def evicted(self) -> int:
+        """Return how many old lines went for an append that then failed."""
+        with self._mutex:
+            return self._take_evicted()
+
+    def _take_evicted(self) -> int:
+        evicted, self._evicted = self._evicted, 0
+        return evicted
 
     def _segment(self, number: int) -> _Segment:
         return _Segment(number, self.folder / f"{number:016d}.seg", 0, 0)
@@ -304,13 +314,13 @@ class Spool:
                     os.close(descriptor)
         self._open = self._lock = None
 
-    def _make_room(self, size: int, spare_first: bool) -> int:
-        dropped = 0
+    def _make_room(self, size: int, spare_first: bool) -> None:
         while self._segments and self._size() + size > self._max_bytes:
             if not spare_first:
                 first = self._segments[0]
-                dropped += len(self._head) if self._head_of is first else first.count
+                lines = len(self._head) if self._head_of is first else first.count
                 self._remove_first()
+                self._evicted += lines
                 continue
             if len(self._segments) < 2:
                 break
@@ -319,8 +329,7 @@ class Spool:
             second = self._segments[1]
             second.path.unlink(missing_ok=True)
             del self._segments[1]
-            dropped += second.count
-        return dropped
+            self._evicted += second.count
 
     def _remove_first(self) -> None:
         if len(self._segments) == 1:

@@ -191,18 +191,19 @@ class App:
         def read() -> tuple[Parsed, int]:
             plain = self.bodies.unpack(body) if packed else body
             parse_body = otlp.parse_protobuf if protobuf else otlp.parse_json
-            return parse_body(plain, time.time()), len(plain)
+            return parse_body(plain, time.time(), self.writer.queue_events), len(plain)
 
         try:
             parsed, size = await run_in_threadpool(read)
         except otlp.OtlpError as error:
             raise Refusal(400, "bad_encoding", str(error)) from error
-        held.take(size - len(body) if packed else 0)
-        if parsed.lines > self.writer.queue_events:
+        except otlp.TooManyRecords as error:
             raise Refusal(
                 413, "too_large",
-                f"{parsed.lines} records are more than the queue ever holds ({self.writer.queue_events})",
-            )  # fmt: skip
+                f"more than {self.writer.queue_events} records, which the queue never holds: send fewer "
+                "per request",
+            ) from error  # fmt: skip
+        held.take(size - len(body) if packed else 0)
         await self._commit(parsed)
         if parsed.rejected:
             first = parsed.rejected[0]
