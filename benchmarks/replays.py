@@ -49,7 +49,7 @@ from plumbline.engine import Engine, open_engine
 from plumbline.evaluate.alerts import AlertRule, choose, read_alerts
 from plumbline.evaluate.ask import History, grid, history_range, opened
 from plumbline.evaluate.incidents import Incident
-from plumbline.evaluate.report import as_data, table
+from plumbline.evaluate.report import as_data, tables
 from plumbline.evaluate.run import Evaluation, evaluate_alerts
 from plumbline.expose.block import Block
 from plumbline.generated import run_generators, write_files
@@ -436,7 +436,7 @@ def main() -> None:
             shutil.rmtree(work)
     from rich.console import Console
 
-    Console(width=200, highlight=False).print(table(result))
+    Console(width=200, highlight=False).print(*tables(result, 200))
     if given.json:
         given.json.write_text(json.dumps(as_data(result), indent=2))
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from rich.console import Console
 
 from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage, Quality, save_baseline
 from plumbline.baseline.bins import bin_numeric, choose_numeric
 from plumbline.baseline.compare import compare
 from plumbline.baseline.noise import psi, significant_psi
+from plumbline.baseline.show import difference
 from plumbline.cli.main import run
 
 
@@ -60,6 +62,19 @@ def pair() -> tuple[Baseline, Baseline]:
         "dest": categorical({"BOS": 1500, "CHI": 2200}, other=200, missing=100), "<new>": numeric(still),
     }, commit="abc123", mae=4.0)  # fmt: skip
     return old, new
+
+
+def test_bars_stay_in_proportion_on_a_narrow_terminal(pair: tuple[Baseline, Baseline]) -> None:
+    console = Console(width=80, color_system=None)
+    with console.capture() as capture:
+        for part in difference(compare(*pair), 1):
+            console.print(part)
+    shown = capture.get()
+    assert max(map(len, shown.splitlines())) <= 80
+    bars = re.findall(r"(\d+\.\d\d)% +(█+[▏▎▍▌▋▊▉]?)", shown)
+    largest, full = max((float(share), len(drawn)) for share, drawn in bars)
+    for share, drawn in bars:
+        assert len(drawn) == pytest.approx(float(share) / largest * full, abs=1.1)
 
 
 def test_a_baseline_does_not_differ_from_itself(pair: tuple[Baseline, Baseline]) -> None:

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
+from rich.console import Console
 
 from plumbline.evaluate.ask import Grid
 from plumbline.evaluate.budget import exceeded, parse_budget
 from plumbline.evaluate.chance import by_chance
 from plumbline.evaluate.incidents import Incident
 from plumbline.evaluate.judge import MONTH_SECONDS, Alarm, Judged, Scene, alarms_of, judge
-from plumbline.evaluate.report import per_model
+from plumbline.evaluate.report import per_model, tables
 from plumbline.evaluate.run import Evaluation
 from plumbline.evaluate.states import Firing
 
@@ -105,3 +106,19 @@ def test_false_alarms_are_told_per_model():
         "model_months": 2.0, "alarms": 3, "false_alarms": 3, "false_pages_per_quarter": 1.5,
         "false_tickets_per_month": 1.0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 159, 200])
+def test_no_cell_is_cut_on_a_terminal_of_any_usual_width(width: int):
+    happened = scene(incident(10, 20))
+    judged = judge("ModelErrorRateCritical", "critical", [alarm(12, 15), alarm(500, 501)], happened)
+    console = Console(width=width, color_system=None)
+    with console.capture() as capture:
+        for part in tables(Evaluation(happened, (judged,), (), {}), width):
+            console.print(part)
+    shown = capture.get()
+    assert max(map(len, shown.splitlines())) <= width
+    assert "…" not in shown
+    rate = f"{judged.false_per_month:.2f}"
+    for said in ("ModelErrorRateCritical", "severity", "0.50 (", "1/1 (", "sustained", "firing", rate):
+        assert said in shown

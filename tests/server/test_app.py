@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -315,6 +316,19 @@ def test_the_landing_page_names_the_models_and_escapes_everything(server: Any) -
     shown = landing_page(declared, "<b>broken</b>")
     assert "<script>" not in shown
     assert "<b>broken" not in shown
+
+
+def test_the_landing_pages_example_gives_declared_features_values_of_their_type() -> None:
+    declared = catalogue()
+    kinds = {"numeric": float, "categorical": str, "boolean": bool}
+    for name, model in declared.models.items():
+        shown = unescape(landing_page(declared.model_copy(update={"models": {name: model}}), None))
+        example = json.loads(shown[shown.index("<<'END'") + 7 :].strip().splitlines()[0])
+        assert example["features"]
+        assert {kinds[model.features[feature].type] for feature in example["features"]} == {
+            type(value) for value in example["features"].values()
+        }
+        assert f'href="/requests?model={name}"' in shown
 
 
 HOSTILE = [

@@ -69,5 +69,7 @@ def test_people_get_a_page_of_links_to_traces_and_nothing_is_executed(server: Ru
     page = Elements(server.get(PATH, HTML).text)
     assert ("href", "/trace/%3Cb%3Eq%2F1") in page.attributes
     assert "<b>q/1" in page.text
-    assert server.get("/requests", HTML).status_code == 400
+    which = server.get("/requests", HTML)
+    assert which.status_code == 400
+    assert ("href", "/requests?model=clf") in Elements(which.text).attributes
     assert server.get("/requests", JSON).json()["error"] == "bad_request"

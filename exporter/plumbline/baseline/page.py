@@ -12,13 +12,14 @@ from plumbline.baseline.compare import Comparison, FeatureChange, QualityChange,
 from plumbline.trace.html import STYLE, e, facts, table
 
 _OLD, _NEW = "#8a93a0", "#2f6fde"
-_LABELS, _BARS, _ROW, _END = 190, 300, 30, 60
+_LABELS, _BARS, _ROW, _END = 260, 280, 30, 60
+_LABEL_LETTERS = 36  # what fits into _LABELS pixels
 _FIGURES = """
 body { max-width: 72rem; }
 .figures { display: grid; gap: 1rem 2rem;
   grid-template-columns: repeat(auto-fill, minmax(min(34rem, 100%), 1fr)); }
-figure { margin: 0; } figcaption { font-weight: 600; } svg { width: 100%; height: auto; }
-svg text { fill: currentColor; font: 12px system-ui, sans-serif; }
+figure { margin: 0; } figcaption { font-weight: 600; } svg { width: 100%; max-width: 40rem; height: auto; }
+svg text { fill: currentColor; font: 11px system-ui, sans-serif; }
 .key { display: inline-block; width: .8em; height: .8em; margin-right: .3em; }
 """
 
@@ -118,7 +119,7 @@ def _figure(caption: str, labels: Sequence[str], series: Sequence[tuple[str, Seq
     ]
     for row, label in enumerate(labels):
         middle = row * _ROW + _ROW / 2
-        shown = label if len(label) <= 28 else f"{label[:27]}…"
+        shown = label if len(label) <= _LABEL_LETTERS else f"{label[: _LABEL_LETTERS - 1]}…"
         parts.append(
             f'<text x="{_LABELS - 8}" y="{middle + 4:.0f}" text-anchor="end">{e(shown)}'
             f"<title>{e(label)}</title></text>"

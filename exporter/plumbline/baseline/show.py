@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -11,6 +14,7 @@ from plumbline.baseline.artefact import Baseline, FeatureBins
 from plumbline.baseline.compare import Comparison, FeatureChange, QualityChange, level_names
 
 _WIDTH = 30
+_LABEL = 36
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -33,12 +37,26 @@ def picture(baseline: Baseline) -> Iterator[Table | Text]:
         yield _feature(bins)
 
 
-def bar(share: float, largest: float) -> str:
+def bar(share: float, largest: float, width: int = _WIDTH) -> str:
     """Return a bar of block characters; the largest share fills it, a share above 0 is never invisible."""
     if share <= 0.0 or largest <= 0.0:
         return ""
-    eighths = max(round(share / largest * _WIDTH * 8), 1)
+    eighths = max(round(share / largest * width * 8), 1)
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """A bar in proportion on narrow terminals too: cut off, all the larger shares would look alike."""
+
+    share: float
+    largest: float
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield Text(bar(self.share, self.largest, options.max_width))
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, _WIDTH)
 
 
 def _quality(baseline: Baseline) -> Table:
@@ -55,13 +73,13 @@ def _quality(baseline: Baseline) -> Table:
 def _feature(bins: FeatureBins) -> Table:
     rows = sum(bins.counts)
     table = Table(show_header=False, box=None)
-    table.add_column("bin")
-    table.add_column("share", justify="right")
-    table.add_column("bar", min_width=_WIDTH)
+    table.add_column("bin", no_wrap=True, max_width=_LABEL)
+    table.add_column("share", justify="right", no_wrap=True)
+    table.add_column("bar")
     shares = [count / rows if rows else 0.0 for count in bins.counts]
     largest = max(shares, default=0.0)
     for label, share in zip(level_names(bins), shares, strict=True):
-        table.add_row(Text(label), f"{share:7.2%}", bar(share, largest))
+        table.add_row(Text(label), f"{share:7.2%}", _Bar(share, largest))
     return table
 
 
@@ -122,11 +140,11 @@ def _ranking(comparison: Comparison) -> Table:
 
 def _side_by_side(change: FeatureChange) -> Table:
     table = Table(show_header=True, box=None, header_style="default")
-    table.add_column("bin")
+    table.add_column("bin", no_wrap=True, max_width=_LABEL)
     for side in ("older", "newer"):
-        table.add_column(side, justify="right")
-        table.add_column("", min_width=_WIDTH)
+        table.add_column(side, justify="right", no_wrap=True)
+        table.add_column("")
     largest = max(*change.old, *change.new)
     for label, old, new in zip(change.labels, change.old, change.new, strict=True):
-        table.add_row(Text(label), f"{old:7.2%}", bar(old, largest), f"{new:7.2%}", bar(new, largest))
+        table.add_row(Text(label), f"{old:7.2%}", _Bar(old, largest), f"{new:7.2%}", _Bar(new, largest))
     return table

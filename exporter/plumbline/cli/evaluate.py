@@ -94,7 +94,7 @@ def evaluate(
     from plumbline.evaluate.ask import History, grid, history_range, opened
     from plumbline.evaluate.incidents import read_incidents
     from plumbline.evaluate.picture import timeline
-    from plumbline.evaluate.report import as_data, table
+    from plumbline.evaluate.report import as_data, tables
     from plumbline.evaluate.required import digests
     from plumbline.evaluate.run import evaluate_alerts
     from plumbline.progress import progress
@@ -135,7 +135,8 @@ def evaluate(
         console = Console(highlight=False)
         if not console.is_terminal:
             console.width = _WIDE
-        console.print(table(result))
+        for part in tables(result, console.width):
+            console.print(part)
         for line in broken:
             click.echo(line, err=True)
     ctx.exit(1 if broken else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from plumbline.evaluate.budget import spent
@@ -15,23 +16,43 @@ from plumbline.units import format_time
 _HOUR = 3600.0
 _NAMED_MODELS = 5
 _DAY = 86400.0
+_COLUMNS = (
+    "alert", "severity", "alarms", "false", "precision\n(random)", "found\n(random)", "sustained",
+    "delay", "delay,\noutcomes", "flaps", "false per\nmodel-month", "false per\nmodel-quarter", "firing",
+)  # fmt: skip
+_ALARMS, _DELAYS = range(6), (0, *range(6, len(_COLUMNS)))
+# Narrower than this, rich would shorten headings and numbers to a letter each.
+_ONE_TABLE = 160
 
 
-def table(result: Evaluation) -> Table:
-    """Return the table: a line per alert, then all pages, all tickets, and both."""
-    shown = Table(
-        title=_title(result), title_justify="left", caption=_caption(result), caption_justify="left"
-    )
-    shown.add_column("alert", no_wrap=True)
-    for heading in (
-        "severity", "alarms", "false", "precision\n(random)", "found\n(random)", "sustained",
-        "delay", "delay,\noutcomes", "flaps", "false per\nmodel-month", "false per\nmodel-quarter",
-        "firing",
-    ):  # fmt: skip
-        shown.add_column(heading, justify="left" if heading == "severity" else "right")
+def tables(result: Evaluation, width: int) -> list[Table]:
+    """Return a line per alert, then all pages, all tickets, and both: in one table or in two.
+
+    Args:
+        result: what is told.
+        width: letters that fit beside each other; 80 is enough for two tables.
+    """
+    if width >= _ONE_TABLE:
+        shown = [_table(result, range(len(_COLUMNS)))]
+    else:
+        shown = [_table(result, part, narrow=True) for part in (_ALARMS, _DELAYS)]
+    shown[0].title, shown[0].title_justify = _title(result), "left"
+    shown[-1].caption, shown[-1].caption_justify = _caption(result), "left"
+    return shown
+
+
+def _table(result: Evaluation, columns: Sequence[int], narrow: bool = False) -> Table:
+    shown = Table(box=box.SIMPLE if narrow else box.HEAVY_HEAD, padding=(0, 0 if narrow else 1))
+    for column in columns:
+        heading = _COLUMNS[column]
+        if narrow:
+            heading = heading.replace("false per", "false /").replace("model-", "model-\n")
+        text = heading in ("alert", "severity")
+        shown.add_column(heading, justify="left" if text else "right", no_wrap=True)
     for part in (result.alerts, result.groups):
         for one in part:
-            shown.add_row(*_cells(one))
+            cells = _cells(one)
+            shown.add_row(*(cells[column] for column in columns))
         shown.add_section()
     return shown
 

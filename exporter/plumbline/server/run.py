@@ -146,8 +146,8 @@ class Exporter:
         bodies = BodyReader(body_bytes, self._patience)
         self.app = App(catalogue, self.writer, Registry(sources), metrics, bodies)
         if lookup is not None:
-            regressions = frozenset(n for n, m in catalogue.models.items() if m.task == "regression")
-            self.app.more = TraceRoutes(lookup, regressions, catalogue.links.grafana).routes()
+            tasks = {name: model.task for name, model in catalogue.models.items()}
+            self.app.more = TraceRoutes(lookup, tasks, catalogue.links.grafana).routes()
 
     @property
     def url(self) -> str:

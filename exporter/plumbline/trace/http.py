@@ -6,7 +6,7 @@ number, so that they neither block the event loop nor crowd out scrapes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from plumbline.trace.html import HEADERS, page
 from plumbline.trace.lookup import PAGE, Lookup
 from plumbline.trace.model import to_json
 from plumbline.trace.page import batch_page, missing_page, trace_page, used_page
-from plumbline.trace.samples import sample_requests, samples_page
+from plumbline.trace.samples import models_list, sample_requests, samples_page
 
 log = structlog.get_logger(__name__)
 
@@ -38,12 +38,12 @@ class TraceRoutes:
 
     Attributes:
         lookup: answers; its owner closes it when the server has ended.
-        regressions: models whose answers are numbers.
+        tasks: of the models; the answers of regressions are numbers.
         grafana: address of Grafana, for links to its dashboards; empty = none.
     """
 
     lookup: Lookup
-    regressions: frozenset[str] = frozenset()
+    tasks: Mapping[str, str] = field(default_factory=dict)
     grafana: str = ""
     _limiter: CapacityLimiter | None = field(default=None, init=False)
 
@@ -102,9 +102,12 @@ class TraceRoutes:
     def _requests(self, request: Request, json: bool) -> Response:
         model, version = (request.query_params.get(name, "") for name in ("model", "version"))
         if not model:
-            return _problem(json, 400, "bad_request", "name a model: /requests?model=NAME", "Which model?")
+            detail = "name a model: /requests?model=NAME"
+            return _problem(json, 400, "bad_request", detail, "Which model?", [models_list(self.tasks)])
         newest = self.lookup.last_seq()
-        found = sample_requests(self.lookup.reader, model, version, newest, model in self.regressions)
+        found = sample_requests(
+            self.lookup.reader, model, version, newest, self.tasks.get(model) == "regression"
+        )
         return _json(msgspec.json.encode(found)) if json else _html(samples_page(found))
 
 
@@ -119,10 +122,12 @@ def _missing(json: bool, what: str, identifier: str) -> Response:
     return _html(missing_page(what, identifier), 404)
 
 
-def _problem(json: bool, status: int, error: str, detail: str, title: str) -> Response:
+def _problem(
+    json: bool, status: int, error: str, detail: str, title: str, parts: Sequence[str] = ()
+) -> Response:
     if json:
         return _json(_error(error, detail), status)
-    return _html(page(title, title, [], json=False), status)
+    return _html(page(title, title, parts, json=False), status)
 
 
 def _error(error: str, detail: str) -> bytes:

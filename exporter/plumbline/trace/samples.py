@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from plumbline.events import Outcome, Prediction
 from plumbline.keys import request_key
@@ -148,3 +149,9 @@ def samples_page(samples: Samples) -> str:
     head = ("request", "time", "status", "prediction", "score", "outcome", "error")
     parts: Iterable[str] = (text, table(head, rows, ("score", "error")) if rows else "<p>None.</p>")
     return page(f"Requests of {samples.model} {samples.version}", f"Requests of {who}", parts, json=False)
+
+
+def models_list(models: Iterable[str]) -> str:
+    """Return links to the requests of each model."""
+    links = (f'<li><a href="/requests?model={quote(name, safe="")}">{e(name)}</a></li>' for name in models)
+    return f"<ul>{''.join(links)}</ul>"

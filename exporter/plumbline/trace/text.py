@@ -136,7 +136,7 @@ def _prediction(p: PredictionRecord) -> Iterable[RenderableType]:
             ("trained on", info.training_start and f"{info.training_start} to {info.training_end}"),
             ("config", None if info.config is None else show_json(info.config)),
             ("baseline", baseline),
-            ("baseline quality", _pairs(info.baseline_quality) if info.baseline_quality else None),
+            ("baseline quality", _rounded(info.baseline_quality) if info.baseline_quality else None),
             ("data batch", p.data_batch_id),
             ("trace id", p.trace_id),
             ("slices", _pairs(p.slices) if p.slices else None),
@@ -151,6 +151,10 @@ def _prediction(p: PredictionRecord) -> Iterable[RenderableType]:
 
 def _pairs(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={show_json(value)}" for name, value in values.items())
+
+
+def _rounded(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name}={show_value(value)}" for name, value in values.items())
 
 
 def _alerts(alerts: Iterable[AlertRecord], truncated: bool) -> Iterable[RenderableType]:
