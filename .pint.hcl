@@ -39,10 +39,21 @@ rule {
 
 rule {
   match {
-    # Standard errors of the binned ROC-AUC and of canary trials. What they read exists only where both classes, or
-    # both versions, have rows, which pint cannot see; and a NaN here compares as false, so no alert fires on it
-    # (tests/plumbline_alerting/test_conditions.py, NaN).
+    # Standard errors of the binned ROC-AUC and of canary trials. pint knows a recorded value by its name alone, and
+    # another rule of that name divides without a guard that pint sees. The value read here, metric="roc_auc", is
+    # divided by pairs > 0, and the effective rows of a trial by counts > 0; the roots are of clamp_min(..., 0)
+    # (tests/plumbline_alerting/test_standard_errors.py, alerting/tests/CanaryWorse.yml).
     name = "slice:ml_quality:stderr_.+|model:ml_trial_difference:stderr_.+"
   }
   disable = ["promql/nan"]
+}
+
+rule {
+  match {
+    # topk picks one owner of a version where two exporters do not agree, and ranks nothing: of equal values
+    # Prometheus keeps the first, in the order in which it holds the series. tests/plumbline_alerting/
+    # test_conditions.py has such exporters, and sees each alert under one owner only.
+    name = "ModelTrafficLost|BaselineMissing"
+  }
+  disable = ["promql/fragile"]
 }

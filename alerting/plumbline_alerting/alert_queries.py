@@ -36,8 +36,20 @@ SCRAPED_RATIO = 0.8  # of the scrapes a range should hold; fewer = a gap or a st
 _PS = "pipeline, stage"
 _INFO = names.MODEL_INFO.name
 _PRODUCTION = f'{_INFO}{{stage="production"}}'
-_DECLARED_OWNER = f"max by (model, owner) ({names.MODEL_DECLARED.name} > bool 0)"
-_OWNER = f"max by ({MV}, owner) ({_PRODUCTION})"
+
+
+def owner_of(series: str, by: str = MV) -> str:
+    """One owner of each thing described, with the value 1, to join on.
+
+    One, should two exporters not agree yet on who it is, as in a rolling deployment: two would make the match
+    ambiguous, and that fails the whole rule, of every model. Ties go to the same one each time, the order in
+    which Prometheus holds the series.
+    """
+    return f"topk by ({by}) (1, max by ({by}, owner) ({series}))"
+
+
+_DECLARED_OWNER = owner_of(f"{names.MODEL_DECLARED.name} > bool 0", "model")
+_OWNER = owner_of(_PRODUCTION)
 
 
 def owned(expr: str) -> str:
@@ -47,7 +59,7 @@ def owned(expr: str) -> str:
 
 def pipeline_owned(expr: str) -> str:
     """Add the pipeline's owner."""
-    owner = f"max by (pipeline, owner) ({names.PIPELINE_INFO.name})"
+    owner = owner_of(names.PIPELINE_INFO.name, "pipeline")
     return f"(\n{indent(expr, '  ')}\n)\n* on (pipeline) group_left (owner) {owner}"
 
 
@@ -360,7 +372,7 @@ def model_input_broken() -> str:
     """One per model that depends on a pipeline which failed or is stale."""
     broken = 'max by (pipeline) (ALERTS{alertname=~"PipelineFailed|PipelineStale", alertstate="firing"})'
     models = f"max by (pipeline, model) ({names.PIPELINE_MODEL_INFO.name})"
-    owner = f"max by (model, owner) ({_PRODUCTION})"
+    owner = owner_of(_PRODUCTION, "model")
     return f"{broken}\n* on (pipeline) group_right () {models}\n* on (model) group_left (owner) {owner}"
 
 
@@ -408,7 +420,8 @@ def rules_slow(scene: Scene) -> str:
     named = 'rule_group=~".+;plumbline-(drift|quality|life).*"'
     ours = f"prometheus_rule_group_interval_seconds{{{mine}, {named}}}"
     evaluation = scene.evaluation
-    groups = len(drift_windows(evaluation)) + len(quality_windows(evaluation)) + 1
+    # one per window, the fast and the slow window of each model's own, and life
+    groups = len(drift_windows(evaluation)) + len(quality_windows(evaluation)) + 2
     return (
         f"max by (rule_group) (prometheus_rule_group_last_duration_seconds{{{mine}}})\n"
         f"> on (rule_group) max by (rule_group) (prometheus_rule_group_interval_seconds{{{mine}}})\n"

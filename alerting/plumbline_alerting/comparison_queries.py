@@ -10,7 +10,7 @@ from textwrap import indent
 
 from plumbline import names
 from plumbline.units import parse_duration
-from plumbline_alerting.alert_queries import ERRORS_MINIMUM, SIGMAS, objective, owned
+from plumbline_alerting.alert_queries import ERRORS_MINIMUM, SIGMAS, objective, owned, owner_of
 from plumbline_alerting.promql import MV, SLICE, one_of, quoted
 from plumbline_alerting.scene import Scene
 
@@ -94,7 +94,7 @@ def canary_worse(scene: Scene) -> str:
         f'  max by ({by}) ({count}{{loss!="{names.FAILED}"}})\n'
         f"  and on (model) min by (model) ({coverage}) >= on (model) {wanted}\n)"
     )
-    owner = f'max by ({MV}, owner) ({names.MODEL_INFO.name}{{stage="canary"}})'
+    owner = owner_of(f'{names.MODEL_INFO.name}{{stage="canary"}}')
     return f"(\n{indent(worse, '  ')}\n)\n* on ({MV}) group_left (owner) {owner}"
 
 

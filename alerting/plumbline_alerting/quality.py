@@ -93,7 +93,8 @@ def positives(window: Window, groups: list[Positive]) -> Iterable[Rule]:
         f = f"max by ({SLICE}) ({f1})"
         errors["f1"].append(
             f"(2 - {f}) ^ 2 / 2\n"
-            f"* sqrt({f} / (2 - {f}) * (1 - {f} / (2 - {f})) / on ({SLICE}) (({hits} + {wrong}) > 0))"
+            f"* sqrt(clamp_min({f} / (2 - {f}) * (1 - {f} / (2 - {f})), 0)"
+            f" / on ({SLICE}) (({hits} + {wrong}) > 0))"
         )
     for metric, expressions in values.items():
         yield value_rule(window, metric, "\nor\n".join(expressions))

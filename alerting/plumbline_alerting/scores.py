@@ -39,6 +39,7 @@ def ranking(window: Window) -> Iterable[Rule]:
     n1, n0 = (f'sum by ({MV}) ({bins}{{actual="{a}"}})' for a in ("1", "0"))
     pairs = f"(({n1} * {n0}) > 0)"
     auc = f"max by ({MV}) ({sums.quality('roc_auc')})"
+    # clamp_min below: a ranking without fault leaves a variance of 0, which rounding can make negative.
     yield value_rule(
         window,
         "roc_auc",
@@ -64,10 +65,11 @@ def ranking(window: Window) -> Iterable[Rule]:
         "roc_auc",
         f"""
         sqrt(
-          (
+          clamp_min(
             {auc} * (1 - {auc})
             + ({n1} - 1) * ({auc} / (2 - {auc}) - {auc} ^ 2)
-            + ({n0} - 1) * (2 * {auc} ^ 2 / (1 + {auc}) - {auc} ^ 2)
+            + ({n0} - 1) * (2 * {auc} ^ 2 / (1 + {auc}) - {auc} ^ 2),
+            0
           )
           / {pairs}
         )

@@ -94,6 +94,9 @@ def stderr_rule(window: Window, metric: str, expr: str, *, whole: bool = False) 
 
 
 def proportion(value: str, n: str) -> str:
-    """Standard error of a share of n."""
+    """Standard error of a share of n.
+
+    clamp_min: rounding can leave a share of all a little above 1, and the root of less than 0 is NaN.
+    """
     p = f"max by ({SLICE}) ({value})"
-    return f"sqrt({p} * (1 - {p})\n/ on ({SLICE}) {n})"
+    return f"sqrt(clamp_min({p} * (1 - {p}), 0)\n/ on ({SLICE}) {n})"

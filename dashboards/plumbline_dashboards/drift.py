@@ -154,7 +154,7 @@ def details() -> table.Panel:
         panel.with_target(rows(q.psi_ratio(), "A"))
         .with_target(rows(q.drifting(names.R_PSI), "B"))
         .with_target(rows(q.drifting(names.R_PSI_THRESHOLD), "C"))
-        .with_target(rows(q.largest(names.BASELINE_FEATURE_NOISE), "D"))
+        .with_target(rows(q.largest(names.BASELINE_FEATURE_NOISE, q.VERSION), "D"))
         .with_target(rows(q.drifting(names.R_FEATURE_INCREASE), "E"))
         .with_target(rows(q.problem_ratio(), "F"))
         .with_target(rows(q.drifting(names.R_KS), "G"))

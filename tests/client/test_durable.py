@@ -37,6 +37,35 @@ for number in range(10**9):
 """
 
 
+# A signal comes in the middle of each write to the spool, and its handler has something to say too.
+INTERRUPTED = """
+import os, signal, sys, threading
+from plumbline import Client
+url, spool = sys.argv[1:]
+client = Client(url, spool_dir=spool, durable=True, linger=0.01)
+handling = []
+def tell(name):
+    client.prediction(request_id=name, model="m", version="1", features={"x": 1}, prediction=1)
+def handler(number, frame):
+    if not handling:
+        handling.append(1)
+        tell(f"signal{round}")
+        handling.clear()
+def write(descriptor, data, real=os.write):
+    if threading.current_thread() is threading.main_thread():
+        signal.raise_signal(signal.SIGUSR1)
+    return real(descriptor, data)
+signal.signal(signal.SIGUSR1, handler)
+os.write = write
+for round in range(20):
+    tell(f"main{round}")
+assert client.flush(20)
+stats = client.stats()
+assert stats.balanced and stats.created == stats.sent == 40, stats
+client.close()
+"""
+
+
 def service(*arguments: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", SERVICE, *map(str, arguments)])
 
@@ -46,6 +75,14 @@ def wait_until(what: Callable[[], object], seconds: float = 20) -> None:
     while not what():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)
+
+
+def test_a_signal_handler_that_sends_in_the_middle_of_an_event_does_not_hang_the_service(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, "-c", INTERRUPTED, stand_in.url, tmp_path / "spool"], check=True, timeout=30)
+    expected = {f"{by}{round_}" for by in ("main", "signal") for round_ in range(20)}
+    assert set(stand_in.ids()) == expected
 
 
 def test_it_needs_a_folder() -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.events import MAX_LINE_BYTES
-from plumbline.follow.position import Position
+from plumbline.follow.position import PlainSource, Position
 from plumbline.follow.tail import Tail
 
 OPENED: list[Log | Reader] = []
@@ -266,6 +267,23 @@ def test_a_line_longer_than_any_event_is_left_out_in_bounded_memory(log: Log) ->
     assert reader.too_long == 1
     log.raw(b"z" * (MAX_LINE_BYTES - 1) + b"\n")
     assert len(reader.poll()[0]) == MAX_LINE_BYTES - 1
+
+
+def test_how_far_it_is_behind_may_be_asked_while_the_file_is_left(log: Log) -> None:
+    class Left(Tail):
+        """Whose file another thread leaves right after it was looked up."""
+
+        def __getattribute__(self, name: str) -> object:
+            found = super().__getattribute__(name)
+            if name == "_source":
+                self._source = None
+            return found
+
+    log.write(3)
+    tail = Left(log.path, None, 0.2, lambda _: None)
+    with closing(PlainSource.open(log.path)) as source:
+        tail._source = source
+        assert tail.behind() == log.path.stat().st_size
 
 
 def test_unrelated_files_beside_it_are_not_taken_for_rotated_ones(log: Log) -> None:

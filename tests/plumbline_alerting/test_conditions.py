@@ -260,3 +260,43 @@ def test_samples_are_expanded_as_promtool_does(every_group: list[dict[str, Any]]
     document["tests"][0]["promql_expr_test"][1]["exp_samples"] = []
     assert "FAILED" in promtool(tmp_path, rules, document["tests"])
     assert expand("0+4x2 _x2 7 stale") == ["0.0", "4.0", "8.0", "_", "_", "7", "stale"]
+
+
+# --- two exporters that describe the same thing otherwise, as in a rolling deployment ---
+
+# An ambiguous match fails the whole rule: not the model concerned, every model loses its alert.
+DISAGREED = {
+    "owner": "other", "commit": "other", "baseline": "other", "training_data": "other", "stage": "canary",
+}  # fmt: skip
+_DESCRIPTION = re.compile(r"(\w+_info|ml_model_declared_timestamp_seconds)\{")
+
+
+def with_other_exporters(series: dict[str, str]) -> dict[str, str]:
+    """Add an exporter for each label in which descriptions may differ."""
+    found = dict(series)
+    for name, values in series.items():
+        if _DESCRIPTION.match(name):
+            for label, value in DISAGREED.items():
+                other, changes = re.subn(rf'\b{label}="[^"]*"', f'{label}="{value}"', name)
+                if changes and not (label == "stage" and "pipeline" in name):
+                    found[other.replace("{", f'{{instance="{label}", ', 1)] = values
+    return found
+
+
+@pytest.mark.parametrize("path", [p for p in RULE_TESTS if p.stem != "Watchdog"], ids=lambda p: p.stem)
+def test_alert_fires_for_one_owner_where_exporters_describe_its_subject_otherwise(
+    path: Path, every_group: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    one = yaml.safe_load(path.read_text(encoding="utf-8"))["tests"][0]
+    series = {e["series"]: str(e["values"]) for e in one["input_series"] or []}
+    one["input_series"] = [{"series": n, "values": v} for n, v in with_other_exporters(series).items()]
+    fired = f'max_over_time(ALERTS{{alertname="{path.stem}", alertstate="firing"}}[1d])'
+    one["promql_expr_test"] = [
+        {
+            "expr": f"max(count without (owner) ({fired}))",
+            "eval_time": one["promql_expr_test"][-1]["eval_time"],
+            "exp_samples": [{"labels": "{}", "value": 1}],
+        }
+    ]
+    one.pop("alert_rule_test", None)
+    assert promtool(tmp_path, needed(path.stem, every_group), [one]) == ""

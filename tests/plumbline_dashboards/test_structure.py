@@ -120,6 +120,26 @@ def test_rates_use_grafanas_interval_or_a_window(promql: Dashboard) -> None:
                 ]
 
 
+def test_what_is_shown_of_a_chosen_model_is_of_that_model(promql: Dashboard) -> None:
+    if "model" not in {variable["name"] for variable in promql["templating"]["list"]}:
+        pytest.skip("no model is chosen")
+    stems = {m.name for m in names.METRICS.values() if "model" in m.labels}
+    stems |= {r.stem for r in names.RECORDED if "model" in r.labels}
+    series = re.compile(
+        r"(?<![\w:])([a-z]\w*(?::\w+){0,2}?)(?:_\$\{\w+\})?"
+        r"(\{[^{}]*\}|)(?=[\s()\[,]|$)"
+    )
+    asked = [
+        (panel["title"], found.group(1), found.group(2))
+        for panel in all_panels(promql)
+        for target in panel.get("targets", ())
+        for found in series.finditer(target["expr"])
+        if re.sub(r"_(bucket|count|sum|life|[0-9]+[smhd])$", "", found.group(1)) in stems
+    ]
+    assert asked
+    assert [one for one in asked if not re.search(r'model=~?"\$model"', one[2])] == []
+
+
 def test_variables_follow_the_time_range_and_are_used(promql: Dashboard) -> None:
     text = "".join(t["expr"] for p in all_panels(promql) for t in p["targets"])
     repeats = {panel.get("repeat") for panel in all_panels(promql)}

@@ -26,7 +26,8 @@ from plumbline.servers import LOOPBACK, Server, find_program, free_port
 
 _STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`")
 _NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
-_QUERY_TIMEOUT = 300.0
+# A year of many models takes as long as it takes: the server gives up after two minutes unless told.
+_QUERY_TIMEOUT = 3600.0
 
 # Blocks may overlap and old ones must stay; compaction would only be in the way of the next level.
 TSDB_FLAGS = (
@@ -210,7 +211,8 @@ def temporary_prometheus(tsdb: Path, log: Path, flags: Sequence[str] = ()) -> Se
             "prometheus",
             [
                 find_program("prometheus"), f"--config.file={config.name}", f"--storage.tsdb.path={tsdb}",
-                f"--web.listen-address={LOOPBACK}:{port}", *TSDB_FLAGS, *flags, "--log.level=warn",
+                f"--web.listen-address={LOOPBACK}:{port}", *TSDB_FLAGS, *flags,
+                f"--query.timeout={_QUERY_TIMEOUT:g}s", "--log.level=warn",
             ],
             f"http://{LOOPBACK}:{port}",
             log,
@@ -258,7 +260,7 @@ def query_range(
         response = session.post(
             f"{url}/api/v1/query_range",
             data={"query": expr, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"},
-            timeout=_QUERY_TIMEOUT,
+            timeout=_QUERY_TIMEOUT + 60,
         )
         answer = msgspec.json.decode(response.content, type=_Answer)
     except (requests.RequestException, msgspec.MsgspecError) as error:

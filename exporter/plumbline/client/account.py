@@ -41,7 +41,7 @@ class Account:
     """Moves counts between places, under one lock, so that no snapshot sees an event twice or nowhere."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may send, too
         self._created = 0
         self._adopted = 0
         self._sent = 0

@@ -109,7 +109,7 @@ class Client:
         self._ids = EventIds()
         self._queue = Queue(settings.queue_events, settings.queue_bytes, settings.batch_events)
         self._worker = Worker(settings, self._queue, self._account)
-        self._start_lock = threading.Lock()
+        self._start_lock = threading.RLock()
         self._started = False
 
     # --- events ---

@@ -38,7 +38,8 @@ class Disk:
         self._account = account
         self._bell = bell
         self._spool: Spool | None = None
-        self._opening = threading.Lock()
+        self._opening = threading.RLock()
+        self._is_opening = False
         self._ended = False
         self._retry_at = 0.0  # when it may be tried (again)
         self._read_at = 0.0  # when it may be read (again); on a full disk reading still works
@@ -185,7 +186,9 @@ class Disk:
             self._spool.abandon()
 
     def _opened(self) -> Spool | None:
-        """Return the spool, opened by whoever needs it first; None at the end.
+        """Return the spool, opened by whoever needs it first.
+
+        None at the end, and to a signal's handler that comes while its own thread opens the spool.
 
         Raises:
             OSError: it cannot be opened.
@@ -194,10 +197,14 @@ class Disk:
             settings = self._settings
             assert settings.spool_dir is not None
             with self._opening:
-                if self._spool is None and not self._ended:
+                if self._spool is None and not self._ended and not self._is_opening:
                     # A durable client's callers do not wait for the disk; the worker syncs after them.
                     inline = settings.fsync and not settings.durable
-                    self._spool = Spool(settings.spool_dir, settings.spool_bytes, inline)
+                    self._is_opening = True
+                    try:
+                        self._spool = Spool(settings.spool_dir, settings.spool_bytes, inline)
+                    finally:
+                        self._is_opening = False
         return self._spool
 
     def _failed(self, error: OSError) -> None:

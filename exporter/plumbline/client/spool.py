@@ -67,7 +67,10 @@ class Spool:
         self._open: int | None = None  # the descriptor of the last segment, while it takes more
         self._head: list[bytes] = []  # the lines of the first segment that are not acknowledged yet
         self._head_of: _Segment | None = None
-        self._mutex = threading.Lock()  # of the segments and the open descriptor; held for moments
+        # Of the segments and the open descriptor; held for moments. Entered again only by the handler of a
+        # signal that came meanwhile, which must not wait for its own thread.
+        self._mutex = threading.RLock()
+        self._appending = False
         self._closed = False
         self._evicted = 0  # lines that went for new ones since this was last asked
         self._next = _FIRST
@@ -120,14 +123,18 @@ class Spool:
 
         Returns:
             How many old lines had to go for it, and how many have come since the worker last looked; None
-            if the spool is closed.
+            if the spool is closed, or this thread is in the middle of another line.
         """
         data = pack((line,))
         with self._mutex:
-            if self._closed:
+            if self._closed or self._appending:
                 return None
-            dropped = self._append(data, 1, spare_first=True)
-            book()
+            self._appending = True
+            try:
+                dropped = self._append(data, 1, spare_first=True)
+                book()
+            finally:
+                self._appending = False
             return dropped, self.fresh
 
     def _append(self, data: bytes, count: int, spare_first: bool) -> int:

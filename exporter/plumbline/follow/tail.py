@@ -69,9 +69,10 @@ class Tail:
 
     def behind(self) -> int:
         """Return the bytes of the present file that were not read yet."""
+        source = self._source  # once: a scrape asks while the file may be left
         with suppress(OSError):
-            if isinstance(self._source, PlainSource):
-                return max(0, self._source.stat().st_size - self._offset)
+            if isinstance(source, PlainSource):
+                return max(0, source.stat().st_size - self._offset)
         return 0
 
     def close(self) -> None:

@@ -159,12 +159,7 @@ class App:
             "events", accepted=len(parsed.events), rejected=len(parsed.rejected), duplicates=duplicates,
             bytes=len(body), seconds=round(time.perf_counter() - start, 6),
         )  # fmt: skip
-        if parsed.rejected:
-            first = parsed.rejected[0]
-            log.warning(
-                "lines rejected", rejected=len(parsed.rejected), of=parsed.lines, first_line=first.line,
-                first_reason=first.reason, first_detail=first.detail,
-            )  # fmt: skip
+        _tell_rejected("lines", parsed)
         return JSONResponse(_account(parsed, duplicates, "line"))
 
     async def _commit(self, parsed: Parsed) -> int:
@@ -205,12 +200,7 @@ class App:
             ) from error  # fmt: skip
         held.take(size - len(body) if packed else 0)
         await self._commit(parsed)
-        if parsed.rejected:
-            first = parsed.rejected[0]
-            log.warning(
-                "log records rejected", rejected=len(parsed.rejected), of=parsed.lines, first=first.line,
-                first_reason=first.reason, first_detail=first.detail,
-            )  # fmt: skip
+        _tell_rejected("log records", parsed)
         return Response(otlp.answer(parsed, protobuf), media_type=types[protobuf])
 
     async def _alerts(self, request: Request, held: Held, start: float) -> Response:
@@ -231,12 +221,7 @@ class App:
         log.debug("alerts", accepted=len(parsed.events), duplicates=duplicates, truncated=parsed.truncated)
         if parsed.truncated:
             log.warning("Alertmanager left alerts out; raise max_alerts", truncated=parsed.truncated)
-        if parsed.rejected:
-            first = parsed.rejected[0]
-            log.warning(
-                "alerts rejected", rejected=len(parsed.rejected), of=parsed.lines, first=first.line,
-                first_reason=first.reason, first_detail=first.detail,
-            )  # fmt: skip
+        _tell_rejected("alerts", parsed)
         return JSONResponse({**_account(parsed, duplicates, "alert"), "truncated": parsed.truncated})
 
     def _parse(self, body: bytes, packed: bool) -> tuple[Parsed, int]:
@@ -250,6 +235,15 @@ class App:
                 "send fewer lines per request",
             )  # fmt: skip
         return parse(plain, time.time()), len(plain)
+
+
+def _tell_rejected(what: str, parsed: Parsed) -> None:
+    if parsed.rejected:
+        first = parsed.rejected[0]
+        log.warning(
+            f"{what} rejected", rejected=len(parsed.rejected), of=parsed.lines, first=first.line,
+            first_reason=first.reason, first_detail=first.detail,
+        )  # fmt: skip
 
 
 def _account(parsed: Parsed, duplicates: int, what: str) -> dict[str, object]:

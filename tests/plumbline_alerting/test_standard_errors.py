@@ -1,0 +1,56 @@
+"""Standard errors of a model without fault: 0, not the root of what rounding left below it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plumbline import names
+from plumbline.catalogue.model import Catalogue
+from plumbline_alerting import quality
+from plumbline_alerting.model import Group, rule_file
+from plumbline_alerting.windows import Window
+
+WINDOW = Window("1h", 3600.0, "1m")
+ABOVE_1 = 1.0000000000000002  # the float after 1: increase() multiplies, so that sums of parts differ in the last bit
+METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc")
+
+
+def series(recorded: names.Recorded, number: float, **labels: str) -> dict[str, str]:
+    pairs = ", ".join(f'{k}="{v}"' for k, v in {"model": "bad", "version": "1", **labels}.items())
+    return {"series": f"{recorded.over('1h')}{{{pairs}}}", "values": f"{number!r}x9"}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_share_that_rounding_left_above_one_has_the_standard_error_zero(
+    metric: str, test_catalogue: Catalogue, tmp_path: Path
+) -> None:
+    whole = {"slice": names.ALL, "value": names.ALL}
+    confusion, bins = names.R_INCREASES[names.CONFUSION.name], names.R_INCREASES[names.SCORE_BINS.name]
+    inputs = [
+        series(names.R_QUALITY, ABOVE_1, metric=metric, **whole),
+        series(names.R_QUALITY_SAMPLES, 100.0, **whole),
+        series(confusion, 30.0, actual="1", predicted="1", **whole),
+        series(confusion, 0.0, actual="1", predicted="0", **whole),
+        series(confusion, 0.0, actual="0", predicted="1", **whole),
+        series(confusion, 70.0, actual="0", predicted="0", **whole),
+        series(bins, 30.0, bin="01", actual="1"),
+        series(bins, 70.0, bin="00", actual="0"),
+    ]
+    stderr = names.R_QUALITY_STDERR.over("1h")
+    rules = tuple(r for r in quality.rules(WINDOW, test_catalogue) if r.record == stderr)
+    (tmp_path / "rules.yml").write_text(rule_file([Group("errors", "1m", rules)]))
+    # NaN is below nothing.
+    case = {
+        "expr": f'count({stderr}{{metric="{metric}"}} < 1e-6)',
+        "eval_time": "5m",
+        "exp_samples": [{"labels": "{}", "value": 1}],
+    }
+    test = {"interval": "1m", "input_series": inputs, "promql_expr_test": [case]}
+    path = tmp_path / "test.yml"
+    path.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test]}))
+    done = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
