@@ -135,9 +135,16 @@ def drift(make: Maker) -> Iterable[Rule]:
     one = f"{MV_OF}, feature=%q"
     of = (*MODEL, "feature")
     known = f'max({names.BASELINE_FEATURE_SHARE.name}{{{one}, bin="{names.MISSING}"}})'
-    broken = f"max({names.R_PROBLEMS_THRESHOLD.over(tile)}{{{one}, problem=%q}})"
-    n_tile = f"max({names.R_FEATURE_INCREASE.over(tile)}{{{one}}})"
-    later = "" if tile == window else f"; at 1 only {window} can tell"
+
+    def looked_at(over: str) -> str:
+        bound = f"max({names.R_PROBLEMS_THRESHOLD.over(over)}{{{one}, problem=%q}})"
+        n = f"max({names.R_FEATURE_INCREASE.over(over)}{{{one}}})"
+        return (
+            f"threshold over {over} {ask(bound, *of, 'problem')}, n = {ask(n, *of, unit='humanize')} values"
+        )
+
+    # At a threshold of 1 the tile cannot tell, and the share is that of the longer window.
+    later = "" if tile == window else f"; where that is 1: {looked_at(window)}"
     yield from make.alert(
         "FeatureBroken",
         queries.feature_broken(make.scene),
@@ -146,9 +153,8 @@ def drift(make: Maker) -> Iterable[Rule]:
         summary="A model's input is suddenly missing or invalid.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the values of {{{{ $labels.feature }}}} for "
-            f"{WHO} are {{{{ $labels.problem }}}} (threshold over {tile} "
-            f"{ask(broken, *of, 'problem')}{later}; share missing in the baseline "
-            f"{ask(known, *of)}, n = {ask(n_tile, *of, unit='humanize')} values over {tile})."
+            f"{WHO} are {{{{ $labels.problem }}}} ({looked_at(tile)}{later}; "
+            f"share missing in the baseline {ask(known, *of)})."
         ),
         dashboard="drift",
         variables=MODEL,

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from plumbline import names
+from plumbline.catalogue.model import Catalogue
+from plumbline_alerting import model_alerts
+from plumbline_alerting.maker import Maker
 from plumbline_alerting.templates import verdict
 
 LIFE = "slice:ml_quality:value_life"
@@ -69,6 +73,41 @@ def test_a_verdict_names_the_version_with_its_quality_at_the_same_age(
                 "exp_alerts": [{"exp_labels": labels, "exp_annotations": {"verdict": said}}],
             }
         ],
+    }
+    path = tmp_path / "test.yml"
+    path.write_text(
+        yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]})
+    )
+    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_page_on_a_feature_that_only_the_longer_window_can_judge_tells_its_threshold(
+    test_catalogue: Catalogue, tmp_path: Path
+) -> None:
+    (rule,) = (r for r in model_alerts.drift(Maker(test_catalogue)) if r.alert == "FeatureBroken")
+    labels = {"model": "m", "version": "1", "feature": "x", "problem": "missing"}
+    of = 'model="m", version="1", feature="x"'
+    series = {
+        f"fault{{{of}, problem=\"missing\"}}": 0.75,
+        f"{names.R_PROBLEMS_THRESHOLD.over('2m')}{{{of}, problem=\"missing\"}}": 1,
+        f"{names.R_PROBLEMS_THRESHOLD.over('4m')}{{{of}, problem=\"missing\"}}": 0.625,
+        f"{names.R_FEATURE_INCREASE.over('2m')}{{{of}}}": 40,
+        f"{names.R_FEATURE_INCREASE.over('4m')}{{{of}}}": 80,
+        f'{names.BASELINE_FEATURE_SHARE.name}{{{of}, bin="missing"}}': 0.5,
+    }
+    said = (
+        "75% of the values of x for m 1 are missing (threshold over 2m 1, n = 40 values; where that is 1: "
+        "threshold over 4m 0.625, n = 80 values; share missing in the baseline 0.5)."
+    )
+    shown = {"description": rule.annotations["description"]}
+    fault = {"alert": "A", "expr": "fault > 0", "annotations": shown}
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [fault]}]}))
+    firing = {"exp_labels": labels, "exp_annotations": {"description": said}}
+    test = {
+        "interval": "15s",
+        "input_series": [{"series": name, "values": f"{value}x9"} for name, value in series.items()],
+        "alert_rule_test": [{"alertname": "A", "eval_time": "2m", "exp_alerts": [firing]}],
     }
     path = tmp_path / "test.yml"
     path.write_text(
