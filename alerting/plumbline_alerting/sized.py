@@ -56,8 +56,17 @@ def rules(catalogue: Catalogue, role: str) -> Iterable[Rule]:
         n = f"max by ({MV}) ({names.R_QUALITY_SAMPLES.over(window)}{{{WHOLE}}})"
         return f"{n} >= on ({MV}) {samples_needed(role)}"
 
+    # A shorter window that suffices is the model's, also for a metric that has no value in it: what nobody
+    # was called lately must not be judged by the week before, under the name of the day.
+    chosen = [
+        f"({enough(w)})" + (f" unless on ({MV}) ({enough(windows[i - 1])})" if i else "")
+        for i, w in enumerate(windows)
+    ]
     for recorded, matchers in _recorded(catalogue):
-        parts = [f"({recorded.over(w)}{matchers} and on ({MV}) ({enough(w)}))" for w in windows]
+        parts = [
+            f"({recorded.over(w)}{matchers} and on ({MV}) ({choice}))"
+            for w, choice in zip(windows, chosen, strict=True)
+        ]
         yield Rule(record=recorded.over(role), expr="\nor\n".join(parts))
     lengths = [f"(({enough(w)}) * 0 + {parse_duration(w):g})" for w in windows]
     yield Rule(record=names.R_QUALITY_WINDOW.over(role), expr="\nor\n".join(lengths))

@@ -120,5 +120,5 @@ def test_no_cell_is_cut_on_a_terminal_of_any_usual_width(width: int):
     assert max(map(len, shown.splitlines())) <= width
     assert "…" not in shown
     rate = f"{judged.false_per_month:.2f}"
-    for said in ("ModelErrorRateCritical", "severity", "0.50 (", "1/1 (", "sustained", "firing", rate):
+    for said in ("ModelErrorRateCritical", "severity", "0.50 (", "1/1 (", "sustained", "firing", "1 incident (", rate):
         assert said in shown

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 
+from plumbline import names
 from plumbline.catalogue.model import Catalogue, Evaluation
+from plumbline_alerting.model import Group, rule_file
 from plumbline_alerting.significance import FALSE_PER_MONTH, crossings_per_month, sigmas
-from plumbline_alerting.sized import FAST, SLOW, candidates
+from plumbline_alerting.sized import FAST, SLOW, candidates, rules
 
 
 def test_roles_take_the_declared_window_or_a_longer_one(root_catalogue: Catalogue) -> None:
@@ -35,3 +41,33 @@ def test_the_threshold_is_the_smallest_that_keeps_the_peace() -> None:
         assert crossings_per_month(z, window, sides) <= FALSE_PER_MONTH
         assert crossings_per_month(z - 0.1, window, sides) > FALSE_PER_MONTH
     assert sigmas("7d", 1) < sigmas("1d", 1) < sigmas("1d", 2) < 4
+
+
+def test_a_metric_without_a_value_in_the_models_window_takes_none_from_an_older_one(
+    root_catalogue: Catalogue, tmp_path: Path
+) -> None:
+    """A day in which nothing was called positive has no precision; last week's is not the day's."""
+    changed = root_catalogue.model_copy(update={"evaluation": Evaluation()})
+    whole = f'model="m", version="1", slice="{names.ALL}", value="{names.ALL}"'
+    values = {
+        f'{names.OBJECTIVE.name}{{model="m", version="1", metric="{names.OBJECTIVE_SAMPLES}"}}': 100,
+        f"{names.R_QUALITY_SAMPLES.over('1d')}{{{whole}}}": 500,
+        f"{names.R_QUALITY_SAMPLES.over('7d')}{{{whole}}}": 3500,
+        f'{names.R_QUALITY.over("1d")}{{{whole}, metric="accuracy"}}': 0.9,
+        f'{names.R_QUALITY.over("7d")}{{{whole}, metric="accuracy"}}': 0.8,
+        f'{names.R_QUALITY.over("7d")}{{{whole}, metric="precision"}}': 0.7,
+    }
+    (tmp_path / "rules.yml").write_text(rule_file([Group("sized", "1m", tuple(rules(changed, SLOW)))]))
+    case = {
+        "expr": names.R_QUALITY.over(SLOW),
+        "eval_time": "5m",
+        "exp_samples": [
+            {"labels": f'{names.R_QUALITY.over(SLOW)}{{{whole}, metric="accuracy"}}', "value": 0.9}
+        ],
+    }
+    series = [{"series": name, "values": f"{value}x9"} for name, value in values.items()]
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": [case]}
+    path = tmp_path / "test.yml"
+    path.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test]}))
+    done = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

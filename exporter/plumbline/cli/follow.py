@@ -17,6 +17,7 @@ from plumbline.errors import PlumblineError, UsageError
 from plumbline.follow.checkpoint import Checkpoint
 from plumbline.follow.metrics import FollowCollector
 from plumbline.follow.run import Follower
+from plumbline.trace.show import show_count
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,7 +69,7 @@ def follow_files(
     try:
         follower = Follower(paths, remembered, Connection(url.rstrip("/")), _tell, batch, rotate_wait)
         with _signals(follower), _metrics(follower, metrics_listen):
-            _tell(f"following {len(paths)} files; stop with Ctrl-C or SIGTERM")
+            _tell(f"following {show_count(len(paths), 'file')}; stop with Ctrl-C or SIGTERM")
             follower.run()
     finally:
         remembered.close()

@@ -12,7 +12,7 @@ from html import escape
 from plumbline.evaluate.judge import Judged
 from plumbline.evaluate.run import Evaluation
 
-_LEFT, _WIDTH, _RIGHT = 190, 900, 20
+_LEFT, _WIDTH, _RIGHT = 190, 900, 40  # the last date is 60 wide
 _ROW, _BAR, _TOP = 24, 12, 62
 _TRUE, _FALSE, _BAND, _FAINT = "#1a7f5a", "#c43d2b", "#f3d9a4", "#faf0dc"
 _TICKS = 10

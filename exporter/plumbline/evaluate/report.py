@@ -11,6 +11,7 @@ from rich.table import Table
 from plumbline.evaluate.budget import spent
 from plumbline.evaluate.judge import MONTH_SECONDS, Found, Judged
 from plumbline.evaluate.run import Evaluation
+from plumbline.trace.show import show_count
 from plumbline.units import format_time
 
 _HOUR = 3600.0
@@ -62,7 +63,7 @@ def _title(result: Evaluation) -> str:
     return (
         f"{_models(scene.exposure)}: "
         f"{format_time(grid.start)[:10]} to {format_time(grid.end)[:10]}, "
-        f"{scene.months:.1f} model-months, {len(scene.incidents)} incidents "
+        f"{scene.months:.1f} model-months, {show_count(len(scene.incidents), 'incident')} "
         f"({scene.base_rate:.0%} of the time)"
     )
 

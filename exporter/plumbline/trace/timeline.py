@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plumbline.trace.model import ActionRecord, AlertRecord, Moment, StageRecord, Trace
-from plumbline.trace.show import show_seconds, show_value
+from plumbline.trace.show import show_count, show_seconds, show_value
 from plumbline.units import parse_time
 
 BAD_LEVELS = ("error", "critical", "fatal", "alert", "emergency", "emerg", "warning", "warn")
@@ -86,12 +86,12 @@ def _stage(pipeline: str, stage: StageRecord) -> Moment:
         parts.append(f"batch {stage.data_batch_id}")
     for name, count in (("in", stage.rows_in), ("out", stage.rows_out), ("rejected", stage.rows_rejected)):
         if count is not None:
-            parts.append(f"{count:,} rows {name}")
+            parts.append(f"{show_count(count, 'row')} {name}")
     failed = [check.name for check in stage.checks if not check.passed]
     if failed:
         parts.append(f"failed checks: {', '.join(failed)}")
     elif stage.checks:
-        parts.append(f"{len(stage.checks)} checks passed")
+        parts.append(f"{show_count(len(stage.checks), 'check')} passed")
     if stage.duration is not None:
         parts.append(f"in {show_seconds(stage.duration)}")
     bad = stage.status == "failed" or bool(failed)
