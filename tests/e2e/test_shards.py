@@ -108,8 +108,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         three.start(reference, stack)
         for side in (one, three):
             side.wait("sum(ml_predictions_total)", 0)
-        zeros = time.time()
-        time.sleep(2)  # at least one more scrape of the zeros
+        time.sleep(2)  # at least one more scrape of the zeros, of every exporter
+        # The stretch is rounded to seconds: it must begin neither before the first scrape nor after the sending.
+        zeros = time.time() - 1
         # In the past: what lies ahead of an exporter's clock is taken as its now.
         started, wrong = time.time() - 10, np.arange(len(live)) % 5 == 0
         said = Rows(live.x, live.c, live.score, live.late ^ wrong, live.minutes + 40 * wrong, live.answer)
