@@ -166,6 +166,12 @@ def inhibit_rules() -> list[dict[str, Any]]:
             "equal": ["model"],
         },
         {
+            # Data of a pipeline that failed grow old: its owner knows.
+            "source_matchers": ['alertname="PipelineFailed"', 'pipeline=~".+"'],
+            "target_matchers": ['alertname="PipelineStale"', 'pipeline=~".+"'],
+            "equal": ["pipeline"],
+        },
+        {
             "source_matchers": ['severity="critical"', 'model=~".+"', 'version=~".+"'],
             "target_matchers": ['severity="warning"', 'model=~".+"', 'version=~".+"'],
             "equal": ["model", "version"],
