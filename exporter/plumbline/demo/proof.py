@@ -245,18 +245,27 @@ def pages_arrived(notices: Sequence[Notice]) -> list[Check]:
 def dashboards_answer(asker: Asker, listing: Path, start: float, end: float) -> list[Check]:
     """Send every query of every dashboard; each returns data or says why it need not."""
     queries = json.loads(listing.read_text(encoding="utf-8"))
-    answered, excused, empty = 0, [], []
+    answered, empty = 0, []
+    excused: dict[str, list[str]] = {}  # by reason, which many panels of a page may share
     for query in queries:
         where = f"{query['dashboard']} / {query['panel']} / {query['ref']}"
         if asker.samples(query["expr"], start, end, max(1.0, (end - start) / 60)):
             answered += 1
         elif query["may_be_empty"]:
-            excused.append(f"{where}: {query['may_be_empty']}")
+            excused.setdefault(query["may_be_empty"], []).append(where)
         else:
             empty.append(where)
     detail = f"{answered} of {len(queries)} queries returned data"
     if excused:
-        detail += f"; {len(excused)} may be empty ({'; '.join(excused)})"
+        told = [
+            f"{places[0] if len(places) == 1 else f'{len(places)} on {_pages(places)}'}: {reason}"
+            for reason, places in excused.items()
+        ]
+        detail += f"; {sum(map(len, excused.values()))} may be empty ({'; '.join(told)})"
     if empty:
         detail += f"; empty without a reason: {'; '.join(empty)}"
     return [Check("every dashboard query returns data", bool(queries) and not empty, detail)]
+
+
+def _pages(places: list[str]) -> str:
+    return ", ".join(dict.fromkeys(place.split(" / ")[0] for place in places))
