@@ -41,10 +41,8 @@ def main() -> None:
     console = Console(record=True, width=125, file=io.StringIO())
     for line in excerpt(lines):
         text = Text(line)
-        if "PAGE" in line:
-            text.stylize("bold red")
-        elif "ticket " in line:
-            text.stylize("yellow")
+        if notice := _NOTICE.match(line):
+            text.stylize("bold red" if notice[1] == "PAGE" else "yellow")
         elif line.startswith("["):
             text.stylize("bold")
         console.print(text)

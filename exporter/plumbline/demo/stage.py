@@ -313,7 +313,8 @@ def _replay(settings: Settings, prepared: Prepared, screen: Screen) -> None:
                 day = midnight(plan.live_from) + (last.at - start) * settings.speed
                 sent = report.sent.get("prediction", 0)
                 date = time.strftime("%d %b", time.gmtime(day))
-                advance(last.at - start, total, f"{date}, {sent:,} predictions")
+                # The last outcomes of the last day come after it.
+                advance(min(last.at - start, total), total, f"{date}, {sent:,} predictions")
 
             live = JsonLines([prepared.live]).records()
             events = schedule(live, settings.speed, start, first=plan.live_start)
