@@ -18,7 +18,9 @@ RESCAN_SECONDS = 5.0
 class BaselineFolder:
     """Baselines by digest and by (model, version).
 
-    A new artefact is noticed when something asks for one that is not known, at most every few seconds.
+    A new artefact is noticed when something asks for one that is not known: at once where a file has come
+    into the folder, since a pipeline announces a version right after it has written the baseline; a file that
+    was still being copied then, within a few seconds of its completion.
 
     Raises:
         BaselineError: when opened, if an artefact is damaged. Later ones are logged and left out: a
@@ -28,8 +30,9 @@ class BaselineFolder:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._by_digest: dict[str, Baseline] = {}
-        self._seen: set[str] = set()
+        self._read: dict[str, tuple[int, int]] = {}  # file name: modification time and size when it was read
         self._scanned = time.monotonic()
+        self._changed = 0 if folder is None else _changed(folder)
         if folder is not None:
             for baseline in load_baselines(folder):
                 self._add(baseline)
@@ -59,17 +62,33 @@ class BaselineFolder:
 
     def _add(self, baseline: Baseline) -> None:
         self._by_digest[baseline.digest] = baseline
-        self._seen.add(baseline.digest)
 
     def _rescan(self) -> None:
-        if self._folder is None or time.monotonic() - self._scanned < RESCAN_SECONDS:
+        if self._folder is None:
             return
-        self._scanned = time.monotonic()
+        changed = _changed(self._folder)
+        if changed == self._changed and time.monotonic() - self._scanned < RESCAN_SECONDS:
+            return
+        self._scanned, self._changed = time.monotonic(), changed
         for path in sorted(self._folder.glob("*.json")):
-            if path.stem in self._seen:
+            if path.stem in self._by_digest:
                 continue
-            self._seen.add(path.stem)
             try:
+                known = path.stat()
+                state = (known.st_mtime_ns, known.st_size)
+                if self._read.get(path.name) == state:
+                    continue
+                self._read[path.name] = state
                 self._add(load_baseline(path))
+            except FileNotFoundError:
+                continue  # gone since the folder was listed
             except BaselineError as error:
                 log.warning("baseline left out", file=str(path), problem=str(error))
+
+
+def _changed(folder: Path) -> int:
+    """Return when a file last came into a folder or left it; 0 if there is no such folder."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
