@@ -38,14 +38,7 @@ def drift(catalogue: Catalogue) -> Dashboard:
         "against a threshold that "
         "knows the sample size and the feature's own noise.",
         [
-            variables.one("model", "Model", names.MODEL_INFO.name, "Model to show."),
-            variables.one(
-                "version",
-                "Version",
-                f'{names.MODEL_INFO.name}{{model="$model"}}',
-                "Version to show.",
-                newest=True,
-            ),
+            *variables.model_version(),
             variables.window("drift_window", catalogue.evaluation.drift, catalogue.evaluation.drift_alert),
             variables.one(
                 "feature",

@@ -88,14 +88,7 @@ def quality(catalogue: Catalogue) -> Dashboard:
         "Model quality",
         "Quality of mature outcomes with its uncertainty, beside what the model could do when it was built.",
         [
-            variables.one("model", "Model", names.MODEL_INFO.name, "Model to show."),
-            variables.one(
-                "version",
-                "Version",
-                f'{names.MODEL_INFO.name}{{model="$model"}}',
-                "Version to show.",
-                newest=True,
-            ),
+            *variables.model_version(),
             variables.window("window", catalogue.evaluation.quality, catalogue.evaluation.slow),
             variables.several(
                 "metric",

@@ -28,14 +28,7 @@ def slices(catalogue: Catalogue) -> Dashboard:
         "Slices",
         "Does the model serve every declared group alike? Each group beside the rest of the model.",
         [
-            variables.one("model", "Model", names.MODEL_INFO.name, "Model to show."),
-            variables.one(
-                "version",
-                "Version",
-                f'{names.MODEL_INFO.name}{{model="$model"}}',
-                "Version to show.",
-                newest=True,
-            ),
+            *variables.model_version(),
             variables.window("window", evaluation.quality, longest),
             variables.several("slice", "Slice", figures, "Slices and intersections to show."),
             variables.several("metric", "Figure", figures, "Figures to show."),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import VariableOption, VariableRefresh, VariableSort
 
+from plumbline import names
 from plumbline_dashboards.panels import DATASOURCE
 from plumbline_dashboards.store_panels import STORE
 
@@ -114,4 +115,18 @@ def window(name: str, windows: Sequence[str], default: str) -> dashboard.CustomV
         .current(VariableOption(selected=True, text=default, value=default))
         .multi(False)
         .include_all(False)
+    )
+
+
+def model_version() -> tuple[dashboard.QueryVariable, dashboard.QueryVariable]:
+    """A model and one of its versions, the newest at first: what the pages about one version begin with."""
+    return (
+        one("model", "Model", names.MODEL_INFO.name, "Model to show."),
+        one(
+            "version",
+            "Version",
+            f'{names.MODEL_INFO.name}{{model="$model"}}',
+            "Version to show.",
+            newest=True,
+        ),
     )
