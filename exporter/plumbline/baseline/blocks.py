@@ -5,7 +5,7 @@ of block are left out: a last one that is cut short (a week without its Sunday d
 and a noise floor taken from it would hide real drift for ever), and those with less than half the median
 number of rows. With fewer than 4 blocks left, or without times, blocks of equal count: 8 for distributions,
 4 for quality, whose spread falls with the length of a block and should be that of the window it is held
-against.
+against. Quality that has times is cut by observed days instead (``observed``).
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from plumbline.baseline.artefact import Quality, ScoreBins
 from plumbline.baseline.blocks import MINIMUM_BLOCKS, BlockCounter
 from plumbline.baseline.cells import codes_of
+from plumbline.baseline.observed import SHORTEST, observed_blocks
 from plumbline.baseline.quality import Rows, error_edges, measure_with_spread, score_bins, stable
 from plumbline.baseline.rows import TIME, Progress, Source, no_rows
 from plumbline.baseline.table import Batch
@@ -23,6 +24,7 @@ from plumbline.errors import TableError
 from plumbline.names import ACTUAL_FEATURE, OTHER, PREDICTION_FEATURE, SCORE_FEATURE
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,8 @@ def measure_heldout(source: Source, model: Model, block_seconds: float, progress
         )
     if not usable.any():
         raise TableError(f"{source.tables[0]}: no held-out row has both a prediction and an outcome")
-    counter = BlockCounter(block_seconds)
-    kept_times = times[usable] if times is not None else None
-    if kept_times is not None:
-        counter.add(kept_times)
     total = int(usable.sum())
-    blocks = counter.plan(total, kept_times, MINIMUM_BLOCKS).of(0, total, kept_times)
+    blocks = _blocks(times[usable] if times is not None else None, total, block_seconds)
     rows = Rows(predicted[usable], actual[usable], score[usable] if score is not None else None, blocks)
     classes = list(model.classes or ())
     positive = classes.index(model.positive_class) if model.task == "binary" and model.positive_class else 0
@@ -94,6 +92,15 @@ def measure_heldout(source: Source, model: Model, block_seconds: float, progress
         edges = error_edges(rows.predicted, rows.actual)
     metrics = measure_with_spread(rows, model.task, positive)
     return HeldOut(total, metrics, bins, mean, edges, tuple(remarks))
+
+
+def _blocks(times: Floats | None, rows: int, seconds: float) -> Ints:
+    if times is not None and seconds >= SHORTEST:
+        return observed_blocks(times, seconds)
+    counter = BlockCounter(seconds)
+    if times is not None:
+        counter.add(times)
+    return counter.plan(rows, times, MINIMUM_BLOCKS).of(0, rows, times)
 
 
 def _read(
