@@ -52,7 +52,7 @@ def quality(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ModelQualityDecay",
         queries.model_quality_decay(make.scene),
-        keep=fast,  # until the fast window holds only newer outcomes: one incident, one notification
+        keep=make.scene.lull(make.scene.slow),
         severity="warning",
         summary="A model's quality is below its warning objective.",
         description=(
@@ -66,7 +66,7 @@ def quality(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "CalibrationDrift",
         queries.calibration_drift(make.scene),
-        keep=fast,
+        keep=make.scene.lull(make.scene.slow),
         severity="warning",
         summary="A model's scores no longer mean what they meant in the baseline.",
         description=(
@@ -82,7 +82,7 @@ def quality(make: Maker) -> Iterable[Rule]:
 
 
 def serving(make: Maker) -> Iterable[Rule]:
-    """The service itmake."""
+    """The service itself."""
     fast, short = make.scene.fast, make.scene.short
 
     def bound(metric: str) -> str:
@@ -170,6 +170,7 @@ def drift(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "FeatureDrift",
         queries.drift(make.scene, pseudo=False),
+        keep=make.scene.lull(window),
         severity="warning",
         summary="A model's input has drifted from its baseline.",
         description=f"PSI of {{{{ $labels.feature }}}} for {WHO} is {numbers}",
@@ -179,6 +180,7 @@ def drift(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "PredictionDrift",
         queries.drift(make.scene, pseudo=True),
+        keep=make.scene.lull(window),
         severity="warning",
         summary="A model's predictions, or what came true, have drifted from its baseline.",
         description=f"PSI of {{{{ $labels.feature }}}} for {WHO} is {numbers}",

@@ -64,7 +64,7 @@ def pipelines(make: Maker) -> Iterable[Rule]:
         queries.model_input_broken() if make.catalogue.pipelines else "",
         severity="info",
         # The windows of drift and decay still hold the bad data when the pipeline works again.
-        keep=make.scene.drift,
+        keep=make.scene.tainted,
         summary="A pipeline that a model depends on is broken; the model's drift and decay are muted.",
         description=(
             "{{ $labels.model }} depends on pipeline {{ $labels.pipeline }}, which failed or is stale."

@@ -57,6 +57,22 @@ class Scene:
         """Window of the drift tickets."""
         return self.evaluation.drift_alert
 
+    def lull(self, window: str) -> str:
+        """How long a ticket about a sliding window goes on after its condition: half of the window.
+
+        A noise, or a slow drift that stands near its threshold, crosses it in clumps (Aldous 1989). What
+        returns while more than half of the window is still the same is the same incident: one ticket.
+        """
+        return format_duration(parse_duration(window) / 2)
+
+    @property
+    def tainted(self) -> str:
+        """How long after its mending a broken pipeline still shows in drift and decay, tickets' lull included.
+
+        Not longer where outcomes mature later: that would mute drift for as long, and such a loss is real.
+        """
+        return format_duration(1.5 * max(parse_duration(window) for window in (self.drift, self.slow)))
+
     @property
     def accelerated(self) -> bool:
         """Whether this is a demo: time runs faster, so Alertmanager's waits shrink too."""
