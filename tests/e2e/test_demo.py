@@ -35,6 +35,8 @@ def start(work: Path, *options: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # A shell's background job hands down an ignored SIGINT, and Python then leaves it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -44,7 +46,11 @@ def finish(demo: subprocess.Popen[str], seconds: float) -> str:
         return demo.communicate(timeout=seconds)[0]
     except subprocess.TimeoutExpired:
         demo.send_signal(signal.SIGINT)
-        said = demo.communicate(timeout=60)[0]
+        try:
+            said = demo.communicate(timeout=60)[0]
+        except subprocess.TimeoutExpired:
+            demo.kill()
+            said = demo.communicate()[0]
         pytest.fail(f"the demo took longer than {seconds:.0f} s:\n{said}")
 
 
