@@ -21,7 +21,7 @@ from plumbline.baseline.artefact import save_baseline
 from plumbline.cli.main import run
 from plumbline.engine import Engine
 from plumbline.errors import TableError
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.export import METADATA_KEY, Selection, export
 from plumbline.store.postgres import PostgresStore
 from plumbline.trace.lookup import Lookup

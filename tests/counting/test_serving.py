@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from plumbline import names
 from plumbline.baseline.bins import bin_numeric, choose_numeric
 from plumbline.counting.serving import count_predictions
-from plumbline.events import Prediction
+from plumbline.events.kinds import Prediction
 from plumbline.layout.build import build_layout
 from samples import baseline, catalogue
 

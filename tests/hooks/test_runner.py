@@ -15,7 +15,8 @@ from alert_samples import alert, open_with_hooks, webhook
 from hook_receiver import HookReceiver
 from plumbline.alerts import parse_webhook
 from plumbline.engine import Engine
-from plumbline.events import Action, parse
+from plumbline.events.kinds import Action
+from plumbline.events.parse import parse
 from plumbline.hooks.caller import call
 from plumbline.hooks.runner import HookRunner
 from plumbline.store.open import open_store

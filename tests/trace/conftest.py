@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plumbline.engine import Engine
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.trace.lookup import Lookup
 from samples import body, open_sample
 

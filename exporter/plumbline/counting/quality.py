@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.counting.serving import count_column, observe
-from plumbline.events import ClassOrNumber
+from plumbline.events.kinds import ClassOrNumber
 from plumbline.layout.quality import QualityCells, matrix_classes
 from plumbline.layout.version import VersionLayout
 

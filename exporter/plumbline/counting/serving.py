@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.baseline.bins import codes_between
-from plumbline.events import Prediction, Value
+from plumbline.events.kinds import Prediction, Value
 from plumbline.layout.features import FeatureSlot
 from plumbline.layout.quality import QualityCells
 from plumbline.layout.section import Section

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.counting.quality import Judged, Pair
-from plumbline.events import ClassOrNumber
+from plumbline.events.kinds import ClassOrNumber
 from plumbline.layout.quality import QualityCells
 from plumbline.layout.trials import TrialCells
 from plumbline.values import category_name

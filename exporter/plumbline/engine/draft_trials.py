@@ -21,11 +21,7 @@ from plumbline.engine.versions import (
     VersionState,
     kept_entries,
 )
-from plumbline.events import (
-    ClassOrNumber,
-    Deployment,
-    Prediction,
-)
+from plumbline.events.kinds import ClassOrNumber, Deployment, Prediction
 from plumbline.layout.build import build_layout
 from plumbline.layout.version import remap
 from plumbline.store.base import StoredEvent

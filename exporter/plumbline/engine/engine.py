@@ -34,7 +34,7 @@ from plumbline.engine.versions import (
 )
 from plumbline.engine.work import Work
 from plumbline.errors import StoreError
-from plumbline.events import Parsed
+from plumbline.events.parsed import Parsed
 from plumbline.expose.block import Block
 from plumbline.hooks.book import decode_book
 from plumbline.layout.build import build_layout
