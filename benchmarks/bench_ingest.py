@@ -31,7 +31,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.counting.serving import count_predictions
 from plumbline.engine import Engine
 from plumbline.events import Prediction, parse
-from plumbline.layout import build_layout
+from plumbline.layout.build import build_layout
 from plumbline.store.embedded import EmbeddedStore
 
 FEATURES = [f"f{i:02d}" for i in range(30)]

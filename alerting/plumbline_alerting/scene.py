@@ -67,7 +67,7 @@ class Scene:
 
     @property
     def tainted(self) -> str:
-        """How long after its mending a broken pipeline still shows in drift and decay, tickets' lull included.
+        """How long after its mending a broken pipeline still shows in drift and decay, the lull included.
 
         Not longer where outcomes mature later: that would mute drift for as long, and such a loss is real.
         """

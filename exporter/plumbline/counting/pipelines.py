@@ -11,7 +11,7 @@ from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline.counting.serving import observe
 from plumbline.events import PipelineEvent
-from plumbline.layout import LayoutBuilder, Section
+from plumbline.layout.section import LayoutBuilder, Section
 from plumbline.units import parse_time
 
 Floats = npt.NDArray[np.float64]

@@ -26,7 +26,7 @@ from plumbline.engine.versions import (
 from plumbline.events import (
     Prediction,
 )
-from plumbline.layout import build_layout
+from plumbline.layout.build import build_layout
 from plumbline.store.base import StoredEvent, Transaction
 
 if TYPE_CHECKING:

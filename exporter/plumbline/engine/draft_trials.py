@@ -26,7 +26,8 @@ from plumbline.events import (
     Deployment,
     Prediction,
 )
-from plumbline.layout import build_layout, remap
+from plumbline.layout.build import build_layout
+from plumbline.layout.version import remap
 from plumbline.store.base import StoredEvent
 
 _decode_prediction = msgspec.json.Decoder(Prediction).decode

@@ -37,7 +37,8 @@ from plumbline.errors import StoreError
 from plumbline.events import Parsed
 from plumbline.expose.block import Block
 from plumbline.hooks.book import decode_book
-from plumbline.layout import build_layout, remap
+from plumbline.layout.build import build_layout
+from plumbline.layout.version import remap
 from plumbline.store.base import Store, Transaction, Waiting
 from plumbline.store.embedded import EmbeddedStore
 
