@@ -30,8 +30,9 @@ from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
 from plumbline.counting.serving import count_predictions
 from plumbline.engine import Engine
-from plumbline.events import Prediction, parse
-from plumbline.layout import build_layout
+from plumbline.events.kinds import Prediction
+from plumbline.events.parse import parse
+from plumbline.layout.build import build_layout
 from plumbline.store.embedded import EmbeddedStore
 
 FEATURES = [f"f{i:02d}" for i in range(30)]

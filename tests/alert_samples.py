@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.engine import Engine
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.store.base import Store
 from samples import body, catalogue, open_sample
 

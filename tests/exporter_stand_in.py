@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from plumbline import Client
-from plumbline.events import Item, parse_line
+from plumbline.events.parse import parse_line
+from plumbline.events.parsed import Item
 
 Fault = str | tuple[int, dict[str, str]]
 

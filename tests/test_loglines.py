@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.events import Item, Log, parse_line
+from plumbline.events.kinds import Log
+from plumbline.events.parse import parse_line
+from plumbline.events.parsed import Item
 from plumbline.ids import bind
 from plumbline.logging import IdFilter, JsonFormatter, Resource
 from plumbline.loglines import level_name

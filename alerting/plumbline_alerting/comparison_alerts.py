@@ -80,7 +80,7 @@ def kpis(make: Maker) -> Iterable[Rule]:
         return ask(f"max({recorded.over(window)}{{{one}}}{offset})", *of, unit=unit)
 
     bounds = ", ".join(
-        f"{kind} " + ask(f'max({names.KPI_OBJECTIVE.name}{{{one}, bound="{kind}"}})', *of)
+        f"{kind} " + ask(f'max({names.KPI_OBJECTIVE.name}{{{one}, bound="{kind}"}})', *of, missing="none")
         for kind in names.KPI_BOUNDS
     )
     yield from make.alert(

@@ -8,18 +8,19 @@ from plumbline.catalogue.model import Catalogue
 MODEL = ("model", "version")
 
 
-def ask(expr: str, *labels: str, unit: str = 'printf "%.4g"') -> str:
-    """Return a template that prints the first value of a query, or "unknown".
+def ask(expr: str, *labels: str, unit: str = 'printf "%.4g"', missing: str = "unknown") -> str:
+    """Return a template that prints the first value of a query.
 
     Args:
         expr: PromQL with one ``%q`` per label.
         labels: labels of the alert that fill the ``%q``.
         unit: template function that formats the number.
+        missing: what it says where the query has no result.
     """
     values = " ".join(f"$labels.{label}" for label in labels)
     return (
         f"{{{{ with printf `{expr}` {values} | query }}}}{{{{ . | first | value | {unit} }}}}"
-        "{{ else }}unknown{{ end }}"
+        f"{{{{ else }}}}{missing}{{{{ end }}}}"
     )
 
 

@@ -14,7 +14,8 @@ from typing import Literal
 import msgspec
 
 from plumbline import names
-from plumbline.events import Alert, Item, Parsed, Rejected, clip
+from plumbline.events.kinds import Alert
+from plumbline.events.parsed import Item, Parsed, Rejected, clip
 from plumbline.keys import hash64, incident_key, model_alert_key, pipeline_alert_key
 from plumbline.units import parse_time
 

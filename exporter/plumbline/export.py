@@ -19,7 +19,7 @@ import msgspec
 
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError
-from plumbline.events import Outcome, Prediction
+from plumbline.events.kinds import Outcome, Prediction
 from plumbline.keys import request_key
 from plumbline.sampling import sampling_of
 from plumbline.store.base import StoredEvent

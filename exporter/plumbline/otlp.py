@@ -16,7 +16,9 @@ from typing import Any, get_args
 
 import msgspec
 
-from plumbline.events import KIND_OF, Event, Item, Parsed, Rejected, parse_line
+from plumbline.events.kinds import KIND_OF, Event
+from plumbline.events.parse import parse_line
+from plumbline.events.parsed import Item, Parsed, Rejected
 from plumbline.loglines import log_event
 
 CONTENT_TYPE_PROTOBUF = "application/x-protobuf"

@@ -12,7 +12,8 @@ from __future__ import annotations
 import msgspec
 
 from plumbline.catalogue.model import Model
-from plumbline.events import Item, Prediction
+from plumbline.events.kinds import Prediction
+from plumbline.events.parsed import Item
 from plumbline.keys import hash64
 
 

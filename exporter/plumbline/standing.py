@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from plumbline.events import ClassOrNumber
+from plumbline.events.kinds import ClassOrNumber
 
 Rank = tuple[bool, bool, float, str]
 

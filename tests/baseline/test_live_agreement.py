@@ -11,7 +11,7 @@ from plumbline.baseline.build import BuildSettings, build_baseline
 from plumbline.catalogue.budget import estimate
 from plumbline.catalogue.model import Catalogue
 from plumbline.engine import Engine
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.store.embedded import EmbeddedStore
 from samples import OWNER, FixedBaselines, body, values
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from plumbline.cli.ingest import ingest
 from plumbline.errors import PlumblineError
-from plumbline.events import parse
+from plumbline.events.parse import parse
 
 
 class Exporter(ThreadingHTTPServer):

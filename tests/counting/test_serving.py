@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from plumbline import names
 from plumbline.baseline.bins import bin_numeric, choose_numeric
 from plumbline.counting.serving import count_predictions
-from plumbline.events import Prediction
-from plumbline.layout import build_layout
+from plumbline.events.kinds import Prediction
+from plumbline.layout.build import build_layout
 from samples import baseline, catalogue
 
 NUMBERS = st.floats(-1e100, 1e100) | st.integers(-5, 5).map(float)

@@ -22,7 +22,7 @@ from plumbline.demo.events import (
 from plumbline.demo.flights import WEATHER
 from plumbline.demo.models import DELAY, LATE, REFERENCE_UNTIL
 from plumbline.errors import UsageError
-from plumbline.events import parse
+from plumbline.events.parse import parse
 
 NOW = 1_750_000_000.0
 PLAN = Plan(date(2013, 12, 20), date(2013, 12, 24), LIVE_UNTIL, date(2013, 12, 28), 4000 * DAY)

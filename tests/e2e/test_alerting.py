@@ -1,214 +1,57 @@
-"""Three nights of an on-call engineer, through the real exporter, Prometheus and Alertmanager.
+"""Nights and days of an on-call engineer, through the real exporter, Prometheus and Alertmanager.
 
 Slow drift opens one ticket and only in working hours; a broken feed pages its owner once and mutes its models'
-drift; a bad deployment pages the model's owner with the version to roll back to. The tests run in this order
-on one stack, as the faults of one system do.
+drift; a bad deployment pages the model's owner with the version to roll back to; a group that is served worse, a
+fallen KPI and a bad canary open one ticket each. The tests run in this order on one stack, as the faults of one
+system do.
 """
 
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import requests
-import yaml
-from scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
+from alerting_scene import GRAFANA, REVENUE, SETTLE_SECONDS, Stack, offers, running
 
 from plumbline import names
-from plumbline.catalogue.load import load_catalogue
-from plumbline.generated import write_files
-from plumbline_alerting.generate import generate
-from servers import Alertmanager, Prometheus, WebhookReceiver, free_port, wait_for
+from servers import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
-PER_SECOND = 40
-EVALUATION = {
-    "scrape_interval": "1s", "rule_interval": "1s", "drift": ["20s", "40s"], "quality": ["20s", "40s"],
-    "fast": "20s", "slow": "40s", "drift_alert": "20s", "alert_for": "2s", "ticket_for": "2s",
-}  # fmt: skip
 # The model's answer follows its input, so the drift of both is one story for one owner.
 DRIFT = {("/day/ticket", "FeatureDrift"), ("/day/ticket", "PredictionDrift")}
-# Two of Alertmanager's group intervals of a page, one of a ticket: what was to be said twice would have been.
-SETTLE_SECONDS = 10.5
-
-
-@dataclass
-class Traffic:
-    """Predictions with their outcomes, every second, as the test says at the moment.
-
-    Attributes:
-        url: of the exporter.
-        shift: of the feature x, in standard deviations.
-        version: of the model ``late``.
-        wrong: whether that version answers the opposite.
-    """
-
-    url: str
-    shift: float = 0.0
-    version: str = "1"
-    wrong: bool = False
-    _stopping: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-
-    def post(self, *sent: dict[str, Any]) -> None:
-        answer = requests.post(
-            f"{self.url}/v1/events",
-            data=ndjson(list(sent)),
-            headers={"Content-Type": names.CONTENT_TYPE_NDJSON},
-            timeout=30,
-        )
-        assert answer.json()["rejected"] == [], answer.text
-
-    def run(self) -> None:
-        second = 0
-        while not self._stopping.wait(1.0):
-            second += 1
-            made = events(rows(PER_SECOND, second, self.shift), time.time() - 1.0, known=0.5)
-            for event in made:
-                event["request_id"] += f"-{second}"
-                if event.get("model") == "late":
-                    event["version"] = self.version
-                    event["prediction"] ^= self.wrong
-            self.post(*made)
-
-    def __enter__(self) -> Traffic:
-        self._thread = threading.Thread(target=self.run, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        assert self._thread is not None
-        self._thread.join(30)
-
-
-@dataclass
-class Stack:
-    """What runs."""
-
-    traffic: Traffic
-    alertmanager: Alertmanager
-    people: WebhookReceiver
-
-    def notices(self, path: str, alert: str, status: str = "firing") -> list[dict[str, Any]]:
-        """Notifications of an alert that came to a path."""
-        return [
-            body
-            for to, body in list(self.people.received)
-            if to == path and body["groupLabels"]["alertname"] == alert and body["status"] == status
-        ]
-
-    def said(self) -> set[tuple[str, str]]:
-        """Who was told of which alert; a busy machine may rightly say that its rules are slow."""
-        return {
-            (path, a["labels"]["alertname"])
-            for path, body in list(self.people.received)
-            for a in body["alerts"]
-            if a["labels"].get("rule_group") is None
-        }
-
-    def known(self, alert: str, model: str) -> list[dict[str, Any]]:
-        """What Alertmanager holds of an alert, muted or not."""
-        alerts = requests.get(f"{self.alertmanager.url}/api/v2/alerts", timeout=10).json()
-        return [a for a in alerts if a["labels"]["alertname"] == alert and a["labels"].get("model") == model]
-
-
-def deployment(model: str, version: str, baseline: str) -> dict[str, Any]:
-    return {
-        "type": "deployment", "model": model, "version": version, "stage": "production",
-        "baseline": baseline, "commit": f"c{version}",
-    }  # fmt: skip
-
-
-def run_of_feed(run: str, status: str) -> dict[str, Any]:
-    return {"type": "pipeline", "pipeline": "feed", "stage": "load", "run_id": run, "status": status}
+PAGES = {("/data/page", "PipelineFailed"), ("/night/page", "ModelQualityCritical")}
+NUMBER = r"(-?[\d.]+(?:e[+-]\d+)?)"
 
 
 @pytest.fixture(scope="module")
-def digests() -> dict[str, str]:
-    return {}
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, digests: dict[str, str]) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("alerting")
-    path = folder / "plumbline.yaml"
-    exporter_port, prometheus_port, alertmanager_port = free_port(), free_port(), free_port()
-    with WebhookReceiver() as people:
-        write_catalogue(path, exporter_port)
-        raw = yaml.safe_load(path.read_text())
-        today = datetime.now(UTC)
-        far = (today + timedelta(days=3)).strftime("%A").lower()
-        raw["time_intervals"] = {
-            "always": [{"weekdays": ["sunday:saturday"]}],
-            "not_now": [{"weekdays": [far]}],
-        }
-        raw["owners"] = {
-            name: {
-                "team": name.title(),
-                "page": [{"webhook": f"{people.url}/{name}/page"}],
-                "ticket": [{"webhook": f"{people.url}/{name}/ticket"}],
-                **({} if hours is None else {"ticket_hours": hours}),
-            }
-            for name, hours in (("day", "always"), ("night", "not_now"), ("data", None), ("platform", None))
-        }
-        raw["platform_owner"] = "platform"
-        raw["models"]["minutes"]["owner"] = "day"
-        raw["models"]["late"]["owner"] = "night"
-        raw["models"]["late"]["objectives"] = [
-            {"metric": "accuracy", "max_drop": 0.1, "severity": "critical"}
-        ]
-        raw["pipelines"] = {
-            "feed": {
-                "owner": "data", "stages": ["load"], "cadence": "5m", "freshness": "10m", "models": ["minutes"],
-            }
-        }  # fmt: skip
-        raw["evaluation"] = EVALUATION
-        raw["targets"] |= {
-            "prometheus": [f"127.0.0.1:{prometheus_port}"],
-            "alertmanagers": [f"127.0.0.1:{alertmanager_port}"],
-        }
-        raw["links"] = {"exporter": f"http://127.0.0.1:{exporter_port}"}
-        path.write_text(yaml.safe_dump(raw, sort_keys=False))
-        catalogue = load_catalogue(path)
-        for name, baseline in build_baselines(catalogue, folder, rows(4000, 1)).items():
-            digests[name] = baseline.digest
-        write_files(generate(catalogue), folder)
-        with (
-            Exporter(path, folder / "baselines", folder / "data", exporter_port) as exporter,
-            Alertmanager(
-                folder / "alerting" / "alertmanager.yml", folder / "am", port=alertmanager_port
-            ) as alertmanager,
-            Prometheus(
-                folder / "prometheus" / "prometheus.yml", folder / "tsdb", port=prometheus_port
-            ) as prometheus,
-            Traffic(exporter.url) as traffic,
-        ):
-            wait_for(lambda: prometheus.query('up{job="plumbline"} == 1'), name="a scrape")
-            traffic.post(
-                deployment("late", "1", digests["late"]),
-                deployment("minutes", "1", digests["minutes"]),
-                run_of_feed("r0", "succeeded"),
-            )
-            wait_for(
-                lambda: prometheus.query(f"{names.R_QUALITY_SAMPLES.over('40s')} > 700"),
-                seconds=90,
-                name="healthy traffic",
-            )
-            yield Stack(traffic, alertmanager, people)
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(tmp_path_factory.mktemp("alerting")) as stack:
+        yield stack
 
 
 def stays(count: Callable[[], int], wanted: int) -> None:
     """Whether a number is still the same after all that could be said again would have been said."""
     time.sleep(SETTLE_SECONDS)
     assert count() == wanted
+
+
+def ticket(stack: Stack, alert: str, dashboard: str, version: str, wanted: str) -> dict[str, Any]:
+    """Wait for the shop's ticket; check its links, and return its labels and the numbers of its text."""
+    notice = wait_for(lambda: stack.notices("/shop/ticket", alert), seconds=90, name=alert)[0]
+    (one,) = notice["alerts"]
+    assert one["labels"]["owner"] == "shop"
+    assert one["labels"]["severity"] == "warning"
+    notes = one["annotations"]
+    assert notes["dashboard_url"] == f"{GRAFANA}/d/{dashboard}?var-model=offers&var-version={version}"
+    assert notes["runbook_url"].endswith(f"/runbooks/{alert}.md")
+    said = re.fullmatch(wanted.replace("#", NUMBER), notes["description"])
+    assert said is not None, notes["description"]
+    labels: dict[str, Any] = one["labels"]
+    return {**labels, "numbers": [float(n) for n in said.groups()]}
 
 
 def test_slow_drift_opens_one_ticket_in_working_hours_and_never_a_page(stack: Stack) -> None:
@@ -229,7 +72,7 @@ def test_slow_drift_opens_one_ticket_in_working_hours_and_never_a_page(stack: St
 
 
 def test_a_broken_feed_pages_its_owner_once_and_mutes_its_models_drift(stack: Stack) -> None:
-    stack.traffic.post(run_of_feed("r1", "failed"))
+    stack.run_of_feed("r1", "failed")
     notice = wait_for(lambda: stack.notices("/data/page", "PipelineFailed"), seconds=60, name="the page")[0]
     (alert,) = notice["alerts"]
     assert alert["labels"]["pipeline"] == "feed"
@@ -242,16 +85,14 @@ def test_a_broken_feed_pages_its_owner_once_and_mutes_its_models_drift(stack: St
     wait_for(lambda: muted("minutes"), name="the drift of the feed's model to be muted")
     assert not muted("late")  # its inputs do not come from this feed
     stays(lambda: len(stack.notices("/data/page", "PipelineFailed")), 1)
-    stack.traffic.post(run_of_feed("r2", "succeeded"))
+    stack.run_of_feed("r2", "succeeded")
     wait_for(lambda: stack.notices("/data/page", "PipelineFailed", "resolved"), seconds=60, name="the end")
     assert stack.said() == DRIFT | {("/data/page", "PipelineFailed")}
 
 
-def test_a_bad_deployment_pages_the_models_owner_with_the_version_to_roll_back_to(
-    stack: Stack, digests: dict[str, str]
-) -> None:
+def test_a_bad_deployment_pages_the_models_owner_with_the_version_to_roll_back_to(stack: Stack) -> None:
     stack.traffic.shift = 0.0
-    stack.traffic.post(deployment("late", "2", digests["late"]))
+    stack.deploy("late", "2")
     stack.traffic.version, stack.traffic.wrong = "2", True
     notice = wait_for(
         lambda: stack.notices("/night/page", "ModelQualityCritical"), seconds=90, name="the page at any hour"
@@ -270,4 +111,64 @@ def test_a_bad_deployment_pages_the_models_owner_with_the_version_to_roll_back_t
     assert float(said[2]) == pytest.approx(0.3, abs=0.12)
     stays(lambda: len(stack.notices("/night/page", "ModelQualityCritical")), 1)
     pages = {one for one in stack.said() if "page" in one[0]}
-    assert pages == {("/data/page", "PipelineFailed"), ("/night/page", "ModelQualityCritical")}
+    assert pages == PAGES
+
+
+def test_a_group_served_worse_and_a_fallen_kpi_open_one_ticket_each(stack: Stack) -> None:
+    stack.traffic.unfair, stack.traffic.revenue = True, REVENUE / 10
+    said = ticket(
+        stack, "SliceDisparity", names.DASHBOARD_UIDS["slices"], "1",
+        r"accuracy of offers 1 for group = b is # over 40s, for the rest of the model #: worse by # "
+        r"\(threshold #, # standard deviations of chance, n = # outcomes\)\.",
+    )  # fmt: skip
+    assert said | {"slice": "group", "value": "b", "metric": "accuracy"} == said
+    own, rest, worse, bound, sigmas, n = said["numbers"]
+    assert rest == pytest.approx(0.9, abs=0.06)  # one in ten answers is wrong, as always
+    assert own < rest - bound
+    assert worse == pytest.approx(rest - own, abs=2e-3)
+    assert (bound, sigmas > 2, n > 100) == (0.2, True, True)
+    said = ticket(
+        stack, "KpiDrop", names.DASHBOARD_UIDS["quality"], "1",
+        r"revenue of offers per event is # over 40s \(standard error #, n = #\); over the 40s before it was #, "
+        r"over the same 40s one 40s ago # \(bounds: floor none, max_drop #\)\.",
+    )  # fmt: skip
+    assert said["kpi"] == "revenue"
+    now, error, n, before, then, bound = said["numbers"]
+    assert before == then == pytest.approx(REVENUE, abs=0.25)
+    assert now < before * (1 - bound)
+    assert error == pytest.approx(1.2 / n**0.5, rel=0.3)
+    told = [
+        lambda: stack.notices("/shop/ticket", "SliceDisparity"),
+        lambda: stack.notices("/shop/ticket", "KpiDrop"),
+    ]
+    stays(lambda: sum(len(notices()) for notices in told), 2)
+    assert {path for path, _ in stack.said() if path.startswith("/shop")} == {"/shop/ticket"}
+
+
+def test_a_bad_canary_opens_one_ticket_once_no_rollout_is_in_progress(stack: Stack) -> None:
+    stack.traffic.unfair, stack.traffic.revenue = False, REVENUE
+    stack.deploy("offers", "2")
+    stack.deploy("offers", "3", "canary")
+    stack.traffic.shop, stack.traffic.canary = "2", "3"
+    # Much traffic at once: the canary is found bad before the rollout of version 2 is over.
+    stack.traffic.post(*offers(400, 10_001, "2"), *offers(400, 10_001, "3", wrong=0.5))
+    muted = wait_for(
+        lambda: stack.known("CanaryWorse", "offers"), seconds=60, every=0.5, name="the canary's alert"
+    )
+    rollout = [a["fingerprint"] for a in stack.known("ModelRollout", "offers")]
+    assert rollout
+    assert muted[0]["status"]["inhibitedBy"] == rollout
+    wait_for(lambda: not stack.known("ModelRollout", "offers"), seconds=60, name="the end of the rollout")
+    said = ticket(
+        stack, "CanaryWorse", names.DASHBOARD_UIDS["trials"], "3",
+        r"Mean loss \(wrong\) of the canary offers 3 since its trial began is # on n = #, of production # on n = #: "
+        r"worse by # \(95 % sequence # to #; threshold: # standard deviations and an always-valid p below #\)\.",
+    )  # fmt: skip
+    mine, n_mine, theirs, n_theirs, worse, low, high, effect, level = said["numbers"]
+    assert mine == pytest.approx(0.5, abs=0.08)
+    assert theirs == pytest.approx(0.1, abs=0.06)
+    assert (n_mine > 100, n_theirs > 100, effect, level) == (True, True, 0.05, 0.005)
+    assert worse == pytest.approx(mine - theirs, abs=0.05)
+    assert 0 < low < worse < high
+    stays(lambda: len(stack.notices("/shop/ticket", "CanaryWorse")), 1)
+    assert {one for one in stack.said() if "page" in one[0]} == PAGES

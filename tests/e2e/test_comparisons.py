@@ -24,7 +24,8 @@ from sklearn.metrics import brier_score_loss, log_loss, mean_squared_error, r2_s
 
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
-from servers import Prometheus, free_port, wait_for
+from plumbline.servers import free_port
+from servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
 EXACT = 1e-9

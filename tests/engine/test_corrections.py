@@ -12,7 +12,7 @@ import pytest
 
 from plumbline import names
 from plumbline.engine import Engine
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from samples import body, catalogue, outcome, prediction, values
 
 CLF = ("clf", "1")

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_abs
 
 from plumbline.engine import Engine
 from plumbline.errors import StoreError
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.store.base import Transaction
 from samples import baseline, body, catalogue, outcome, prediction, values
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from plumbline import names
 from plumbline.engine import Engine
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.keys import request_key
 from plumbline.store.postgres import PostgresStore
 from postgres import Postgres

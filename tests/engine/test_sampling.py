@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.engine import Engine
-from plumbline.events import Item, parse, parse_line
+from plumbline.events.parse import parse, parse_line
+from plumbline.events.parsed import Item
 from plumbline.export import Selection, export
 from plumbline.sampling import in_sample, line_to_store, sampling_of
 from plumbline.trace.lookup import Lookup

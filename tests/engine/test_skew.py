@@ -11,7 +11,7 @@ import pytest
 
 from plumbline.counting.skew import same
 from plumbline.engine import Engine
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from samples import body, prediction, values
 
 Opener = Callable[..., Engine]

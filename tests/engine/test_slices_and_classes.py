@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, log_loss, mean_absolute_error, r2_score
 
 from plumbline.engine import Engine
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from samples import OWNER, body, outcome, prediction, values
 
 Opener = Callable[..., Engine]

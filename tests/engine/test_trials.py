@@ -12,7 +12,7 @@ import pytest
 from plumbline.engine import Engine
 from plumbline.engine.trials import Trial, trials_of
 from plumbline.engine.versions import Entry
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from samples import body, catalogue, outcome, prediction, values
 
 Opener = Callable[..., Engine]

@@ -12,7 +12,8 @@ import pytest
 
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError, UsageError
-from plumbline.events import Item, parse_line
+from plumbline.events.parse import parse_line
+from plumbline.events.parsed import Item
 from plumbline.history.open import open_history
 
 MODELS = {

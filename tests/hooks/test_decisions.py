@@ -14,7 +14,7 @@ from alert_samples import alert, deployments, open_with_hooks, webhook
 from plumbline.alerts import parse_webhook
 from plumbline.cli.export import export
 from plumbline.engine import Engine
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.keys import incident_key
 from plumbline.units import parse_time
 from samples import values

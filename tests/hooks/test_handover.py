@@ -14,7 +14,7 @@ import pytest
 from alert_samples import alert, open_with_hooks, webhook
 from hook_receiver import HookReceiver
 from plumbline.alerts import parse_webhook
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.hooks.runner import HookRunner
 from plumbline.units import parse_time
 from samples import body, outcome, prediction

@@ -19,7 +19,7 @@ from grafana_sql import as_grafana, sql_of
 from plumbline import names
 from plumbline.alerts import parse_webhook
 from plumbline.engine import Engine
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.keys import KINDS, id_key
 from plumbline.store.postgres import PostgresStore
 from plumbline.store.postgres_views import READER, VIEWS

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from plumbline import names
-from plumbline.events import Parsed
+from plumbline.events.parsed import Parsed
 from plumbline.expose.block import Block
 from plumbline.server.run import Exporter
 from samples import catalogue

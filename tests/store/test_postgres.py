@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from plumbline.errors import StoreError, UsageError
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.store.base import StoredEvent, Transaction
 from plumbline.store.open import open_reader, open_store
 from plumbline.store.postgres import PostgresStore

@@ -12,7 +12,7 @@ import pytest
 from alert_samples import alert, open_with_hooks, webhook
 from plumbline.alerts import parse_webhook
 from plumbline.engine import Engine
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.trace import incidents
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.model import AlertRecord, Trace

@@ -22,7 +22,7 @@ from plumbline.backfill.rules import RecordingRule, evaluate, read_rules
 from plumbline.backfill.tsdb import Progress
 from plumbline.engine import Engine
 from plumbline.errors import UsageError
-from plumbline.events import parse
+from plumbline.events.parse import parse
 from plumbline.expose.block import Block
 from plumbline.history.order import Arranged, arrange
 from plumbline.history.records import JsonLines, Source

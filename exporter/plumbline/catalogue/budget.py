@@ -13,7 +13,7 @@ from plumbline import names
 from plumbline.baseline.bins import SCORE_BINS, TOP_CATEGORIES
 from plumbline.baseline.quality import ERROR_BUCKETS
 from plumbline.catalogue.model import Catalogue, Feature, Model
-from plumbline.layout import matrix_classes
+from plumbline.layout.quality import matrix_classes
 from plumbline.names import Metric
 
 NUMERIC_BINS = 20 + 3  # B = 10 quantile bins and as many with one value; below, above, missing

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from plumbline.catalogue.model import Catalogue
-from plumbline.eventschema import generated
+from plumbline.events.schema import generated
 from plumbline.generated import GeneratedFile
 
 PATH = "docs/plumbline.schema.json"

@@ -24,7 +24,7 @@ from rich.progress import Progress
 
 from plumbline.cli.follow import follow_files, follow_options
 from plumbline.errors import PlumblineError, UsageError
-from plumbline.events import MAX_LINE_BYTES
+from plumbline.events.parse import MAX_LINE_BYTES
 from plumbline.names import CONTENT_TYPE_NDJSON, DEFAULT_PORT
 
 RETRY_SECONDS = 60.0

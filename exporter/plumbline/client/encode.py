@@ -16,7 +16,8 @@ from typing import Any
 
 import msgspec
 
-from plumbline.events import Item, parse_line
+from plumbline.events.parse import parse_line
+from plumbline.events.parsed import Item
 from plumbline.ids import current_ids
 from plumbline.tracecontext import active_span
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline.counting.serving import observe
-from plumbline.events import PipelineEvent
-from plumbline.layout import LayoutBuilder, Section
+from plumbline.events.kinds import PipelineEvent
+from plumbline.layout.section import LayoutBuilder, Section
 from plumbline.units import parse_time
 
 Floats = npt.NDArray[np.float64]

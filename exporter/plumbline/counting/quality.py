@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.counting.serving import count_column, observe
-from plumbline.events import ClassOrNumber
-from plumbline.layout import QualityCells, VersionLayout, matrix_classes
+from plumbline.events.kinds import ClassOrNumber
+from plumbline.layout.quality import QualityCells, matrix_classes
+from plumbline.layout.version import VersionLayout
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]

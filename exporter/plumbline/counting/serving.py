@@ -10,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.baseline.bins import codes_between
-from plumbline.events import Prediction, Value
-from plumbline.layout import FeatureSlot, QualityCells, Section, VersionLayout
+from plumbline.events.kinds import Prediction, Value
+from plumbline.layout.features import FeatureSlot
+from plumbline.layout.quality import QualityCells
+from plumbline.layout.section import Section
+from plumbline.layout.version import VersionLayout
 from plumbline.values import category_name
 
 Floats = npt.NDArray[np.float64]

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.events import Value
-from plumbline.layout import VersionLayout
+from plumbline.events.kinds import Value
+from plumbline.layout.version import VersionLayout
 from plumbline.values import category_name
 
 Floats = npt.NDArray[np.float64]

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.counting.quality import Judged, Pair
-from plumbline.events import ClassOrNumber
-from plumbline.layout import QualityCells, TrialCells
+from plumbline.events.kinds import ClassOrNumber
+from plumbline.layout.quality import QualityCells
+from plumbline.layout.trials import TrialCells
 from plumbline.values import category_name
 
 Floats = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ import structlog
 
 from plumbline.engine.work import Work
 from plumbline.errors import StoreError
-from plumbline.events import Action
+from plumbline.events.kinds import Action
 from plumbline.hooks.book import Book
 
 if TYPE_CHECKING:

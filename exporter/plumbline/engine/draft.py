@@ -23,10 +23,8 @@ from plumbline.engine.versions import (
     Key,
     VersionState,
 )
-from plumbline.events import (
-    Prediction,
-)
-from plumbline.layout import build_layout
+from plumbline.events.kinds import Prediction
+from plumbline.layout.build import build_layout
 from plumbline.store.base import StoredEvent, Transaction
 
 if TYPE_CHECKING:

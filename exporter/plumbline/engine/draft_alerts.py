@@ -17,10 +17,7 @@ from plumbline.engine.versions import (
     rollback_target,
     stage_of,
 )
-from plumbline.events import (
-    Action,
-    Alert,
-)
+from plumbline.events.kinds import Action, Alert
 from plumbline.hooks.policy import Standing, decide
 from plumbline.keys import hash64, incident_key, model_alert_key
 from plumbline.store.base import StoredEvent

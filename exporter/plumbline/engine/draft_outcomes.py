@@ -25,15 +25,8 @@ from plumbline.engine.versions import (
     Key,
     VersionState,
 )
-from plumbline.events import (
-    ClassOrNumber,
-    Item,
-    Outcome,
-    Parsed,
-    Prediction,
-    Recomputed,
-    Value,
-)
+from plumbline.events.kinds import ClassOrNumber, Outcome, Prediction, Recomputed, Value
+from plumbline.events.parsed import Item, Parsed
 from plumbline.sampling import sampling_of
 from plumbline.standing import Said, standing
 from plumbline.store.base import StoredEvent, Waiting

@@ -21,12 +21,9 @@ from plumbline.engine.versions import (
     VersionState,
     kept_entries,
 )
-from plumbline.events import (
-    ClassOrNumber,
-    Deployment,
-    Prediction,
-)
-from plumbline.layout import build_layout, remap
+from plumbline.events.kinds import ClassOrNumber, Deployment, Prediction
+from plumbline.layout.build import build_layout
+from plumbline.layout.version import remap
 from plumbline.store.base import StoredEvent
 
 _decode_prediction = msgspec.json.Decoder(Prediction).decode

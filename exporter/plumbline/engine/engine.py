@@ -34,10 +34,11 @@ from plumbline.engine.versions import (
 )
 from plumbline.engine.work import Work
 from plumbline.errors import StoreError
-from plumbline.events import Parsed
+from plumbline.events.parsed import Parsed
 from plumbline.expose.block import Block
 from plumbline.hooks.book import decode_book
-from plumbline.layout import build_layout, remap
+from plumbline.layout.build import build_layout
+from plumbline.layout.version import remap
 from plumbline.store.base import Store, Transaction, Waiting
 from plumbline.store.embedded import EmbeddedStore
 

@@ -18,7 +18,7 @@ from plumbline.engine.versions import (
     stage_of,
 )
 from plumbline.expose.block import Block
-from plumbline.layout import Section
+from plumbline.layout.section import Section
 from plumbline.names import Metric
 from plumbline.units import parse_duration
 

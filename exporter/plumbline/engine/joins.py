@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from plumbline.events import ClassOrNumber
+from plumbline.events.kinds import ClassOrNumber
 from plumbline.standing import Said, first_plain, standing
 
 

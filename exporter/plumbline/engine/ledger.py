@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.catalogue.model import Model
-from plumbline.layout import LayoutBuilder, Section
+from plumbline.layout.section import LayoutBuilder, Section
 
 Floats = npt.NDArray[np.float64]
 

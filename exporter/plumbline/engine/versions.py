@@ -13,7 +13,7 @@ from plumbline import fairness, names
 from plumbline.baseline.artefact import Baseline
 from plumbline.catalogue.model import Model
 from plumbline.expose.block import Exemplar
-from plumbline.layout import VersionLayout
+from plumbline.layout.version import VersionLayout
 from plumbline.units import parse_duration
 
 Floats = npt.NDArray[np.float64]

@@ -28,18 +28,17 @@ from plumbline.engine.versions import (
     encode_schedule,
     schedule_due,
 )
-from plumbline.events import (
+from plumbline.events.kinds import (
     KIND_OF,
     Alert,
     Deployment,
-    Item,
     Kpi,
     Outcome,
-    Parsed,
     PipelineEvent,
     Prediction,
     Recomputed,
 )
+from plumbline.events.parsed import Item, Parsed
 from plumbline.expose.block import Exemplar
 from plumbline.hooks.book import encode_book
 from plumbline.sampling import line_to_store

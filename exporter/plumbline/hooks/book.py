@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from plumbline.events import Action
+from plumbline.events.kinds import Action
 
 
 class OpenAction(msgspec.Struct, frozen=True):

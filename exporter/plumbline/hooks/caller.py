@@ -12,7 +12,8 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from plumbline import __version__
-from plumbline.events import Action, clip
+from plumbline.events.kinds import Action
+from plumbline.events.parsed import clip
 
 ATTEMPTS = 3
 _FIRST_PAUSE_SECONDS = 1.0

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from plumbline.events import Action
+from plumbline.events.kinds import Action
 from plumbline.expose.block import Block
 from plumbline.expose.text import Renderer
 from plumbline.keys import model_key

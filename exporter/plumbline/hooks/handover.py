@@ -12,7 +12,7 @@ from typing import Any
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Model
 from plumbline.errors import StoreError, TableError
-from plumbline.events import Action
+from plumbline.events.kinds import Action
 from plumbline.export import Selection, export
 from plumbline.store.base import Reader
 from plumbline.trace.lookup import Lookup

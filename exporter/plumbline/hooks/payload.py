@@ -7,7 +7,7 @@ from typing import Any
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
-from plumbline.events import Alert
+from plumbline.events.kinds import Alert
 from plumbline.units import format_time, parse_duration
 
 PAYLOAD_VERSION = 1

@@ -12,7 +12,7 @@ from typing import Literal
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue, Hooks
-from plumbline.events import Action, Alert
+from plumbline.events.kinds import Action, Alert
 from plumbline.hooks.book import Book
 from plumbline.hooks.payload import hook_payload
 from plumbline.units import format_duration, parse_duration

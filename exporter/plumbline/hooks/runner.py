@@ -21,7 +21,7 @@ from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
 from plumbline.engine.actions import Actions
 from plumbline.errors import StoreError
-from plumbline.events import Action
+from plumbline.events.kinds import Action
 from plumbline.expose.block import Block
 from plumbline.hooks.caller import Ended, call
 from plumbline.hooks.evidence import freeze

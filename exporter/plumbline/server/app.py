@@ -23,7 +23,8 @@ from plumbline import otlp
 from plumbline.alerts import WebhookError, parse_webhook
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import Overloaded, StoreError
-from plumbline.events import Parsed, parse
+from plumbline.events.parse import parse
+from plumbline.events.parsed import Parsed
 from plumbline.expose.registry import Registry
 from plumbline.expose.self_metrics import SelfMetrics
 from plumbline.expose.text import Renderer

@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from plumbline.errors import Overloaded, StoreError
-from plumbline.events import Parsed
+from plumbline.events.parsed import Parsed
 from plumbline.expose.block import Block
 from plumbline.expose.self_metrics import SelfMetrics
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 @dataclass(slots=True)
 class StoredEvent:
-    """A stored event. ``kind`` is the event's type; see ``plumbline.events.Item`` for the rest.
+    """A stored event. ``kind`` is the event's type; see ``plumbline.events.parsed.Item`` for the rest.
 
     It is found under its ``key`` and under each of its ``links``.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from plumbline.events import Kpi, Log, Outcome, PipelineEvent, Prediction
+from plumbline.events.kinds import Kpi, Log, Outcome, PipelineEvent, Prediction
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.model import CheckRecord, KpiRecord, LogRecord, StageRecord
 from plumbline.units import format_time, parse_time

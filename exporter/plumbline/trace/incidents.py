@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from plumbline.events import Action, Alert
+from plumbline.events.kinds import Action, Alert
 from plumbline.keys import incident_key
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.decode import events_of

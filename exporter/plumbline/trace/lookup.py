@@ -13,7 +13,7 @@ import msgspec
 
 from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.folder import BaselineFolder
-from plumbline.events import ClassOrNumber, Deployment, Outcome
+from plumbline.events.kinds import ClassOrNumber, Deployment, Outcome
 from plumbline.keys import (
     batch_key,
     batch_log_key,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from plumbline.events import Outcome, Prediction
+from plumbline.events.kinds import Outcome, Prediction
 from plumbline.keys import request_key
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.decode import decode_outcome, decode_prediction

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from plumbline.events import Item, parse_line
-from plumbline.eventschema import PATH, schema
+from plumbline.events.parse import parse_line
+from plumbline.events.parsed import Item
+from plumbline.events.schema import PATH, schema
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOW = 1.8e9
 SCHEMA = schema()
 VALIDATOR = Draft202012Validator(SCHEMA)

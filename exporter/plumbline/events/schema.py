@@ -1,6 +1,6 @@
 """The events' JSON Schema, for senders in any language, for a schema registry, for Kafka and contracts.
 
-Reads the structs of ``plumbline.events`` and the bounds that its checks demand; writes
+Reads the structs of ``plumbline.events.kinds`` and the bounds that its checks demand; writes
 ``docs/events.schema.json`` (by ``plumbline generate``). A test holds schema and parser against each other.
 The parser is stricter in what a schema cannot say: see ``docs/events.md``.
 """
@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from plumbline.events import _HUGE, MAX_INPUTS, Event
+from plumbline.events.checks import HUGE, MAX_INPUTS
+from plumbline.events.kinds import Event
 from plumbline.generated import GeneratedFile
 from plumbline.loglines import MAX_ID_CHARS, MAX_NAME_CHARS
 
@@ -37,17 +38,17 @@ _ROWS = _between(0, 1e15)
 # By struct; ``_ALL`` holds for each that has the field.
 _BOUNDS: dict[str, dict[str, dict[str, Any]]] = {
     "Prediction": {
-        "prediction": _between(-_HUGE, _HUGE), "score": _between(0, 1), "latency": _between(0, 1e6),
+        "prediction": _between(-HUGE, HUGE), "score": _between(0, 1), "latency": _between(0, 1e6),
         "scores": {"additionalProperties": _between(0, 1)},
     },
-    "Outcome": {"actual": _between(-_HUGE, _HUGE)},
+    "Outcome": {"actual": _between(-HUGE, HUGE)},
     "PipelineEvent": {
         "pipeline": _NAME, "stage": _NAME, "duration": _between(0, 1e9),
         "rows_in": _ROWS, "rows_out": _ROWS, "rows_rejected": _ROWS,
         "inputs": {"maxItems": MAX_INPUTS, "items": {"type": "string", **_ID}},
     },
     "Deployment": {"commit": _NAME, "baseline": _NAME},
-    "Kpi": {"kpi": _NAME, "value": _between(-_HUGE, _HUGE)},
+    "Kpi": {"kpi": _NAME, "value": _between(-HUGE, HUGE)},
 }  # fmt: skip
 _LOG_LINE = {
     "title": "LogLine",

@@ -7,7 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline import keys, names
-from plumbline.events import MAX_INPUTS, Item, Prediction, parse, parse_line, request_key
+from plumbline.events.checks import MAX_INPUTS
+from plumbline.events.kinds import Prediction
+from plumbline.events.parse import parse, parse_line
+from plumbline.events.parsed import Item
+from plumbline.keys import request_key
 
 GOOD = {
     "type": "prediction", "request_id": "r", "model": "m", "version": "1", "features": {"a": 1.5}, "prediction": 1,
