@@ -12,7 +12,7 @@ from textwrap import indent
 from plumbline import names
 from plumbline.baseline.peaks import FEWEST_ROWS
 from plumbline.units import format_duration, parse_duration
-from plumbline_alerting.promql import FEATURE, MV, largest, one_of, quoted
+from plumbline_alerting.promql import FEATURE, MV, one_of, quoted
 from plumbline_alerting.scene import JOB_ALERTMANAGER, JOB_EXPORTER, JOB_PROMETHEUS, Scene
 from plumbline_alerting.significance import sigmas
 from plumbline_alerting.sized import FAST, SLOW
@@ -229,11 +229,7 @@ def drift(scene: Scene, pseudo: bool) -> str:
 def calibration_drift(scene: Scene) -> str:
     """Scores no longer mean what they meant in the baseline, by more than the baseline's blocks vary."""
     gap = f"max by ({MV}) ({names.R_CALIBRATION_GAP.over(SLOW)})"
-    noise = largest(
-        MV,
-        f"max by ({MV}) ({names.R_CALIBRATION_STDERR.over(SLOW)})",
-        f"max by ({MV}) ({names.BASELINE_CALIBRATION_SPREAD.name})",
-    )
+    noise = f"max by ({MV}) ({names.R_CALIBRATION_NOISE.over(SLOW)})"
     z = sigmas(scene.slow, sides=2)
     moved = f"(abs({gap}) > on ({MV}) clamp_min({z:g} * {noise}, {CALIBRATION_FLOOR}))"
     return owned(f"{moved}\n{_covered(SLOW)}\n{settled(scene.slow)}")
