@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from plumbline.engine import Engine
+from plumbline.trace.lookup import Lookup
 from postgres import Postgres, why_not
+from samples import open_sample
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +19,19 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip(reason)
     with Postgres() as server:
         yield server
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """Open the sample models on an embedded store."""
+    made = open_sample(tmp_path / "data")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def lookup(engine: Engine) -> Iterator[Lookup]:
+    """Look into that engine's store."""
+    made = Lookup(engine.store.reader(), engine.baselines)
+    yield made
+    made.close()

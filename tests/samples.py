@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage, Quality,
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
 from plumbline.engine import Engine
+from plumbline.events.parse import parse
 from plumbline.expose.block import Block
 from plumbline.store.base import Store
 from plumbline.store.embedded import EmbeddedStore
@@ -109,6 +111,13 @@ def outcome(request: str, actual: object = "1", **changes: Any) -> dict[str, Any
 def body(*events: dict[str, Any]) -> bytes:
     """Events as NDJSON."""
     return b"\n".join(json.dumps(e).encode() for e in events)
+
+
+def send(engine: Engine, *events: dict[str, Any], now: float | None = None) -> None:
+    """Store events; none may be rejected."""
+    parsed = parse(body(*events), time.time())
+    assert parsed.rejected == []
+    engine.commit([parsed], time.time() if now is None else now)
 
 
 def values(blocks: list[Block]) -> dict[tuple[str, ...], float]:

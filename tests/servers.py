@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import http.server
 import json
-import shutil
-import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,30 +18,9 @@ from typing import Any, Self, TypeVar
 
 import requests
 
+from plumbline import servers
+
 T = TypeVar("T")
-
-PROMETHEUS = ("prometheus",)
-ALERTMANAGER = ("prometheus-alertmanager", "alertmanager")
-
-
-def find_program(names: Sequence[str]) -> str:
-    """Return the first of the programs that is installed.
-
-    Raises:
-        FileNotFoundError: if none is; the tests need them, so this is a failure and no skip.
-    """
-    for name in names:
-        found = shutil.which(name)
-        if found:
-            return found
-    raise FileNotFoundError(f"none of {', '.join(names)} is installed (apt-get install {names[0]})")
-
-
-def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def wait_for(what: Callable[[], T], *, seconds: float = 30.0, every: float = 0.1, name: str = "") -> T:
@@ -64,54 +40,38 @@ def wait_for(what: Callable[[], T], *, seconds: float = 30.0, every: float = 0.1
 
 
 class Server:
-    """A child process with a readiness URL."""
+    """A server that can be started again: ``plumbline.servers.Server`` behind a readiness URL."""
 
     def __init__(
-        self, command: Sequence[str], *, url: str, ready: str, log: Path, seconds: float = 30.0
+        self, command: Sequence[str | Path], *, url: str, ready: str, log: Path, seconds: float = 30.0
     ) -> None:
         self.command = list(command)
         self.url = url
         self.ready = ready
         self.log = log
         self.seconds = seconds
-        self.process: subprocess.Popen[bytes] | None = None
+        self._running: servers.Server | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The process, from start to stop."""
+        return None if self._running is None else self._running.process
 
     def start(self) -> Self:
         """Start the process and wait until it says that it is ready."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT)
+        self._running = servers.Server(str(self.command[0]), self.command, self.url, self.log)
         try:
-            wait_for(self._is_ready, seconds=self.seconds, name=f"{self.command[0]} at {self.url}")
+            self._running.wait_ready(self.ready, self.seconds)
         except BaseException:
             self.stop()
             raise
         return self
 
-    def _is_ready(self) -> bool:
-        assert self.process is not None
-        if self.process.poll() is not None:
-            raise RuntimeError(f"{self.command[0]} ended with {self.process.returncode}:\n{self.log_tail()}")
-        with suppress(requests.RequestException):
-            return requests.get(self.url + self.ready, timeout=2).status_code == 200
-        return False
-
-    def log_tail(self, lines: int = 40) -> str:
-        """Return the end of the server's log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
     def stop(self) -> None:
         """Stop this process, and only this one."""
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(10)
-        self.process = None
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -119,8 +79,8 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and self.log.exists():
-            error.add_note(f"log of {self.command[0]}:\n{self.log_tail()}")
+        if error is not None and self._running is not None:
+            error.add_note(f"log of {self.command[0]}:\n{self._running.said(40)}")
         self.stop()
 
 
@@ -130,10 +90,10 @@ class Prometheus(Server):
     def __init__(
         self, config: Path, data: Path, *, port: int | None = None, args: Sequence[str] = ()
     ) -> None:
-        port = port or free_port()
+        port = port or servers.free_port()
         super().__init__(
             [
-                find_program(PROMETHEUS),
+                servers.find_program("prometheus"),
                 f"--config.file={config}",
                 f"--storage.tsdb.path={data}",
                 f"--web.listen-address=127.0.0.1:{port}",
@@ -169,10 +129,10 @@ class Alertmanager(Server):
     """An Alertmanager without a cluster."""
 
     def __init__(self, config: Path, data: Path, *, port: int | None = None) -> None:
-        port = port or free_port()
+        port = port or servers.free_port()
         super().__init__(
             [
-                find_program(ALERTMANAGER),
+                servers.find_program("alertmanager"),
                 f"--config.file={config}",
                 f"--storage.path={data}",
                 f"--web.listen-address=127.0.0.1:{port}",

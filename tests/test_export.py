@@ -5,9 +5,7 @@ import json
 import random
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +19,11 @@ from plumbline.baseline.artefact import save_baseline
 from plumbline.cli.main import run
 from plumbline.engine import Engine
 from plumbline.errors import TableError
-from plumbline.events.parse import parse
 from plumbline.export import METADATA_KEY, Selection, export
 from plumbline.store.postgres import PostgresStore
 from plumbline.trace.lookup import Lookup
 from postgres import Postgres
-from samples import baseline, body, catalogue, open_sample, outcome, prediction, values
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = open_sample(tmp_path / "data")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def lookup(engine: Engine) -> Iterator[Lookup]:
-    made = Lookup(engine.store.reader(), engine.baselines)
-    yield made
-    made.close()
-
-
-def send(engine: Engine, *events: dict[str, Any], now: float | None = None) -> None:
-    parsed = parse(body(*events), time.time())
-    assert parsed.rejected == []
-    engine.commit([parsed], time.time() if now is None else now)
+from samples import baseline, catalogue, open_sample, outcome, prediction, send, values
 
 
 def written(engine: Engine, lookup: Lookup, path: Path, selection: Selection) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The alert rules by file: texts and severities around the queries of ``plumbline_alerting.alert_queries``.
+"""The alert rules by file: texts and severities around the queries of the ``*_queries`` modules.
 
 Writes ``alerting/rules/*.yml``. Every alert says in ``summary`` what is wrong in one fixed sentence, in
 ``description`` the numbers, and links its runbook and dashboard; pages about a model carry ``verdict``.

@@ -1,6 +1,6 @@
 """The PromQL of alerts that compare: slices with the rest of their model, versions, KPIs with their past.
 
-The texts are in ``plumbline_alerting.comparison_alerts``; see ``alert_queries`` for what all queries share.
+The texts are in ``plumbline_alerting.comparison_alerts``; see ``query_parts`` for what all queries share.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from textwrap import indent
 
 from plumbline import names
 from plumbline.units import parse_duration
-from plumbline_alerting.alert_queries import ERRORS_MINIMUM, SIGMAS, objective, owned, owner_of
 from plumbline_alerting.promql import MV, SLICE, one_of, quoted
+from plumbline_alerting.query_parts import ERRORS_MINIMUM, SIGMAS, objective, owned, owner_of
 from plumbline_alerting.scene import Scene
 
 # One false alarm in a hundred trials for both losses together (Bonferroni).

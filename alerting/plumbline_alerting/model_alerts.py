@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from plumbline import names
-from plumbline_alerting import alert_queries as queries
+from plumbline_alerting import model_queries, quality_queries
 from plumbline_alerting.maker import VALUE, Maker
 from plumbline_alerting.model import Rule
 from plumbline_alerting.significance import sigmas
@@ -38,7 +38,7 @@ def quality(make: Maker) -> Iterable[Rule]:
     now = f"max({names.R_QUALITY.over(FAST)}{{{MV_OF}, metric=%q}})"
     yield from make.alert(
         "ModelQualityCritical",
-        queries.model_quality_critical(make.scene),
+        quality_queries.model_quality_critical(make.scene),
         keep=fast,  # until the fast window holds only newer outcomes: one incident, one notification
         severity="critical",
         summary="A model's quality has fallen below its critical objective.",
@@ -51,7 +51,7 @@ def quality(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "ModelQualityDecay",
-        queries.model_quality_decay(make.scene),
+        quality_queries.model_quality_decay(make.scene),
         keep=make.scene.lull(make.scene.slow),
         severity="warning",
         summary="A model's quality is below its warning objective.",
@@ -64,13 +64,13 @@ def quality(make: Maker) -> Iterable[Rule]:
     noise = f"max({names.R_CALIBRATION_NOISE.over(SLOW)}{{{MV_OF}}})"
     yield from make.alert(
         "CalibrationDrift",
-        queries.calibration_drift(make.scene),
+        quality_queries.calibration_drift(make.scene),
         keep=make.scene.lull(make.scene.slow),
         severity="warning",
         summary="A model's scores no longer mean what they meant in the baseline.",
         description=(
             f"Over {window(SLOW)} the share of positives of {WHO} is {VALUE} away from what the baseline "
-            f"expects at the same scores (threshold {queries.CALIBRATION_FLOOR:g} and "
+            f"expects at the same scores (threshold {quality_queries.CALIBRATION_FLOOR:g} and "
             f"{sigmas(make.scene.slow, sides=2):g} times its noise, {ask(noise, *MODEL)}: the larger of its "
             "standard error and of what windows of the baseline stray; "
             f"n = {outcomes} outcomes)."
@@ -92,7 +92,7 @@ def serving(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "ModelErrorRateCritical",
-        queries.model_error_rate_critical(make.scene),
+        model_queries.model_error_rate_critical(make.scene),
         severity="critical",
         summary="A model answers with too many errors.",
         description=(
@@ -104,7 +104,7 @@ def serving(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "ModelLatencyCritical",
-        queries.model_latency_critical(make.scene),
+        model_queries.model_latency_critical(make.scene),
         severity="critical",
         summary="A model answers too slowly.",
         description=(
@@ -116,7 +116,7 @@ def serving(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "ModelTrafficLost",
-        queries.model_traffic_lost(make.scene),
+        model_queries.model_traffic_lost(make.scene),
         severity="critical",
         summary="A model gets less traffic than at its quietest.",
         description=(
@@ -146,7 +146,7 @@ def drift(make: Maker) -> Iterable[Rule]:
     later = "" if tile == window else f"; where that is 1: {looked_at(window)}"
     yield from make.alert(
         "FeatureBroken",
-        queries.feature_broken(make.scene),
+        model_queries.feature_broken(make.scene),
         keep=tile,  # until the tile holds only newer values: one incident, one notification
         severity="critical",
         summary="A model's input is suddenly missing or invalid.",
@@ -168,7 +168,7 @@ def drift(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "FeatureDrift",
-        queries.drift(make.scene, pseudo=False),
+        model_queries.drift(make.scene, pseudo=False),
         keep=make.scene.lull(window),
         severity="warning",
         summary="A model's input has drifted from its baseline.",
@@ -178,7 +178,7 @@ def drift(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "PredictionDrift",
-        queries.drift(make.scene, pseudo=True),
+        model_queries.drift(make.scene, pseudo=True),
         keep=make.scene.lull(window),
         severity="warning",
         summary="A model's predictions, or what came true, have drifted from its baseline.",
@@ -196,7 +196,7 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     n = ask(f"max({matured}{{{MV_OF}}})", *MODEL, unit="humanize")
     yield from make.alert(
         "OutcomesLate",
-        queries.outcomes_late(make.scene),
+        quality_queries.outcomes_late(make.scene),
         severity="warning",
         summary="A model's outcomes arrive after their declared maturity.",
         description=(
@@ -208,7 +208,7 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "OutcomeCoverageLow",
-        queries.outcome_coverage_low(make.scene),
+        quality_queries.outcome_coverage_low(make.scene),
         severity="warning",
         summary="Too few of a model's predictions have an outcome: its quality is not known.",
         description=(
@@ -221,7 +221,7 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "BaselineMissing",
-        queries.baseline_missing(make.scene),
+        model_queries.baseline_missing(make.scene),
         severity="warning",
         summary="A production model has no baseline: neither drift nor loss of quality can be seen.",
         description=(
@@ -236,7 +236,7 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "ModelSilent",
-        queries.model_silent(make.scene),
+        model_queries.model_silent(make.scene),
         severity="warning",
         summary="A model of the catalogue has had no prediction for long, or never.",
         description=(
@@ -248,7 +248,7 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     )
     yield from make.alert(
         "ModelRollout",
-        queries.model_rollout(make.scene),
+        model_queries.model_rollout(make.scene),
         severity="info",
         summary="A model version has just entered production.",
         description=f"{WHO} entered production {{{{ $value | humanizeDuration }}}} ago.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from plumbline import names
-from plumbline_alerting import alert_queries as queries
+from plumbline_alerting import monitoring_queries as queries
 from plumbline_alerting.maker import VALUE, Maker
 from plumbline_alerting.model import Rule
 from plumbline_alerting.templates import ask

@@ -20,7 +20,7 @@ from plumbline_dashboards.listing import query_listing
 from plumbline_dashboards.page import to_json
 from plumbline_dashboards.pipelines import pipelines
 from plumbline_dashboards.provisioning import provisioning
-from plumbline_dashboards.quality import quality
+from plumbline_dashboards.quality.page import quality
 from plumbline_dashboards.slices import slices
 from plumbline_dashboards.store import batch, predictions, trace
 from plumbline_dashboards.trials import trials

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from plumbline import names
 from plumbline.catalogue.model import Evaluation
 from plumbline.units import format_duration, parse_duration
-from plumbline_dashboards import measures
+from plumbline_dashboards.quality import binary
 from plumbline_dashboards.queries import DRIFT_WINDOW, RANGE, RATE, WINDOW
 from plumbline_dashboards.variables import ALL_VALUES
 
@@ -49,7 +49,7 @@ MAY_BE_EMPTY: dict[tuple[str, str], str] = {
     },
     **{
         (names.DASHBOARD_UIDS["quality"], panel): "only once the estimate is one maturity old"
-        for panel in (measures.ESTIMATED, measures.ESTIMATE_ERROR)
+        for panel in (binary.ESTIMATED, binary.ESTIMATE_ERROR)
     },
     (
         names.DASHBOARD_UIDS["exporter"],

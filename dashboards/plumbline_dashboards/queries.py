@@ -182,18 +182,19 @@ def baseline(metric: str, deviations: int = 0) -> str:
 
 def auc(bound: int = 0) -> str:
     """ROC-AUC from bins, moved to the upper or lower end of its error bound."""
-    value = by("max", MV, pick(names.R_QUALITY, f'{VERSION}, metric="roc_auc", {ALL_ROWS}'))
-    if not bound:
-        return value
-    return f"{value} {'+' if bound > 0 else '-'} on (model, version) {pick(names.R_AUC_BOUND, VERSION)}"
+    return _binned("roc_auc", names.R_AUC_BOUND, bound)
 
 
 def average_precision(bound: int = 0) -> str:
     """Average precision from bins, moved to the upper or lower end of its error bound."""
-    value = by("max", MV, pick(names.R_QUALITY, f'{VERSION}, metric="average_precision", {ALL_ROWS}'))
+    return _binned("average_precision", names.R_AP_BOUND, bound)
+
+
+def _binned(metric: str, error: Recorded, bound: int) -> str:
+    value = by("max", MV, pick(names.R_QUALITY, f'{VERSION}, metric="{metric}", {ALL_ROWS}'))
     if not bound:
         return value
-    return f"{value} {'+' if bound > 0 else '-'} on (model, version) {pick(names.R_AP_BOUND, VERSION)}"
+    return f"{value} {'+' if bound > 0 else '-'} on (model, version) {pick(error, VERSION)}"
 
 
 def mean_score() -> str:

@@ -5,8 +5,10 @@ Source: https://www.w3.org/TR/trace-context/ sections 3.2 and 3.3.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -14,11 +16,9 @@ _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})
 _STATE_CHARS = 512
 REQUEST_ID_CHARS = 256
 
-_otel: ModuleType | None
-try:
-    from opentelemetry import trace as _otel
-except ImportError:  # the extra plumbline[otel] is not installed
-    _otel = None
+_otel: ModuleType | None = None
+with suppress(ImportError):  # where the extra plumbline[otel] is not installed
+    _otel = importlib.import_module("opentelemetry.trace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import requests
 from scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
 
 from plumbline.names import CONTENT_TYPE_NDJSON
-from servers import free_port
+from plumbline.servers import free_port
 
 
 @pytest.mark.e2e

@@ -13,8 +13,8 @@ from plumbline.baseline.artefact import save_baseline
 from plumbline.cli import trace as commands
 from plumbline.cli.main import run as run_command
 from plumbline.events.parse import parse
+from plumbline.servers import free_port
 from samples import baseline, body, open_sample, prediction
-from servers import free_port
 from trace_scene import CHAIN, log
 
 

@@ -22,8 +22,9 @@ from plumbline.baseline.build import BuildSettings, build_baseline
 from plumbline.baseline.rows import Columns
 from plumbline.catalogue.load import load_catalogue
 from plumbline.generated import write_files
+from plumbline.servers import free_port
 from plumbline_alerting.generate import generate
-from servers import Alertmanager, Prometheus, WebhookReceiver, free_port, wait_for
+from servers import Alertmanager, Prometheus, WebhookReceiver, wait_for
 
 PER_SECOND = 40
 SHOP_PER_SECOND = 20

@@ -19,7 +19,8 @@ from plumbline.baseline.rows import Columns
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import run_generators, write_files
-from servers import Prometheus, Server, free_port
+from plumbline.servers import free_port
+from servers import Prometheus, Server
 
 ROOT = Path(__file__).parents[2]
 

@@ -21,7 +21,8 @@ from scenery import ROOT, Exporter
 from sklearn.linear_model import LogisticRegression
 
 from alert_samples import alert, webhook
-from servers import Server, free_port, wait_for
+from plumbline.servers import free_port
+from servers import Server, wait_for
 
 pytestmark = pytest.mark.e2e
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -23,7 +23,8 @@ from scipy.stats import binomtest, chi2_contingency, norm
 
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
-from servers import Prometheus, free_port, wait_for
+from plumbline.servers import free_port
+from servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
 EXACT = 1e-9

@@ -14,7 +14,8 @@ import requests
 from scenery import Exporter, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
 
 from plumbline import names
-from servers import free_port, wait_for
+from plumbline.servers import free_port
+from servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

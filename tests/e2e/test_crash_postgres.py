@@ -15,8 +15,9 @@ import pytest
 from scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
 from test_crash import counters, post_until_answered
 
+from plumbline.servers import free_port
 from postgres import Postgres
-from servers import free_port, wait_for
+from servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -14,8 +14,9 @@ from scenery import Exporter, build_baselines, events, ndjson, prometheus_for, r
 
 from plumbline import names
 from plumbline.names import CONTENT_TYPE_NDJSON
+from plumbline.servers import free_port
 from plumbline_dashboards.listing import all_panels, fill
-from servers import Prometheus, free_port, wait_for
+from servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -25,9 +25,10 @@ from scenery import Exporter, build_baselines, rows, write_catalogue
 from test_crash import counters
 
 from plumbline import Client
+from plumbline.servers import free_port
 from plumbline.store.embedded import DATABASE
 from postgres import Postgres, why_not
-from servers import free_port, wait_for
+from servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -16,7 +16,8 @@ from scenery import Exporter, build_baselines, rows, write_catalogue
 from test_crash import counters
 
 from plumbline.logging import IdFilter, JsonFormatter, Resource, bind
-from servers import free_port, wait_for
+from plumbline.servers import free_port
+from servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

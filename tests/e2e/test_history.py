@@ -31,7 +31,8 @@ from plumbline import names
 from plumbline.backfill.rules import query_range, temporary_prometheus
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import run_generators, write_files
-from servers import free_port, wait_for
+from plumbline.servers import free_port
+from servers import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

@@ -20,8 +20,9 @@ from hook_receiver import HookReceiver
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from plumbline.generated import write_files
+from plumbline.servers import free_port
 from plumbline_alerting.generate import generate
-from servers import Alertmanager, WebhookReceiver, free_port, wait_for
+from servers import Alertmanager, WebhookReceiver, wait_for
 
 pytestmark = pytest.mark.e2e
 

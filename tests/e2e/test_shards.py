@@ -37,7 +37,8 @@ from sklearn.metrics import (
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
-from servers import Prometheus, free_port, wait_for
+from plumbline.servers import free_port
+from servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
 EXACT = 1e-9

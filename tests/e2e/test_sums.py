@@ -41,7 +41,8 @@ from sklearn.metrics import (
 from plumbline import names
 from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.noise import significant_psi
-from servers import Prometheus, free_port, wait_for
+from plumbline.servers import free_port
+from servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
 TOLERANCE = 1e-6

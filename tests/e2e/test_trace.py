@@ -13,7 +13,8 @@ import requests
 from scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
 
 from plumbline.names import CONTENT_TYPE_NDJSON
-from servers import free_port, wait_for
+from plumbline.servers import free_port
+from servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -18,7 +18,7 @@ from scenery import Exporter, write_catalogue
 from exporter_stand_in import StandIn
 from plumbline import Client
 from plumbline.logging import configure
-from servers import free_port
+from plumbline.servers import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

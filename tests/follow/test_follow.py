@@ -25,7 +25,8 @@ from plumbline.cli.ingest import ingest
 from plumbline.errors import PlumblineError, UsageError
 from plumbline.follow.checkpoint import Checkpoint
 from plumbline.follow.run import is_event
-from servers import free_port, wait_for
+from plumbline.servers import free_port
+from servers import wait_for
 
 
 @pytest.fixture

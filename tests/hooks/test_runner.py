@@ -19,10 +19,11 @@ from plumbline.events.kinds import Action
 from plumbline.events.parse import parse
 from plumbline.hooks.caller import call
 from plumbline.hooks.runner import HookRunner
+from plumbline.servers import free_port
 from plumbline.store.open import open_store
 from plumbline.units import parse_time
 from samples import body, outcome, prediction, values
-from servers import free_port, wait_for
+from servers import wait_for
 
 NOW = parse_time("2026-01-05T10:01:00Z")
 

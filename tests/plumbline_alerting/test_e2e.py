@@ -20,9 +20,10 @@ from sklearn import metrics as sk
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import write_files
+from plumbline.servers import free_port
 from plumbline_alerting.generate import generate
 from plumbline_alerting.scene import JOB_EXPORTER
-from servers import Alertmanager, FakeTarget, Prometheus, WebhookReceiver, free_port, wait_for
+from servers import Alertmanager, FakeTarget, Prometheus, WebhookReceiver, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -1,0 +1,119 @@
+"""The PromQL of alerts about quality, calibration and outcomes."""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+from plumbline import names
+from plumbline_alerting.promql import MV, one_of, quoted
+from plumbline_alerting.query_parts import SIGMAS, increased, objective, owned, settled
+from plumbline_alerting.scene import Scene
+from plumbline_alerting.significance import sigmas
+from plumbline_alerting.sized import FAST, SLOW
+
+RECOVERED_SIGMAS = 2  # by which the fast window must beat the objective to end a page
+CALIBRATION_FLOOR = 0.05
+
+_BY_METRIC = f"{MV}, metric"
+
+
+def _covered(role: str) -> str:
+    """Not only the early, flattering outcomes; that there are enough is in the role's window."""
+    coverage = f"max by ({MV}) ({names.R_COVERAGE.over(role)})"
+    return f"and on ({MV}) {coverage} >= on ({MV}) {objective(names.OBJECTIVE_COVERAGE)}"
+
+
+def _directions() -> tuple[str, str]:
+    """Matchers of the metrics of which more is better, and of those of which less is."""
+    up, down = (
+        quoted(one_of(m for m, better in names.QUALITY_METRICS.items() if better is wanted))
+        for wanted in (True, False)
+    )
+    return up, down
+
+
+def quality_worse(severity: str, z: float) -> str:
+    """Worse than the objective, and than the baseline by more than noise, over the slow window.
+
+    Noise is the larger of two: sampling at this n, and what the baseline's own blocks vary.
+
+    Args:
+        severity: of the objective.
+        z: how many times the noise.
+    """
+    value = f"max by ({_BY_METRIC}) ({names.R_QUALITY.over(SLOW)}{{metric=~%s}})"
+    bound = f'max by ({_BY_METRIC}) ({names.OBJECTIVE.name}{{severity="{severity}"}})'
+    loss = f"max by ({_BY_METRIC}) ({names.R_QUALITY_LOSS.over(SLOW)})"
+    up, down = _directions()
+    return (
+        f"(\n  {value % up} < on ({_BY_METRIC}) {bound}\n"
+        f"  or\n  {value % down} > on ({_BY_METRIC}) {bound}\n)\n"
+        f"and on ({_BY_METRIC}) {loss} > {z:g}\n" + _covered(SLOW)
+    )
+
+
+def _recovered(severity: str) -> str:
+    """The fast window proves that the objective is met again.
+
+    Proof, not appearance: of 48 outcomes a share strays by 7% in either direction, and an alarm that ended
+    and came back with every such wave would be many pages for one incident.
+    """
+    value = f"max by ({_BY_METRIC}) ({names.R_QUALITY.over(FAST)}{{metric=~%s}})"
+    error = f"max by ({_BY_METRIC}) ({names.R_QUALITY_STDERR.over(FAST)})"
+    spread = f"max by ({_BY_METRIC}) ({names.BASELINE_QUALITY_STDDEV.name})"
+    bound = f'max by ({_BY_METRIC}) ({names.OBJECTIVE.name}{{severity="{severity}"}})'
+    up, down = _directions()
+    noise = f"on ({_BY_METRIC}) {RECOVERED_SIGMAS} * ({error} or {spread})"
+    return (
+        f"({value % up} - {noise}) > on ({_BY_METRIC}) {bound}\n"
+        f"or\n({value % down} + {noise}) < on ({_BY_METRIC}) {bound}"
+    )
+
+
+def model_quality_critical(scene: Scene) -> str:
+    """Proven over the slow window, and the fast one does not prove that it is over."""
+    slow = quality_worse("critical", SIGMAS)
+    recovered = indent(_recovered("critical"), "  ")
+    return owned(f"{slow}\n{_covered(FAST)}\nunless on ({_BY_METRIC}) (\n{recovered}\n)")
+
+
+def model_quality_decay(scene: Scene) -> str:
+    """Past the warning objective over the slow window."""
+    worse = quality_worse("warning", sigmas(scene.slow, sides=1))
+    return owned(f"{worse}\n{settled(scene.slow)}")
+
+
+def calibration_drift(scene: Scene) -> str:
+    """Scores no longer mean what they meant in the baseline, by more than the baseline's blocks vary."""
+    gap = f"max by ({MV}) ({names.R_CALIBRATION_GAP.over(SLOW)})"
+    noise = f"max by ({MV}) ({names.R_CALIBRATION_NOISE.over(SLOW)})"
+    z = sigmas(scene.slow, sides=2)
+    moved = f"(abs({gap}) > on ({MV}) clamp_min({z:g} * {noise}, {CALIBRATION_FLOOR}))"
+    return owned(f"{moved}\n{_covered(SLOW)}\n{settled(scene.slow)}")
+
+
+def outcomes_late(scene: Scene) -> str:
+    """More outcomes than coverage can spare arrive after the declared maturity.
+
+    Models that declare no maturity cannot be late.
+    """
+    models = [name for name, m in scene.catalogue.models.items() if m.outcome.maturity_seconds > 0]
+    if not models:
+        return ""
+    known = f'{increased(names.OUTCOMES, scene.slow)}{{model=~"{one_of(models)}", state=~%s}}'
+    late = f"sum by ({MV}) ({known % quoted('late')})"
+    both = f"sum by ({MV}) ({known % quoted('late|matched')})"
+    return owned(
+        f"{late} / ({both} > 0) > on ({MV}) (1 - {objective(names.OBJECTIVE_COVERAGE)})\n"
+        f"and on ({MV}) {both} >= on ({MV}) {objective(names.OBJECTIVE_SAMPLES)}"
+    )
+
+
+def outcome_coverage_low(scene: Scene) -> str:
+    """Too few mature predictions have an outcome: the quality numbers are not to be trusted."""
+    coverage = f"max by ({MV}) ({names.R_COVERAGE.over(scene.slow)})"
+    n = f"max by ({MV}) ({increased(names.PREDICTIONS_MATURED, scene.slow)})"
+    return owned(
+        f"{coverage} < on ({MV}) {objective(names.OBJECTIVE_COVERAGE)}\n"
+        f"and on ({MV}) {n} >= on ({MV}) {objective(names.OBJECTIVE_SAMPLES)}"
+    )
