@@ -204,6 +204,7 @@ def _baseline(
     model: str, table: Path, catalogue: Catalogue, folder: Path, speed: float, screen: Screen
 ) -> Deployed:
     commit = _commit()
+    drift = configuration.event_time_windows("drift", speed)
     built = build_baseline(
         model,
         VERSION,
@@ -213,7 +214,9 @@ def _baseline(
             where=Filter("era", "train"),
             quality_where=Filter("era", "reference"),
             columns=Columns(time="ts", score="score" if model == LATE else None),
-            peak_windows=configuration.event_time_windows(speed),
+            block_seconds=drift[configuration.EVALUATION["drift_alert"]],
+            quality_windows=configuration.event_time_windows("quality", speed),
+            peak_windows=drift,
             commit=commit,
         ),
     ).baseline
