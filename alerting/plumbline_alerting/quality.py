@@ -112,11 +112,12 @@ def loss(window: Window) -> Rule:
         quoted(one_of(m for m, better in names.QUALITY_METRICS.items() if better is wanted))
         for wanted in (True, False)
     )
-    spread = largest(
-        f"{MV}, metric",
-        f"max by ({MV}, metric) ({names.BASELINE_QUALITY_STDDEV.name})",
-        f"max by ({MV}, metric) ({names.R_QUALITY_STDERR.over(window.name)}{{{WHOLE}}})",
-    )
+    by = f"{MV}, metric"
+    error = f"max by ({by}) ({names.R_QUALITY_STDERR.over(window.name)}{{{WHOLE}}})"
+    between = f'max by ({by}) ({names.BASELINE_QUALITY_SPREAD.name}{{window="{window.name}"}})'
+    # Of a baseline without times, or made before the windows were measured: one spread for all of them.
+    older = largest(by, f"max by ({by}) ({names.BASELINE_QUALITY_STDDEV.name})", error)
+    noise = f"sqrt({between} ^ 2 + {error} ^ 2)\nor\n{between}\nor\n{older}"
     return Rule(
         record=names.R_QUALITY_LOSS.over(window.name),
         labels={"slice": names.ALL, "value": names.ALL},
@@ -127,7 +128,9 @@ def loss(window: Window) -> Rule:
   {value % down} - {known % down}
 )
 /
-clamp_min({spread}, 1e-9)
+clamp_min(
+{noise},
+1e-9)
 """,
     )
 

@@ -174,6 +174,14 @@ def calibration(window: Window) -> Iterable[Rule]:
         / {n}
         """,
     )
+    yield Rule(
+        record=names.R_CALIBRATION_NOISE.over(window.name),
+        expr=largest(
+            MV,
+            f"max by ({MV}) ({names.R_CALIBRATION_STDERR.over(window.name)})",
+            f'max by ({MV}) ({names.BASELINE_CALIBRATION_SPREAD.name}{{window="{window.name}"}})',
+        ),
+    )
 
 
 def calibration_error(window: Window) -> Iterable[Rule]:

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from plumbline.baseline import build as build_module
+from plumbline.baseline import extent
 from plumbline.baseline.artefact import load_baseline, save_baseline
 from plumbline.baseline.bins import bin_numeric
 from plumbline.baseline.build import BuildSettings, build_baseline
@@ -99,7 +99,7 @@ def test_quality_is_of_held_out_rows_with_an_outcome(write_csv, binary):
 
 def test_noise_is_measured_over_full_time_blocks(write_csv, binary):
     data = columns()
-    built = build_baseline("m", "1", binary, settings(write_csv("t.csv", data)))
+    built = build_baseline("m", "1", binary, settings(write_csv("t.csv", data), block_seconds=7 * DAY))
     assert built.blocks == "5 blocks of 7d"  # 40 days: the sixth week is cut short
     bins = built.baseline.features["x"]
     train = [i for i, part in enumerate(data["part"]) if part == "train"]
@@ -154,7 +154,7 @@ def test_the_same_input_gives_the_same_artefact_whatever_the_batches(
 ):
     path = write_csv("t.csv", columns())
     first = build_baseline("m", "1", binary, settings(path)).baseline
-    monkeypatch.setattr("plumbline.baseline.table.BATCH_ROWS", 37)
+    monkeypatch.setattr("plumbline.baseline.arrow.BATCH_ROWS", 37)
     second = build_baseline("m", "1", binary, settings(path)).baseline
     assert first.digest == second.digest
     saved = save_baseline(first, tmp_path / "out")
@@ -177,7 +177,7 @@ def test_two_tables_count_as_one(write_csv, binary):
 def test_beyond_the_sample_edges_are_sampled_but_every_row_is_counted(write_csv, binary, monkeypatch):
     data = columns()
     exact = build_baseline("m", "1", binary, settings(write_csv("t.csv", data))).baseline.features["x"]
-    monkeypatch.setattr(build_module, "RowSample", lambda numbers, texts: RowSample(numbers, texts, 500))
+    monkeypatch.setattr(extent, "RowSample", lambda numbers, texts: RowSample(numbers, texts, 500))
     sampled = build_baseline("m", "1", binary, settings(write_csv("t.csv", data))).baseline.features["x"]
     assert sampled.uppers != exact.uppers
     assert sum(sampled.counts) == sum(exact.counts) == 3200
@@ -235,7 +235,8 @@ def test_missing_columns_are_named_together(write_csv, binary):
         build_baseline("m", "1", binary, settings(write_csv("t.csv", data)))
 
 
-def test_blocks_of_a_minute_over_days_are_refused(write_csv, binary):
+def test_blocks_of_a_minute_over_days_are_refused(write_csv, binary, monkeypatch):
+    monkeypatch.setattr("plumbline.baseline.blocks._MAXIMUM_BLOCKS", 1_000)
     data = columns(4000)
     data["ts"] = [1_700_000_000 + i * 100 for i in range(4000)]
     path = write_csv("t.csv", data)

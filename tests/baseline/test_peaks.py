@@ -94,7 +94,7 @@ def test_an_older_artefact_keeps_its_name_and_has_no_peaks(tmp_path):
 
 
 def test_the_build_measures_missing_and_unseen_values(write_csv, binary, monkeypatch):
-    monkeypatch.setattr("plumbline.baseline.build._RARE_LEVELS", 25)
+    monkeypatch.setattr("plumbline.baseline.count._RARE_LEVELS", 25)
     n = 4000
     gone = [1000 <= i < 1100 for i in range(n)]
     data = {

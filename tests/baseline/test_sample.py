@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plumbline.baseline.convert import TextColumn
 from plumbline.baseline.sample import RowSample
-from plumbline.baseline.table import TextColumn
 
 
 def filled(values: np.ndarray, batch: int, limit: int) -> RowSample:

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from plumbline.baseline.table import BATCH_ROWS, Request, column_names, digest, read_batches
+from plumbline.baseline.arrow import BATCH_ROWS
+from plumbline.baseline.table import Request, column_names, digest, read_batches
 from plumbline.errors import TableError
 
 

@@ -12,15 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from plumbline.baseline.cells import same_value
-from plumbline.baseline.table import (
-    Batch,
-    Kind,
-    Request,
-    TextColumn,
-    column_names,
-    read_batches,
-    require_columns,
-)
+from plumbline.baseline.convert import TextColumn
+from plumbline.baseline.table import Batch, Kind, Request, column_names, read_batches, require_columns
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError, UsageError
 from plumbline.names import ACTUAL_FEATURE, PREDICTION_FEATURE, SCORE_FEATURE

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.baseline.table import TextColumn
+from plumbline.baseline.convert import TextColumn
 
 Floats = npt.NDArray[np.float64]
 _T = TypeVar("_T", bound=np.generic)

@@ -69,7 +69,8 @@ def demo(
     weather feed, and proves the result. Exit code 1 if the proof fails. Ctrl-C stops everything.
     """
     from plumbline.demo.screen import Screen
-    from plumbline.demo.stage import Settings, run
+    from plumbline.demo.settings import Settings
+    from plumbline.demo.stage import run
 
     signal.signal(signal.SIGTERM, _terminated)
     settings = Settings(

@@ -157,6 +157,9 @@ R_CALIBRATION_GAP = Recorded(
     "model:ml_calibration_gap:ratio", "(positives - positives the baseline expects at these scores) / n", MV
 )
 R_CALIBRATION_STDERR = Recorded("model:ml_calibration_gap:stderr", "standard error of the gap", MV)
+R_CALIBRATION_NOISE = Recorded(
+    "model:ml_calibration_gap:noise", "the larger of its standard error and the baseline's own spread", MV
+)
 
 # Slices against the rest of the model (docs/adr/0029); part is one of FAIRNESS_PARTS.
 _PART = (*_METRIC, "part")
