@@ -13,6 +13,7 @@ from plumbline.units import parse_duration
 from plumbline_alerting.promql import MV, SLICE, one_of, quoted
 from plumbline_alerting.query_parts import ERRORS_MINIMUM, SIGMAS, objective, owned, owner_of
 from plumbline_alerting.scene import Scene
+from plumbline_alerting.trials import net_total
 
 # One false alarm in a hundred trials for both losses together (Bonferroni).
 CANARY_FALSE_ALARM = 0.01
@@ -68,6 +69,12 @@ def slice_disparity(scene: Scene) -> str:
     )
 
 
+def canary_errors() -> str:
+    """Losses of a canary that are counted, what later outcomes took back subtracted."""
+    matchers = f'arm="candidate", loss!="{names.ABSOLUTE}"'
+    return net_total(names.TRIAL_LOSS, f"{MV}, loss", matchers)
+
+
 def canary_worse(scene: Scene) -> str:
     """A canary's loss exceeds production's by more than chance, however often one looks.
 
@@ -80,8 +87,8 @@ def canary_worse(scene: Scene) -> str:
     coverage = f"max by ({MV}) ({names.R_COVERAGE.over(scene.slow)}) and on ({MV}) {running}"
     wanted = f"max by (model) ({objective(names.OBJECTIVE_COVERAGE)})"
     counted = (
-        f'sum by ({by}) ({names.TRIAL_LOSS.name}{{arm="candidate", loss!="{names.ABSOLUTE}"}})'
-        f' >= {ERRORS_MINIMUM}\n  or\n  max by ({by}) ({count}{{loss="{names.ABSOLUTE}"}})'
+        f"{canary_errors()} >= {ERRORS_MINIMUM}\n  or\n"
+        f'  max by ({by}) ({count}{{loss="{names.ABSOLUTE}"}})'
     )
     worse = (
         f"max by ({by}) ({difference})\n"

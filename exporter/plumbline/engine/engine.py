@@ -129,6 +129,9 @@ class Engine:
             if key[0] in self.catalogue.models:
                 wanted.setdefault(key, None)
         self.trials = {model: trials_of(entries) for model, entries in self.entries.items()}
+        # As of the last tick: what is off the page takes no room from versions that are new.
+        self.hidden = set(msgspec.json.decode(state.get("hidden", b"[]"), type=list[Key]))
+        self._hidden_stored = self.hidden
         # What was counted before comes back first; the budget decides on the rest, as it does at run time.
         refused: list[tuple[str, int]] = []
         for key in sorted(wanted, key=lambda key: key not in saved):
@@ -227,6 +230,10 @@ class Engine:
             self._follow()
             if abs(now - self._retired) >= _RETIRE_SECONDS:
                 self._retire(now)
+            if self.hidden != self._hidden_stored:
+                hidden = msgspec.json.encode(sorted(self.hidden))
+                self.store.write(Transaction(state={"hidden": hidden}))
+                self._hidden_stored = self.hidden
             self._declare(now)
             while True:
                 rows = self.store.pending_due(now, _TICK_ROWS)
