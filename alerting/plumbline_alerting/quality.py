@@ -14,6 +14,7 @@ or more that are not counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 
 from plumbline import names
@@ -24,6 +25,7 @@ from plumbline_alerting.promql import MV, SLICE, WHOLE, largest, one_of, quoted
 from plumbline_alerting.sums import (
     Positive,
     Sums,
+    overdrawn,
     positive_classes,
     proportion,
     sound,
@@ -136,6 +138,8 @@ clamp_min(
 def rules(window: Window, catalogue: Catalogue) -> Iterable[Rule]:
     """Return the quality rules of one window, for the tasks the catalogue has."""
     tasks = {model.task for model in catalogue.models.values()}
+    if not math.isinf(window.seconds):
+        yield overdrawn(window)
     yield from samples(window)
     if tasks & {"binary", "multiclass"}:
         yield from accuracy(window, tasks)

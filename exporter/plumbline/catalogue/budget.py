@@ -159,10 +159,10 @@ def _quality(model: Model) -> int:
         # n, |e|, e^2, over, under, actual on either side, actual^2; histogram of |e|; two reasons to exclude
         return 8 * _slice_values(model) + _ERROR_BUCKETS + 2
     if model.task == "multiclass":
-        return _confusion(model) + 3  # scored, Brier, log-loss
-    # bins by actual, sums, positives and negatives above; expected confusion; scored, Brier, log-loss; a
+        return _confusion(model) + 3 * _slice_values(model)  # scored, Brier, log-loss
+    # scored, Brier, log-loss; bins by actual, sums, positives and negatives above; expected confusion; a
     # reason to exclude
-    return _confusion(model) + SCORE_BINS * 5 + 4 + 3 + 1
+    return _confusion(model) + 3 * _slice_values(model) + SCORE_BINS * 5 + 4 + 1
 
 
 def _corrections(model: Model) -> int:
@@ -171,7 +171,7 @@ def _corrections(model: Model) -> int:
         return 0
     if model.task == "regression":
         return 7 * _slice_values(model)
-    return _confusion(model) + 2 + (SCORE_BINS * 4 if model.task == "binary" else 0)
+    return _confusion(model) + 2 * _slice_values(model) + (SCORE_BINS * 4 if model.task == "binary" else 0)
 
 
 def _young(model: Model) -> int:

@@ -27,8 +27,10 @@ json_option: Callable[[Any], Any] = click.option(
 )
 
 
-def duration_seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    """Return the seconds of a Prometheus duration; an option's callback."""
+def duration_seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Return the seconds of a Prometheus duration, None of one not given; an option's callback."""
+    if value is None:
+        return None
     try:
         seconds = parse_duration(value)
     except ValueError as error:

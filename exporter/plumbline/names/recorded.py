@@ -78,6 +78,16 @@ R_SKEW = Recorded(
     "feature:ml_feature_skew:ratio", "share of served values that differ from recomputed ones", _FEATURE
 )
 R_QUALITY = Recorded("slice:ml_quality:value", "quality of mature outcomes by metric", _METRIC)
+R_OVERDRAWN = Recorded(
+    "slice:ml_quality_overdrawn:group",
+    "1 where corrections of older outcomes took back more than the window had counted: it has no quality",
+    (*MV, "slice", "value"),
+)
+R_QUALITY_REST = Recorded(
+    "slice:ml_quality_rest:value",
+    "Brier, log-loss, RMSE and R2 of all rows of the model but those of the slice value",
+    _METRIC,
+)
 R_QUALITY_SAMPLES = Recorded(
     "slice:ml_quality:count", "mature outcomes behind the quality", (*MV, "slice", "value")
 )
