@@ -394,6 +394,8 @@ def _build(catalogue: Catalogue, reference: Path, where: str | None, actual: str
     settings = BuildSettings(
         tables=(reference,), where=chosen, quality_where=chosen,
         columns=Columns("prediction", actual, "ts", "score" if model.task == "binary" else None),
+        block_seconds=parse_duration(catalogue.evaluation.drift_alert),
+        quality_windows={w: parse_duration(w) for w in catalogue.evaluation.quality},
         peak_windows={w: parse_duration(w) for w in catalogue.evaluation.drift},
     )  # fmt: skip
     return build_baseline(name, "1", model, settings).baseline

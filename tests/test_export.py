@@ -82,7 +82,7 @@ def test_the_rows_give_the_numbers_of_the_quality_counters(
             key = (names.CONFUSION.name, "clf", "1", "all", "all", actual, predicted)
             assert cells[key] == confusion[actual, predicted]
     squared = sum((row["_score"] - (row["_actual"] == "1")) ** 2 for row in rows)
-    assert cells[names.SQUARED_SCORE_ERROR.name, "clf", "1"] == pytest.approx(squared, rel=1e-12)
+    assert cells[names.SQUARED_SCORE_ERROR.name, "clf", "1", "all", "all"] == pytest.approx(squared, rel=1e-12)
 
     rows = written(engine, lookup, tmp_path / "reg.parquet", Selection("reg", "1"))
     assert len(rows) > 30

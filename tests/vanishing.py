@@ -31,7 +31,7 @@ class Cut:
 
 def cut(store: PostgresStore, happened: bool) -> None:
     """Break the next commit; the server is there again at once."""
-    store._db = Cut(store._db, happened)  # type: ignore[assignment,arg-type]
+    store._own.db = Cut(store._own.db, happened)  # type: ignore[assignment,arg-type]
 
 
 @contextmanager
@@ -43,5 +43,5 @@ def vanishing(store: PostgresStore, happened: bool) -> Iterator[None]:
         raise psycopg.OperationalError("connection refused")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("plumbline.store.postgres.connect", down)
+        patched.setattr("plumbline.store.postgres_shard.connect", down)
         yield

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
+from plumbline_alerting.beside import rest_of
 from plumbline_alerting.model import Rule
 from plumbline_alerting.promql import MV, SLICE, one_of, quoted
 from plumbline_alerting.sums import Positive, positive_classes
@@ -40,9 +41,9 @@ def _split(record: str, metric: str, total: str) -> Iterable[Rule]:
         metric: the figure.
         total: PromQL by slice and value, with one ``%s`` for a matcher that chooses slices.
     """
-    own, every = total.replace("%s", f'slice!="{names.ALL}"'), total.replace("%s", f'slice="{names.ALL}"')
+    own = total.replace("%s", f'slice!="{names.ALL}"')
     yield Rule(record=record, expr=own, labels={"metric": metric, "part": "own"})
-    rest = f"clamp_min(-1 * ({own}) + on ({MV}) group_left () sum by ({MV}) ({every}), 0)"
+    rest = f"clamp_min({rest_of(total)}, 0)"
     yield Rule(record=record, expr=rest, labels={"metric": metric, "part": "rest"})
 
 

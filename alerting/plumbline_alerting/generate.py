@@ -13,6 +13,7 @@ from plumbline.generated import GeneratedFile
 from plumbline_alerting import (
     alertmanager,
     alerts,
+    beside,
     drift,
     fairness,
     kpis,
@@ -58,6 +59,7 @@ def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:
                         *serving.increases(life),
                         *serving.young(),
                         *quality.rules(life, catalogue),
+                        *beside.rules(life, catalogue),
                         *fairness.rules(life, catalogue),
                         *kpis.rules(life),
                         *trials.rules(),
@@ -77,6 +79,7 @@ def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:
                         *serving.increases(w),
                         *serving.rules(w),
                         *quality.rules(w, catalogue),
+                        *beside.rules(w, catalogue),
                         *fairness.rules(w, catalogue),
                         *kpis.rules(w),
                     ),

@@ -61,8 +61,7 @@ def quality(make: Maker) -> Iterable[Rule]:
         dashboard="quality",
         variables=MODEL,
     )
-    error = f"max({names.R_CALIBRATION_STDERR.over(SLOW)}{{{MV_OF}}})"
-    spread = f"max({names.BASELINE_CALIBRATION_SPREAD.name}{{{MV_OF}}})"
+    noise = f"max({names.R_CALIBRATION_NOISE.over(SLOW)}{{{MV_OF}}})"
     yield from make.alert(
         "CalibrationDrift",
         quality_queries.calibration_drift(make.scene),
@@ -72,8 +71,8 @@ def quality(make: Maker) -> Iterable[Rule]:
         description=(
             f"Over {window(SLOW)} the share of positives of {WHO} is {VALUE} away from what the baseline "
             f"expects at the same scores (threshold {quality_queries.CALIBRATION_FLOOR:g} and "
-            f"{sigmas(make.scene.slow, sides=2):g} times the larger of its standard error, "
-            f"{ask(error, *MODEL)}, and the baseline's own spread, {ask(spread, *MODEL)}; "
+            f"{sigmas(make.scene.slow, sides=2):g} times its noise, {ask(noise, *MODEL)}: the larger of its "
+            "standard error and of what windows of the baseline stray; "
             f"n = {outcomes} outcomes)."
         ),
         dashboard="quality",

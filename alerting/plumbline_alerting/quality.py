@@ -14,6 +14,7 @@ or more that are not counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 
 from plumbline import names
@@ -24,6 +25,7 @@ from plumbline_alerting.promql import MV, SLICE, WHOLE, largest, one_of, quoted
 from plumbline_alerting.sums import (
     Positive,
     Sums,
+    overdrawn,
     positive_classes,
     proportion,
     sound,
@@ -43,7 +45,7 @@ def samples(window: Window) -> Iterable[Rule]:
             f"sum by ({SLICE}) ({sums.of(names.CONFUSION)})\n"
             f"or\nsum by ({SLICE}) ({sums.of(names.REGRESSION)})\n"
             # A multiclass model has one matrix, of all rows; its slices are counted by class.
-            f'or\nsum by ({SLICE}) ({sums.of(names.CLASS_OUTCOMES)}{{result!="false_positive"}})'
+            f'or\nsum by ({SLICE}) ({sums.of(names.CLASS_OUTCOMES)}{{result!="false_positive"}})',
         ),
     )
 
@@ -110,11 +112,12 @@ def loss(window: Window) -> Rule:
         quoted(one_of(m for m, better in names.QUALITY_METRICS.items() if better is wanted))
         for wanted in (True, False)
     )
-    spread = largest(
-        f"{MV}, metric",
-        f"max by ({MV}, metric) ({names.BASELINE_QUALITY_STDDEV.name})",
-        f"max by ({MV}, metric) ({names.R_QUALITY_STDERR.over(window.name)}{{{WHOLE}}})",
-    )
+    by = f"{MV}, metric"
+    error = f"max by ({by}) ({names.R_QUALITY_STDERR.over(window.name)}{{{WHOLE}}})"
+    between = f'max by ({by}) ({names.BASELINE_QUALITY_SPREAD.name}{{window="{window.name}"}})'
+    # Of a baseline without times, or made before the windows were measured: one spread for all of them.
+    older = largest(by, f"max by ({by}) ({names.BASELINE_QUALITY_STDDEV.name})", error)
+    noise = f"sqrt({between} ^ 2 + {error} ^ 2)\nor\n{between}\nor\n{older}"
     return Rule(
         record=names.R_QUALITY_LOSS.over(window.name),
         labels={"slice": names.ALL, "value": names.ALL},
@@ -125,7 +128,9 @@ def loss(window: Window) -> Rule:
   {value % down} - {known % down}
 )
 /
-clamp_min({spread}, 1e-9)
+clamp_min(
+{noise},
+1e-9)
 """,
     )
 
@@ -133,6 +138,8 @@ clamp_min({spread}, 1e-9)
 def rules(window: Window, catalogue: Catalogue) -> Iterable[Rule]:
     """Return the quality rules of one window, for the tasks the catalogue has."""
     tasks = {model.task for model in catalogue.models.values()}
+    if not math.isinf(window.seconds):
+        yield overdrawn(window)
     yield from samples(window)
     if tasks & {"binary", "multiclass"}:
         yield from accuracy(window, tasks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import indent
 
 from plumbline import names
-from plumbline_alerting.promql import MV, largest, one_of, quoted
+from plumbline_alerting.promql import MV, one_of, quoted
 from plumbline_alerting.query_parts import SIGMAS, increased, objective, owned, settled
 from plumbline_alerting.scene import Scene
 from plumbline_alerting.significance import sigmas
@@ -86,11 +86,7 @@ def model_quality_decay(scene: Scene) -> str:
 def calibration_drift(scene: Scene) -> str:
     """Scores no longer mean what they meant in the baseline, by more than the baseline's blocks vary."""
     gap = f"max by ({MV}) ({names.R_CALIBRATION_GAP.over(SLOW)})"
-    noise = largest(
-        MV,
-        f"max by ({MV}) ({names.R_CALIBRATION_STDERR.over(SLOW)})",
-        f"max by ({MV}) ({names.BASELINE_CALIBRATION_SPREAD.name})",
-    )
+    noise = f"max by ({MV}) ({names.R_CALIBRATION_NOISE.over(SLOW)})"
     z = sigmas(scene.slow, sides=2)
     moved = f"(abs({gap}) > on ({MV}) clamp_min({z:g} * {noise}, {CALIBRATION_FLOOR}))"
     return owned(f"{moved}\n{_covered(SLOW)}\n{settled(scene.slow)}")

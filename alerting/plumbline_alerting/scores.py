@@ -15,7 +15,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.units import parse_duration
 from plumbline_alerting.model import Rule
 from plumbline_alerting.promql import MV, SLICE, WHOLE, largest, one_of
-from plumbline_alerting.sums import NOTHING, Positive, Sums, stderr_rule, value_rule
+from plumbline_alerting.sums import NOTHING, ROUNDING, Positive, Sums, stderr_rule, value_rule
 from plumbline_alerting.windows import Window
 
 _DEVIATION = math.sqrt(2 / math.pi)  # mean absolute deviation of a normal distribution, in its own
@@ -43,11 +43,15 @@ def ranking(window: Window) -> Iterable[Rule]:
     yield value_rule(
         window,
         "roc_auc",
+        # Bounds: corrections of older outcomes can leave bins below 0 where no cell of the confusion is.
         f"""
-        sum by ({MV}) (
-          sum by ({MV}, bin) ({bins}{{actual="0"}}) * on ({MV}, bin) sum by ({MV}, bin) ({above})
+        clamp_max(
+          sum by ({MV}) (
+            sum by ({MV}, bin) ({bins}{{actual="0"}}) * on ({MV}, bin) sum by ({MV}, bin) ({above})
+          )
+          / {pairs} <= {1 + ROUNDING} >= 0,
+          1
         )
-        / {pairs}
         """,
         whole=True,
     )
@@ -79,17 +83,17 @@ def ranking(window: Window) -> Iterable[Rule]:
 
 
 def proper_scores(window: Window) -> Iterable[Rule]:
-    """Brier and log-loss, exact sums over the outcomes whose prediction gave a score.
+    """Brier and log-loss by slice value, exact sums over the outcomes whose prediction gave a score.
 
     Brier of several classes is the sum over classes of (p - y)^2, from 0 to 2; of two, (score - y)^2.
     """
     sums = Sums(window.name)
     n = f"({sums.of(names.SCORED)} > 0)"
-    brier = f"max by ({MV}) ({sums.quality('brier')})"
-    yield value_rule(window, "brier", f"{sums.of(names.SQUARED_SCORE_ERROR)} / {n}", whole=True)
-    yield value_rule(window, "log_loss", f"{sums.of(names.LOG_LOSS)} / {n}", whole=True)
+    brier = f"max by ({SLICE}) ({sums.quality('brier')})"
+    yield value_rule(window, "brier", f"{sums.of(names.SQUARED_SCORE_ERROR)} / {n}")
+    yield value_rule(window, "log_loss", f"{sums.of(names.LOG_LOSS)} / {n}")
     # > 0: a sum over several classes can exceed 1, where this largest variance says nothing.
-    yield stderr_rule(window, "brier", f"sqrt(({brier} * (1 - {brier}) > 0) / on ({MV}) {n})", whole=True)
+    yield stderr_rule(window, "brier", f"sqrt(({brier} * (1 - {brier}) > 0) / on ({SLICE}) {n})")
 
 
 def average_precision(window: Window) -> Iterable[Rule]:
@@ -169,6 +173,14 @@ def calibration(window: Window) -> Iterable[Rule]:
         sqrt(sum by ({MV}) ({per_bin} * {known} * (1 - {known})))
         / {n}
         """,
+    )
+    yield Rule(
+        record=names.R_CALIBRATION_NOISE.over(window.name),
+        expr=largest(
+            MV,
+            f"max by ({MV}) ({names.R_CALIBRATION_STDERR.over(window.name)})",
+            f'max by ({MV}) ({names.BASELINE_CALIBRATION_SPREAD.name}{{window="{window.name}"}})',
+        ),
     )
 
 

@@ -45,7 +45,7 @@ def _recorded(catalogue: Catalogue) -> Iterable[tuple[names.Recorded, str]]:
     yield names.R_COVERAGE, ""
     if any(model.task == "binary" for model in catalogue.models.values()):
         yield names.R_CALIBRATION_GAP, ""
-        yield names.R_CALIBRATION_STDERR, ""
+        yield names.R_CALIBRATION_NOISE, ""
 
 
 def rules(catalogue: Catalogue, role: str) -> Iterable[Rule]:

@@ -15,6 +15,15 @@ from plumbline_alerting.promql import MV, SLICE, WHOLE, one_of, quoted
 from plumbline_alerting.windows import Window
 
 NOTHING = 1e-9  # keeps a quotient finite where its numerator is 0 as well
+ROUNDING = 1e-9  # what float64 may leave of a sum that was taken back whole
+_SUMS = (
+    names.ABSOLUTE_ERROR,
+    names.SQUARED_ERROR,
+    names.OVERPREDICTION,
+    names.UNDERPREDICTION,
+    names.SQUARED_SCORE_ERROR,
+    names.LOG_LOSS,
+)  # none of which can be negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +71,32 @@ def positive_classes(catalogue: Catalogue) -> list[Positive]:
     return [Positive(tuple(sorted(models)), cls) for cls, models in sorted(groups.items())]
 
 
-def sound(window: Window, expr: str, *, whole: bool = False) -> str:
-    """Leave out what corrections of older outcomes made meaningless: a count or a sum below 0.
+def overdrawn(window: Window) -> Rule:
+    """Slice values of which corrections of older outcomes took back more than the window had counted.
 
     A correction lands in the window in which it is counted, and what it takes back may have entered long
-    before. Since deployment, both are always in.
+    before: a count or a sum of errors below 0 means that the window's quality means nothing. Since
+    deployment, both are always in.
+    """
+    sums = Sums(window.name)
+    # -0.5: an increase of 1 may be extrapolated to less
+    below = [f"{sums.of(metric)} < -0.5" for metric in (names.CONFUSION, names.CLASS_OUTCOMES)]
+    below += [f"{sums.of(metric)} < -{ROUNDING}" for metric in _SUMS]
+    return Rule(
+        record=names.R_OVERDRAWN.over(window.name),
+        expr=f"group by ({SLICE}) (\n" + "\nor\n".join(below) + "\n)",
+    )
+
+
+def sound(window: Window, expr: str, *, whole: bool = False) -> str:
+    """Leave out what corrections made meaningless; ``whole`` = the expression has no slice.
+
+    A window of the whole life of a version is exact.
     """
     if math.isinf(window.seconds):
         return expr
-    sums, only, by = Sums(window.name), f"{{{WHOLE}}}" if whole else "", MV if whole else SLICE
-    cells, errors = sums.of(names.CONFUSION), sums.of(names.ABSOLUTE_ERROR)
-    classes = sums.of(names.CLASS_OUTCOMES)
-    # -0.5: an increase of 1 may be extrapolated to less
-    below = f"({cells}{only} < -0.5 or {classes}{only} < -0.5 or {errors}{only} < 0)"
-    return f"(\n{expr}\n)\nunless on ({by}) {below}"
+    only, by = (f"{{{WHOLE}}}", MV) if whole else ("", SLICE)
+    return f"(\n{expr}\n)\nunless on ({by}) {names.R_OVERDRAWN.over(window.name)}{only}"
 
 
 def value_rule(window: Window, metric: str, expr: str, *, whole: bool = False) -> Rule:

@@ -16,6 +16,7 @@ from plumbline_dashboards.panels import BLUE, Column, band, graph, grid, line, q
 NO_SLICES = "The model declares no slices, or no outcome is mature within the window"
 _SLICE = f'{q.VERSION}, slice=~"$slice"'
 _OF = ("slice", "value", "metric")
+_BESIDE = '"' + "|".join(sorted({m for metrics in names.BESIDE_METRICS.values() for m in metrics})) + '"'
 
 
 def slices(catalogue: Catalogue) -> Dashboard:
@@ -34,7 +35,7 @@ def slices(catalogue: Catalogue) -> Dashboard:
             variables.several("metric", "Figure", figures, "Figures to show."),
         ],
         [
-            Row("Now", [against_the_rest()]),
+            Row("Now", [against_the_rest(), scores_and_errors()]),
             Row("Gaps between the groups", [gaps()]),
             Row("Groups", [figures_over_time(), outcomes()]),
         ],
@@ -80,6 +81,30 @@ def against_the_rest() -> table.Panel:
         .with_target(rows(_figure(names.R_FAIRNESS_COUNT, "own"), "G"))
     )
     return sized(panel, 24, 12)
+
+
+def scores_and_errors() -> table.Panel:
+    """One row per group and figure that has no interval."""
+    own = q.by("max", _OF, q.pick(names.R_QUALITY, f"{_SLICE}, metric=~{_BESIDE}"))
+    rest = q.by("max", _OF, q.pick(names.R_QUALITY_REST, f"{_SLICE}, metric=~{_BESIDE}"))
+    panel = grid(
+        "Brier, log-loss, RMSE and R² of every group beside the rest of the model",
+        "Difference: group minus rest. None of it has an interval: judge by the number of outcomes above. A "
+        "group whose outcomes vary more has a larger RMSE, and one with a rarer positive class a smaller "
+        "Brier, from the same model.",
+        "short",
+        [
+            Column("slice", "Slice"),
+            Column("value", "Group"),
+            Column("metric", "Figure"),
+            Column("Value #A", "Group's", "short"),
+            Column("Value #B", "Rest's", "short"),
+            Column("Value #C", "Difference", "short"),
+        ],
+    )
+    panel = panel.no_value(NO_SLICES).with_target(rows(f"{own} and {rest}", "A"))
+    panel = panel.with_target(rows(rest, "B")).with_target(rows(f"{own} - {rest}", "C"))
+    return sized(panel, 24, 8)
 
 
 def gaps() -> timeseries.Panel:

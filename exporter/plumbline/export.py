@@ -24,7 +24,8 @@ from plumbline.keys import request_key
 from plumbline.sampling import sampling_of
 from plumbline.store.base import StoredEvent
 from plumbline.trace.decode import decode_outcome, decode_prediction
-from plumbline.trace.lookup import Lookup, standing_outcome
+from plumbline.trace.lookup import Lookup
+from plumbline.trace.outcomes import standing_outcome
 from plumbline.units import format_time
 from plumbline.values import category_name, class_codes
 

@@ -99,7 +99,7 @@ def test_quality_is_of_held_out_rows_with_an_outcome(write_csv, binary):
 
 def test_noise_is_measured_over_full_time_blocks(write_csv, binary):
     data = columns()
-    built = build_baseline("m", "1", binary, settings(write_csv("t.csv", data)))
+    built = build_baseline("m", "1", binary, settings(write_csv("t.csv", data), block_seconds=7 * DAY))
     assert built.blocks == "5 blocks of 7d"  # 40 days: the sixth week is cut short
     bins = built.baseline.features["x"]
     train = [i for i, part in enumerate(data["part"]) if part == "train"]
@@ -235,7 +235,8 @@ def test_missing_columns_are_named_together(write_csv, binary):
         build_baseline("m", "1", binary, settings(write_csv("t.csv", data)))
 
 
-def test_blocks_of_a_minute_over_days_are_refused(write_csv, binary):
+def test_blocks_of_a_minute_over_days_are_refused(write_csv, binary, monkeypatch):
+    monkeypatch.setattr("plumbline.baseline.blocks._MAXIMUM_BLOCKS", 1_000)
     data = columns(4000)
     data["ts"] = [1_700_000_000 + i * 100 for i in range(4000)]
     path = write_csv("t.csv", data)

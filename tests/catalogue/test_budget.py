@@ -52,8 +52,8 @@ def test_a_confusion_matrix_of_many_classes_stays_small_and_slices_are_counted_b
     [budget] = estimate(catalogue.model_copy(update={"models": {"many": many}}))
     quality = next(part.series for part in budget.parts if part.group == "quality")
     # 20 classes and the rest; hit, false positive and negative of 50 classes and "other" for all rows, the
-    # two origins and others; outcomes with scores, Brier, log-loss
-    assert quality == 21**2 + 3 * 51 * 4 + 3
+    # two origins and others; for each of these outcomes with scores, Brier, log-loss
+    assert quality == 21**2 + (3 * 51 + 3) * 4
 
 
 def test_an_intersection_counts_every_combination_and_other():
@@ -65,4 +65,4 @@ def test_an_intersection_counts_every_combination_and_other():
         changed = catalogue.model_copy(update={"models": {"m": late.model_copy(update={"slices": slices, **changes})}})
         return next(part.series for part in estimate(changed)[0].parts if part.group == "quality")
 
-    assert quality(intersections=(("origin", "rush"),)) - quality() == 4 * (2 * 2 + 1)
+    assert quality(intersections=(("origin", "rush"),)) - quality() == (4 + 3) * (2 * 2 + 1)  # confusion; scored, Brier, log-loss

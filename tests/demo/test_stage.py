@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from plumbline.demo.folder import own_folder
 from plumbline.demo.screen import Screen
+from plumbline.demo.settings import Settings
 from plumbline.demo.stack import stop_leftovers
-from plumbline.demo.stage import Settings, _own_folder
 from plumbline.errors import UsageError
 
 # Sleeps; a path on its command line makes it look like a server of that folder.
@@ -65,19 +66,19 @@ def test_work_folder_is_made_and_emptied_of_an_earlier_demo(tmp_path: Path, scre
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "kept").touch()
-    with _own_folder(work, screen):
+    with own_folder(work, screen):
         (work / "data").mkdir()
         (work / "data" / "old").touch()
         (work / "proof.json").touch()
         (work / "link").symlink_to(outside)
-    with _own_folder(work, screen):
+    with own_folder(work, screen):
         assert not {"data", "proof.json", "link"} & {path.name for path in work.iterdir()}
     assert (outside / "kept").exists()
 
 
 def test_folder_with_other_things_in_it_is_refused_and_left_as_it_is(tmp_path: Path, screen: Screen) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(UsageError, match="not empty and not a demo's folder"), _own_folder(tmp_path, screen):
+    with pytest.raises(UsageError, match="not empty and not a demo's folder"), own_folder(tmp_path, screen):
         pytest.fail("entered")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     assert (tmp_path / "thesis.tex").read_text() == "mine"
@@ -86,9 +87,9 @@ def test_folder_with_other_things_in_it_is_refused_and_left_as_it_is(tmp_path: P
 def test_second_demo_in_the_same_folder_is_refused_and_disturbs_nothing(
     tmp_path: Path, screen: Screen
 ) -> None:
-    with _own_folder(tmp_path, screen):
+    with own_folder(tmp_path, screen):
         (tmp_path / "data").touch()
-        with pytest.raises(UsageError, match="another demo is running"), _own_folder(tmp_path, screen):
+        with pytest.raises(UsageError, match="another demo is running"), own_folder(tmp_path, screen):
             pytest.fail("entered")
         assert (tmp_path / "data").exists()
 

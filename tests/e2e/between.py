@@ -15,7 +15,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.retraction import net
 from plumbline_alerting import drift, quality, serving
 from plumbline_alerting.model import Rule
-from plumbline_alerting.promql import BIN
+from plumbline_alerting.promql import BIN, WHOLE
 from plumbline_alerting.windows import Window
 
 _WINDOW = Window("between", 1.0, "1m")
@@ -75,9 +75,13 @@ class Between:
             rules = [r for r in self._rules[name] if metric is None or r.labels.get("metric") == metric[1]]
             (rule,) = rules
             whole = self._inline(rule.expr)
-            if matchers and metric is None:  # only a counter can be selected from; a share's bins are the baseline's
-                assert name == names.R_SHARE.over(_WINDOW.name)
-                whole += f" and on ({BIN}) {names.BASELINE_FEATURE_SHARE.name}{matchers}"
+            if matchers and metric is None:  # only a counter can be selected from
+                if name == names.R_OVERDRAWN.over(_WINDOW.name):
+                    assert matchers == f"{{{WHOLE}}}"
+                    whole += f' and on (slice) label_replace(vector(1), "slice", "{names.ALL}", "", "")'
+                else:  # a share's bins are the baseline's
+                    assert name == names.R_SHARE.over(_WINDOW.name)
+                    whole += f" and on ({BIN}) {names.BASELINE_FEATURE_SHARE.name}{matchers}"
             return f"({whole})"
 
         return self._name.sub(replace, expr)

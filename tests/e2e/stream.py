@@ -49,7 +49,10 @@ class Stream:
 
     def between(self, start: float, end: float) -> Stream:
         """Rows predicted in [start, end)."""
-        keep = (self.ts >= start) & (self.ts < end)
+        return self.only((self.ts >= start) & (self.ts < end))
+
+    def only(self, keep: np.ndarray) -> Stream:
+        """Rows where ``keep`` is true."""
         features = {name: values[keep] for name, values in self.features.items()}
         return Stream(
             self.ts[keep], self.known[keep], features, self.score[keep], self.prediction[keep], self.actual[keep]

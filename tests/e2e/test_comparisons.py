@@ -20,6 +20,7 @@ import yaml
 from scenery import Exporter, ndjson, prometheus_for
 from scipy.integrate import quad
 from scipy.stats import binomtest, chi2_contingency, norm
+from sklearn.metrics import brier_score_loss, log_loss, mean_squared_error, r2_score
 
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
@@ -65,6 +66,7 @@ class Rows:
     who: dict[str, np.ndarray]
     actual: np.ndarray
     answer: np.ndarray
+    score: np.ndarray | None = None
 
 
 def people(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
@@ -84,7 +86,21 @@ def draw(seed: int, count: int = 1500) -> dict[str, Rows]:
     whom = people(rng, count)
     pay = rng.normal(100, 20, count)
     guess = pay + rng.normal(np.where(whom["age"] == "old", 3.0, 0.0), 8.0, count)
-    return {"hire": Rows(who, actual, answer), "pay": Rows(whom, pay, guess)}
+    score = np.clip(np.where(answer == 1, 0.7, 0.3) + rng.normal(0, 0.15, count), 0.001, 0.999)
+    return {"hire": Rows(who, actual, answer, score), "pay": Rows(whom, pay, guess)}
+
+
+def first_report(i: int, actual: float) -> float:
+    """Every seventh outcome is reported wrongly at first, and corrected after it has matured."""
+    if i % 7:
+        return actual
+    return 1 - actual if actual in (0, 1) else actual + 25.0
+
+
+def corrections(model: str, rows: Rows, at: float) -> Iterator[dict[str, Any]]:
+    for i in range(0, len(rows.actual), 7):
+        outcome = {"type": "outcome", "ts": at, "request_id": f"{model}1/{i}", "correction": True}
+        yield {**outcome, "actual": rows.actual[i].item()}
 
 
 def events(model: str, rows: Rows, at: float, version: str = "1") -> Iterator[dict[str, Any]]:
@@ -94,8 +110,10 @@ def events(model: str, rows: Rows, at: float, version: str = "1") -> Iterator[di
         yield {
             "type": "prediction", "ts": at, "request_id": f"{model}{version}/{i}", "model": model,
             "version": version, "features": {"x": 1.0}, "prediction": answer, "slices": slices,
+            **({} if rows.score is None else {"score": rows.score[i].item()}),
         }  # fmt: skip
-        yield {"type": "outcome", "ts": at + 1, "request_id": f"{model}{version}/{i}", "actual": actual}
+        said = first_report(i, actual) if version == "1" else actual
+        yield {"type": "outcome", "ts": at + 1, "request_id": f"{model}{version}/{i}", "actual": said}
 
 
 def canaries(seed: int) -> dict[str, Rows]:
@@ -181,6 +199,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         send(exporter, [{**kpi, "value": float(value), "event_id": f"fee{i}"} for i, value in enumerate(paid)])
         total = sum(len(r.actual) for r in (*rows.values(), *beside.values())) + len(answers)
         wait_for(lambda: prometheus.value("sum(ml_outcomes_matured_total)") == total, name="mature outcomes", seconds=90)
+        for model, of in rows.items():
+            send(exporter, corrections(model, of, now + 2))
         gap = names.R_GAP_UPPER.over("life")
         wait_for(lambda: prometheus.query(f'{gap}{{model="pay"}}'), name="rules of the whole life", seconds=90)
         time.sleep(9)  # two more rounds of the life rules, so that each chain has the final counters
@@ -227,6 +247,37 @@ def test_every_slice_value_and_intersection_has_its_figures_beside_the_rest_of_t
             others & {("age", names.OTHER, m) for m in names.FAIRNESS_METRICS[task]}
         )
         assert seen | others == set(value)
+
+
+def scores_and_errors(rows: Rows, mask: np.ndarray) -> dict[str, float]:
+    """Every other figure of a slice value, by scikit-learn."""
+    actual, answer = rows.actual[mask], rows.answer[mask]
+    if rows.score is None:
+        rmse = mean_squared_error(actual, answer) ** 0.5
+        return {"rmse": rmse, "r2": r2_score(actual, answer), "bias": float(np.mean(answer - actual))}
+    score = rows.score[mask]
+    return {"brier": brier_score_loss(actual, score), "log_loss": log_loss(actual, score)}
+
+
+def test_scores_and_squared_errors_of_slice_values_and_of_the_rest_are_scikit_learns(scene: Scene) -> None:
+    """Corrected outcomes included: what they replaced is taken back in every slice."""
+    for model, rows in scene.rows.items():
+        beside = names.BESIDE_METRICS["binary" if model == "hire" else "regression"]
+        own, rest = scene.figures(names.R_QUALITY, model), scene.figures(names.R_QUALITY_REST, model)
+        for name, values in FAIRNESS_VALUES.items():
+            for one in values:
+                mask = rows.who[name] == one
+                for metric, value in scores_and_errors(rows, mask).items():
+                    assert own[name, one, metric] == pytest.approx(value, rel=EXACT), (name, one, metric)
+                for metric in beside:
+                    value = scores_and_errors(rows, ~mask)[metric]
+                    assert rest[name, one, metric] == pytest.approx(value, rel=EXACT), (name, one, metric)
+        for metric, value in scores_and_errors(rows, np.ones(len(rows.actual), dtype=bool)).items():
+            assert own[names.ALL, names.ALL, metric] == pytest.approx(value, rel=EXACT), metric
+        assert {(s, v) for s, v, _ in rest} >= {(s, v) for s, values in FAIRNESS_VALUES.items() for v in values}
+        assert {m for _, _, m in rest} == set(beside)
+        back = f'sum({names.RETRACTED[(names.SQUARED_SCORE_ERROR if model == "hire" else names.SQUARED_ERROR).name].name}'
+        assert scene.prometheus.value(f'{back}{{model="{model}", slice="sex", value="f"}})') > 1  # it is exercised
 
 
 def test_differences_from_the_rest_have_the_intervals_and_significance_that_scipy_finds(scene: Scene) -> None:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,13 @@ BINNED = 1e-6
 BOUNDED = ("roc_auc", "average_precision", *names.ERROR_QUANTILES)
 # truth.csv is printed with six significant digits.
 PRINTED = 6e-6
+
+WHOLE = (names.ALL, names.ALL)
+# Slice values by feature; every other value is counted as "other".
+SLICES = {"elec2": {"weekday": ["1", "7"]}, "flights": {"origin": ["EWR", "JFK"]}}
+BY_SLICE = {
+    "binary": ("accuracy", "brier", "log_loss"), "regression": ("mae", "rmse", "bias", "r2"),
+}  # fmt: skip
 
 # Steps that have a sampling time between any two chunks, and within them none of the other's events.
 STEPS = {"elec2": ("1d", DAY), "flights": ("6h", DAY / 4)}
@@ -93,7 +100,9 @@ class Scene:
         catalogue = load_catalogue(self.catalogue)
         found: dict[str, list[dict[str, Any]]] = {chunk.name: [] for chunk in self.chunks}
         for length in {chunk.end - chunk.start for chunk in self.chunks}:
-            alike = {chunk.end + later: chunk.name for chunk in self.chunks if chunk.end - chunk.start == length}
+            alike = {
+                chunk.end + later: chunk.name for chunk in self.chunks if chunk.end - chunk.start == length
+            }
             answer = requests.post(
                 f"{self.prometheus.url}/api/v1/query_range",
                 data={
@@ -110,11 +119,21 @@ class Scene:
                     found[alike[float(at)]].append({**series["metric"], "number": float(value)})
         return found
 
-    def numbers(self, recorded: names.Recorded, metric: str | None = None, later: float = 0.0) -> dict[str, float]:
-        """The single value of each chunk."""
-        answers = self.ask(recorded, metric, later)
-        assert all(len(items) == 1 for items in answers.values()), recorded.stem
-        return {name: items[0]["number"] for name, items in answers.items()}
+    def numbers(
+        self,
+        recorded: names.Recorded,
+        metric: str | None = None,
+        later: float = 0.0,
+        slice_: tuple[str, str] = WHOLE,
+    ) -> dict[str, float]:
+        """The single value of each chunk, of all rows or of a slice value, which need not have any."""
+        found = {}
+        for name, items in self.ask(recorded, metric, later).items():
+            mine = [i for i in items if (i.get("slice", WHOLE[0]), i.get("value", WHOLE[1])) == slice_]
+            assert len(mine) == 1 or (slice_ != WHOLE and not mine), recorded.stem
+            if mine:
+                found[name] = mine[0]["number"]
+        return found
 
     def by_feature(self, recorded: names.Recorded) -> dict[str, dict[str, float]]:
         """The value of each feature in each chunk; of the target, when its outcomes are mature."""
@@ -152,6 +171,7 @@ def write_catalogue(path: Path, name: str, meta: dict[str, Any]) -> None:
     model = {
         **(binary if meta["kind"] == "binary" else {"task": "regression"}),
         "owner": "team", "features": features, "outcome": {"maturity": f"{MATURITY / 3600:.0f}h"},
+        "slices": SLICES[name],
     }  # fmt: skip
     raw = {
         "version": 1, "owners": {"team": {"team": "Team", "page": receiver, "ticket": receiver}},
@@ -166,8 +186,15 @@ def history(name: str, folder: Path) -> list[object]:
         columns = ("version=model_version", "actual=label", "actual_ts=label_ts")
         return [DATA / name / "stream.csv.gz", *(word for column in columns for word in ("--map", column))]
     lines = folder / "history.ndjson"
-    with lines.open("wb") as file:
-        subprocess.run([sys.executable, DATA / "to_events.py", name], stdout=file, check=True)
+    command = [sys.executable, DATA / "to_events.py", name]
+    with lines.open("w") as file, subprocess.Popen(command, stdout=subprocess.PIPE) as events:
+        assert events.stdout is not None
+        for line in events.stdout:
+            event = json.loads(line)
+            if event["type"] == "prediction":  # the day is a number, and no slice by itself
+                event["slices"] = {"weekday": f"{event['features']['day']:g}"}
+            file.write(json.dumps(event) + "\n")
+    assert events.returncode == 0
     return [lines]
 
 
@@ -195,8 +222,18 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     step, seconds = STEPS[name]
     report = json.loads(
         run_cli(
-            "backfill", *history(name, folder), *catalogue, "--baselines", folder / "baselines", "--data", folder / "data",
-            "--tsdb", folder / "tsdb", "--step", step, "--json",
+            "backfill",
+            *history(name, folder),
+            *catalogue,
+            "--baselines",
+            folder / "baselines",
+            "--data",
+            folder / "data",
+            "--tsdb",
+            folder / "tsdb",
+            "--step",
+            step,
+            "--json",
         )
     )
     assert report["rejected_total"] == 0
@@ -240,6 +277,31 @@ def test_quality_of_every_chunk_is_scikit_learns(scene: Scene) -> None:
                 assert got[chunk.name] == pytest.approx(chunk.truth[metric], rel=PRINTED, abs=PRINTED), (
                     chunk.name, metric,
                 )  # fmt: skip
+
+
+def test_quality_of_every_slice_value_in_every_chunk_is_scikit_learns(scene: Scene) -> None:
+    ((name, listed),) = SLICES[scene.name].items()
+    compared = 0
+    for metric, value in product(BY_SLICE[scene.task], (*listed, names.OTHER)):
+        got = scene.numbers(names.R_QUALITY, metric, MATURITY, (name, value))
+        for chunk in scene.chunks:
+            rows = scene.rows(chunk)
+            said = (
+                rows.features[name]
+                if name in rows.features
+                else np.array([f"{d:g}" for d in rows.features["day"]])
+            )
+            mine = rows.only(said == value if value in listed else ~np.isin(said, listed))
+            assert (chunk.name in got) == (len(mine) > 0)
+            if len(mine):
+                expected = quality(mine, scene.task)[metric]
+                assert got[chunk.name] == pytest.approx(expected, rel=EXACT, abs=1e-12), (
+                    chunk.name,
+                    metric,
+                    value,
+                )
+                compared += 1
+    assert compared > 2.9 * len(BY_SLICE[scene.task]) * len(scene.chunks)
 
 
 @pytest.mark.parametrize(
@@ -365,9 +427,12 @@ def test_the_early_view_shows_the_flattering_number_and_the_mature_one_the_truth
 
     between = Between(load_catalogue(scene.catalogue), DAY)
     daily = between.of(names.R_QUALITY, "mae")
-    for day, _, mae in visible[24][:-1]:  # the samples end when the last outcome has matured, within the last day's
+    for day, _, mae in visible[24][
+        :-1
+    ]:  # the samples end when the last outcome has matured, within the last day's
         at = epoch(f"{day}T00:00:00+00:00") + DAY + MATURITY
-        (mature,) = [r for r in scene.prometheus.query(daily, at) if r["metric"]["version"] == "m1"]
+        whole = {"version": "m1", "slice": names.ALL}
+        (mature,) = [r for r in scene.prometheus.query(daily, at) if whole.items() <= r["metric"].items()]
         assert float(mature["value"][1]) == pytest.approx(mae, rel=PRINTED, abs=PRINTED), day
 
     # The early horizon is a twelfth of the maturity, 2 h; an early outcome counts when it becomes known.

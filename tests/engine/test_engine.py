@@ -334,7 +334,7 @@ def test_another_positive_class_never_mixes_with_what_was_counted_for_the_first(
     models["clf"]["positive_class"] = "0"
     v = counted(opened(models=models))
     assert sum(v for k, v in v.items() if k[0] == "ml_score_bins_total") == 0
-    assert v["ml_squared_score_error_total", *CLF] == v["ml_log_loss_total", *CLF] == 0
+    assert v["ml_squared_score_error_total", *CLF, "all", "all"] == v["ml_log_loss_total", *CLF, "all", "all"] == 0
     assert v["ml_confusion_total", *CLF, "all", "all", "1", "1"] == 1
 
 
@@ -379,8 +379,8 @@ def test_quality_sums_equal_scikit_learn(engine: Engine) -> None:
     confusion = {(a, b): v["ml_confusion_total", *CLF, "all", "all", a, b] for a in "01" for b in "01"}
     n = sum(confusion.values())
     assert (confusion["0", "0"] + confusion["1", "1"]) / n == accuracy_score(truth, answer)
-    assert v["ml_squared_score_error_total", *CLF] / n == pytest.approx(brier_score_loss(truth, score), rel=1e-12)
-    assert v["ml_log_loss_total", *CLF] / n == pytest.approx(log_loss(truth, score), rel=1e-12)
+    assert v["ml_squared_score_error_total", *CLF, "all", "all"] / n == pytest.approx(brier_score_loss(truth, score), rel=1e-12)
+    assert v["ml_log_loss_total", *CLF, "all", "all"] / n == pytest.approx(log_loss(truth, score), rel=1e-12)
     bins = baseline().score_bins
     assert bins is not None
     zeros = np.array([v["ml_score_bins_total", *CLF, b, "0"] for b in bins.labels])

@@ -92,7 +92,7 @@ def test_multiclass_counts_equal_scikit_learn_and_undeclared_classes_are_other(o
     for i, actual in enumerate(classes):
         for j, predicted in enumerate(classes):
             assert v["ml_confusion_total", "clf", "1", "all", "all", actual, predicted] == table[i, j]
-    key = ("clf", "1")
+    key = ("clf", "1", "all", "all")
     assert v["ml_log_loss_total", *key] / 400 == pytest.approx(log_loss(truth, p, labels=classes), rel=1e-9)
     onehot = np.array([[c == t for c in classes] for t in truth])
     assert v["ml_squared_score_error_total", *key] == pytest.approx(((p - onehot) ** 2).sum(), rel=1e-9)

@@ -120,10 +120,9 @@ class Exposed:
             above += positives
         brier = float(np.sum((t.score - t.actual) ** 2))
         loss = -float(np.sum(np.log(np.where(t.actual == 1, t.score, 1 - t.score))))
-        yield line(names.SCORED, self.on * len(t.score), **CLASSIFIER)
-        yield line(names.SCORED, self.on * len(t.actual), **CLASSIFIER)
-        yield line(names.SQUARED_SCORE_ERROR, self.on * brier, **CLASSIFIER)
-        yield line(names.LOG_LOSS, self.on * loss, **CLASSIFIER)
+        yield line(names.SCORED, self.on * len(t.score), **CLASSIFIER, **WHOLE)
+        yield line(names.SQUARED_SCORE_ERROR, self.on * brier, **CLASSIFIER, **WHOLE)
+        yield line(names.LOG_LOSS, self.on * loss, **CLASSIFIER, **WHOLE)
 
     def regressor(self) -> Iterator[str]:
         error = self.truth.forecast - self.truth.target

@@ -140,8 +140,8 @@ def test_the_engine_counts_once_what_a_vanished_server_did_commit(
 def test_who_was_taken_over_can_never_commit_again(url: str) -> None:
     old = PostgresStore(url)
     old.write(Transaction(events=[row(1)]))
-    assert old._db is not None
-    old._db.execute("SELECT pg_advisory_unlock_all()")  # as on an engine without such locks
+    assert old._own.db is not None
+    old._own.db.execute("SELECT pg_advisory_unlock_all()")  # as on an engine without such locks
     new = PostgresStore(url)
     with pytest.raises(StoreError, match="has taken this shard over"):
         old.write(Transaction(events=[row(2)]))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from plumbline.trace.features import against
-from plumbline.trace.model import FeatureRecord, Value
+from plumbline.trace.records import FeatureRecord, Value
 from samples import baseline
 
 

@@ -15,7 +15,8 @@ from plumbline.engine import Engine
 from plumbline.events.parse import parse
 from plumbline.trace import incidents
 from plumbline.trace.lookup import Lookup
-from plumbline.trace.model import AlertRecord, Trace
+from plumbline.trace.model import Trace
+from plumbline.trace.records import AlertRecord
 from samples import body, prediction
 from trace_scene import log, pipeline
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from plumbline.trace import lineage
-from plumbline.trace import lookup as module
+from plumbline.trace import lineage, logs, uses
+from plumbline.trace import lookup as lookup_module
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.model import Batch, Trace, to_json
+from plumbline.trace.records import VersionInfo
+from plumbline.units import format_time
 from samples import baseline, outcome, prediction
 from trace_scene import CHAIN, TRACE_ID, log, pipeline
 
@@ -51,7 +53,7 @@ def test_without_a_deployment_the_baseline_tells_commit_and_training_data(
 
 
 def test_a_version_of_which_nothing_is_known_has_no_facts(trace: Trace) -> None:
-    assert trace.predictions[1].version_info == module.VersionInfo()
+    assert trace.predictions[1].version_info == VersionInfo()
 
 
 def test_data_is_followed_to_the_raw_batch_and_the_training_batch(trace: Trace) -> None:
@@ -155,7 +157,7 @@ def test_a_batch_counts_exactly_the_predictions_made_with_it(
     found = lookup.batch("b/1")
     assert found is not None
     counted = {u.version: (u.predictions, u.first, u.last) for u in found.used_by}
-    stamp = module.format_time
+    stamp = format_time
     assert counted == {v: (len(ts), stamp(min(ts)), stamp(max(ts))) for v, ts in wanted.items()}
     assert found.predictions == sum(map(len, wanted.values()))
 
@@ -223,18 +225,21 @@ def test_a_long_chain_is_cut_off_and_says_so(send: Callable[..., None], lookup: 
 
 
 def test_a_flood_of_log_lines_is_cut_off_and_says_so(send: Callable[..., None], lookup: Lookup) -> None:
-    send(prediction("q"), *(log(f"line {n}", request_id="q") for n in range(module.MAX_LOGS + 50)))
+    send(prediction("q"), *(log(f"line {n}", request_id="q") for n in range(logs.MAX_LOGS + 50)))
     found = lookup.trace("q")
     assert found is not None
     assert found.logs_truncated
-    assert len(found.logs) == module.MAX_LOGS
+    assert len(found.logs) == logs.MAX_LOGS
 
 
 def test_two_ids_with_one_hash_are_kept_apart(
     send: Callable[..., None], lookup: Lookup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(prediction("q", data_batch_id="b"), log("of q", request_id="q"))
-    for name in ("request_key", "request_log_key", "batch_key", "made_key", "batch_log_key"):
+    for module, name in (
+        (lookup_module, "request_key"), (logs, "request_log_key"), (uses, "batch_key"),
+        (lookup_module, "made_key"), (logs, "batch_log_key"),
+    ):  # fmt: skip
         real = getattr(module, name)
         given = {"other": "q", "elsewhere": "b"}
         monkeypatch.setattr(module, name, lambda i, real=real, given=given: real(given.get(i, i)))

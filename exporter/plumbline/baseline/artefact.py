@@ -118,6 +118,19 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                     yield problem, window, measured[known]
 
 
+def spread_over(measured: Mapping[str, float], window: str) -> float | None:
+    """Return what was measured over a window, or what follows from others (``Quality.spread_over``)."""
+    if window in measured:
+        return measured[window]
+    seconds = parse_duration(window)
+    lengths = {name: parse_duration(name) for name in measured}
+    longer = min((name for name in lengths if lengths[name] > seconds), key=lengths.__getitem__, default=None)
+    if longer is not None:
+        return float(measured[longer] * (lengths[longer] / seconds) ** 0.5)
+    shorter = max(lengths, key=lengths.__getitem__, default=None)
+    return None if shorter is None else measured[shorter]
+
+
 class ScoreBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bins of a binary score for ROC-AUC and calibration.
 
@@ -130,6 +143,7 @@ class ScoreBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         gap_spread: root mean square of the calibration gap of each time block against the others: how far
             the share of positives at the same scores strays by itself. None with fewer than 2 blocks,
             unset in artefacts made before this was measured.
+        gap_spreads: the same, by name of a window, over blocks of its length. Unset as ``Quality.spreads``.
     """
 
     uppers: list[float]
@@ -138,6 +152,13 @@ class ScoreBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     positives: list[int]
     score_sums: list[float]
     gap_spread: float | msgspec.UnsetType | None = msgspec.UNSET
+    gap_spreads: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+
+    def gap_spread_over(self, window: str) -> float | None:
+        """Return the spread over a window, as ``Quality.spread_over`` does; else that of the time blocks."""
+        measured = {} if isinstance(self.gap_spreads, msgspec.UnsetType) else self.gap_spreads
+        found = spread_over(measured, window)
+        return self.gap_spread if found is None and isinstance(self.gap_spread, float) else found
 
     @property
     def positive_shares(self) -> list[float]:
@@ -167,11 +188,23 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         value: over all held-out rows.
         stddev: standard deviation of the metric over the time blocks; None with fewer than 2 blocks.
         rows: held-out rows with an outcome.
+        spreads: name of a window -> standard deviation between such windows, without what sampling adds
+            (``plumbline.baseline.spread``). Unset without times, and in artefacts of before.
     """
 
     value: float
     stddev: float | None
     rows: int
+    spreads: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+
+    def spread_over(self, window: str) -> float | None:
+        """Return the spread over a window, measured or derived; None if nothing is known.
+
+        Derived from the shortest longer window that was measured, times the square root of how often the
+        window fits into it: what the parts of a longer window stray at most if they are independent. With
+        none, from the longest shorter one, which strays more: the alert is late rather than wrong.
+        """
+        return spread_over({} if isinstance(self.spreads, msgspec.UnsetType) else self.spreads, window)
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

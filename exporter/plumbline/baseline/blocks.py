@@ -1,11 +1,11 @@
 """Time blocks: how the reference is cut to see how much it varies by itself.
 
-Blocks of a fixed length (``--block``, a week) from the first row on, where rows carry times. Two kinds
-of block are left out: a last one that is cut short (a week without its Sunday drifts in ``weekday``,
-and a noise floor taken from it would hide real drift for ever), and those with less than half the median
-number of rows. With fewer than 4 blocks left, or without times, blocks of equal count: 8 for distributions,
-4 for quality, whose spread falls with the length of a block and should be that of the window it is held
-against. Quality that has times is cut by observed days instead (``observed``).
+Blocks of a fixed length (that of the window of the drift tickets, or ``--block``) from the first row on,
+where rows carry times. Two kinds of block are left out: a last one that is cut short (a week without its
+Sunday drifts in ``weekday``, and a noise floor taken from it would hide real drift for ever), and those with
+less than half the median number of rows. With fewer than 4 blocks left, or without times, blocks of equal
+count: 8 for distributions, 4 for quality, whose spread falls with the length of a block and should be that of
+the window it is held against. Quality that has times is cut by observed days instead (``observed``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Ints = npt.NDArray[np.intp]
 
 MINIMUM_BLOCKS = 4
 EQUAL_BLOCKS = 8
-_MAXIMUM_BLOCKS = 2_000
+_MAXIMUM_BLOCKS = 10_000  # an hour each for a year
 _PARTS = 24  # parts of a block that are counted apart, because the first row's time is not known at first
 _CUT_SHORT = 0.1  # share of its length that the last block may lack
 

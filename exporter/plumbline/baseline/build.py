@@ -34,7 +34,9 @@ class BuildSettings:
         quality_where: rows held out; None = all of ``quality_tables``, or, without those, the
             reference's own rows.
         columns: names of the columns that are no features.
-        block_seconds: length of a time block.
+        block_seconds: length of a time block of the reference: that of the window of the drift tickets.
+        quality_block_seconds: length of a time block of the held-out rows.
+        quality_windows: windows over which the rules look at quality: name and seconds of event time.
         bins: number of quantile bins, B.
         peak_windows: windows over which the rules look for missing values: name and seconds of event time.
         commit: commit of the training code.
@@ -46,7 +48,11 @@ class BuildSettings:
     where: Filter | None = None
     quality_where: Filter | None = None
     columns: Columns = field(default_factory=Columns)
-    block_seconds: float = 7 * 86_400.0
+    block_seconds: float = parse_duration(Evaluation().drift_alert)
+    quality_block_seconds: float = 7 * 86_400.0
+    quality_windows: Mapping[str, float] = field(
+        default_factory=lambda: {name: parse_duration(name) for name in Evaluation().quality}
+    )
     bins: int = 10
     peak_windows: Mapping[str, float] = field(
         default_factory=lambda: {name: parse_duration(name) for name in Evaluation().drift}
@@ -100,7 +106,7 @@ def build_baseline(
     extent = first_pass(source, model, settings.block_seconds, progress)
     layouts = choose_layouts(source, model, extent, settings.bins)
     counted = count_rows(source, model, extent, layouts, settings.peak_windows, progress)
-    quality = measure_heldout(held, model, settings.block_seconds, progress)
+    quality = measure_heldout(held, model, settings.quality_block_seconds, settings.quality_windows, progress)
     remarks = list(quality.remarks)
     if not settings.quality_tables and settings.quality_where is None:
         remarks.insert(

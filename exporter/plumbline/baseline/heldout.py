@@ -6,6 +6,7 @@ rows themselves needs all of them at once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -18,6 +19,7 @@ from plumbline.baseline.cells import codes_of
 from plumbline.baseline.observed import SHORTEST, observed_blocks
 from plumbline.baseline.quality import Rows, error_edges, measure_with_spread, score_bins, stable
 from plumbline.baseline.rows import TIME, Progress, Source, no_rows
+from plumbline.baseline.spread import window_gap_spreads, window_spreads
 from plumbline.baseline.table import Batch
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError
@@ -48,8 +50,17 @@ class HeldOut:
     remarks: tuple[str, ...]
 
 
-def measure_heldout(source: Source, model: Model, block_seconds: float, progress: Progress) -> HeldOut:
+def measure_heldout(
+    source: Source, model: Model, block_seconds: float, windows: Mapping[str, float], progress: Progress
+) -> HeldOut:
     """Measure quality on the held-out rows.
+
+    Args:
+        source: the table.
+        model: its catalogue entry.
+        block_seconds: length of a time block.
+        windows: windows over which the rules look at quality: name and seconds.
+        progress: called with what is being done and the number of rows just read.
 
     Raises:
         TableError: no row has an outcome, a score is no probability, or a class is not declared.
@@ -80,7 +91,8 @@ def measure_heldout(source: Source, model: Model, block_seconds: float, progress
     if not usable.any():
         raise TableError(f"{source.tables[0]}: no held-out row has both a prediction and an outcome")
     total = int(usable.sum())
-    blocks = _blocks(times[usable] if times is not None else None, total, block_seconds)
+    times = times[usable] if times is not None else None
+    blocks = _blocks(times, total, block_seconds)
     rows = Rows(predicted[usable], actual[usable], score[usable] if score is not None else None, blocks)
     classes = list(model.classes or ())
     positive = classes.index(model.positive_class) if model.task == "binary" and model.positive_class else 0
@@ -91,6 +103,15 @@ def measure_heldout(source: Source, model: Model, block_seconds: float, progress
         mean = stable(float(np.mean(rows.actual)))
         edges = error_edges(rows.predicted, rows.actual)
     metrics = measure_with_spread(rows, model.task, positive)
+    if times is not None:
+        spreads = window_spreads(rows, times, windows, model.task, positive)
+        metrics = {
+            metric: msgspec.structs.replace(quality, spreads=spreads.get(metric, {}))
+            for metric, quality in metrics.items()
+        }
+        if bins is not None and rows.score is not None:
+            gaps = window_gap_spreads(rows.score, rows.actual == positive, times, windows, bins.uppers)
+            bins = msgspec.structs.replace(bins, gap_spreads=gaps)
     return HeldOut(total, metrics, bins, mean, edges, tuple(remarks))
 
 

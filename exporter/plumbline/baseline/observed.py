@@ -19,6 +19,8 @@ Ints = npt.NDArray[np.intp]
 
 DAY = 86_400.0
 SHORTEST = 2 * DAY  # of a block; shorter ones are cut by the clock
+MOST_BLOCKS = 5_000
+FEWEST_ROWS = 30  # of a block; with fewer there is sampling to see and nothing else
 _CUT_SHORT = 0.5  # of the median rows of a day: with fewer it was not observed, or not for long
 _WEEK = 7
 
@@ -46,3 +48,22 @@ def observed_blocks(times: Floats, seconds: float) -> Ints:
     index: Ints = number[inverse].astype(np.intp)
     return index
 
+
+def window_blocks(times: Floats, seconds: float) -> Ints | None:
+    """Return the block of each row for a window of the rules, -1 = in none; None if blocks would say nothing.
+
+    As ``observed_blocks`` from ``SHORTEST`` on. Shorter windows are cut by the clock; those with less than
+    half the median rows are left out (nights). None with too few rows in most of them, or too few of them.
+
+    Args:
+        times: shape (n,), n of at least 1, epoch seconds, in any order.
+        seconds: length of the window.
+    """
+    if seconds >= SHORTEST:
+        return observed_blocks(times, seconds)
+    _, inverse, rows = np.unique(np.floor(times / seconds), return_inverse=True, return_counts=True)
+    kept = rows >= _CUT_SHORT * np.median(rows)
+    if not MINIMUM_BLOCKS <= int(kept.sum()) <= MOST_BLOCKS or np.median(rows) < FEWEST_ROWS:
+        return None
+    index: Ints = np.where(kept, np.cumsum(kept) - 1, -1)[inverse].astype(np.intp)
+    return index

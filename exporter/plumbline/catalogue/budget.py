@@ -65,10 +65,11 @@ class ModelBudget:
 
 def estimate(catalogue: Catalogue) -> list[ModelBudget]:
     """Return the estimate of every model, in the catalogue's order."""
-    budget, windows = catalogue.series_budget, len(catalogue.evaluation.drift)
+    budget, evaluation = catalogue.series_budget, catalogue.evaluation
+    windows = len(evaluation.drift), len(evaluation.quality)
     return [
         ModelBudget(
-            name, tuple(_parts(model, windows)), budget.versions_per_model, _unknown(model), budget.per_model
+            name, tuple(_parts(model, *windows)), budget.versions_per_model, _unknown(model), budget.per_model
         )
         for name, model in catalogue.models.items()
     ]
@@ -84,7 +85,7 @@ def feature_bins(feature: Feature) -> int:
     return known + _OTHER_AND_MISSING
 
 
-def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
+def _parts(model: Model, drift_windows: int, quality_windows: int) -> Iterable[Part]:
     bins = [feature_bins(feature) for feature in model.features.values()]
     # The prediction, and what came true.
     if model.task == "regression":
@@ -104,7 +105,8 @@ def _parts(model: Model, drift_windows: int) -> Iterable[Part]:
     edges = 2 * sum(1 for feature in model.features.values() if feature.type == "numeric")
     edges += 2 * {"regression": 2, "binary": 1, "multiclass": 0}[model.task]
     per_bin = sum(bins) + edges * (NUMERIC_BINS - 2)
-    yield Part("baseline", per_bin + (2 + drift_windows) * len(bins) + 2 + _baseline_quality(model))
+    quality = _baseline_quality(model, quality_windows)
+    yield Part("baseline", per_bin + (2 + drift_windows) * len(bins) + 2 + quality)
     important = sum(1 for feature in model.features.values() if feature.importance is not None)
     yield Part("intent", len(model.objectives) + _serving_objectives(model) + 3 + important)
     bounds = sum((o.floor is not None) + (o.max_drop is not None) for o in model.kpi_objectives.values())
@@ -157,10 +159,10 @@ def _quality(model: Model) -> int:
         # n, |e|, e^2, over, under, actual on either side, actual^2; histogram of |e|; two reasons to exclude
         return 8 * _slice_values(model) + _ERROR_BUCKETS + 2
     if model.task == "multiclass":
-        return _confusion(model) + 3  # scored, Brier, log-loss
-    # bins by actual, sums, positives and negatives above; expected confusion; scored, Brier, log-loss; a
+        return _confusion(model) + 3 * _slice_values(model)  # scored, Brier, log-loss
+    # scored, Brier, log-loss; bins by actual, sums, positives and negatives above; expected confusion; a
     # reason to exclude
-    return _confusion(model) + SCORE_BINS * 5 + 4 + 3 + 1
+    return _confusion(model) + 3 * _slice_values(model) + SCORE_BINS * 5 + 4 + 1
 
 
 def _corrections(model: Model) -> int:
@@ -169,7 +171,7 @@ def _corrections(model: Model) -> int:
         return 0
     if model.task == "regression":
         return 7 * _slice_values(model)
-    return _confusion(model) + 2 + (SCORE_BINS * 4 if model.task == "binary" else 0)
+    return _confusion(model) + 2 * _slice_values(model) + (SCORE_BINS * 4 if model.task == "binary" else 0)
 
 
 def _young(model: Model) -> int:
@@ -182,12 +184,13 @@ def _early(model: Model) -> int:
     return 5 if model.task == "regression" else 2
 
 
-def _baseline_quality(model: Model) -> int:
+def _baseline_quality(model: Model, windows: int) -> int:
+    each = 2 + windows  # value, standard deviation over the time blocks, and between windows
     if model.task == "regression":
-        return 2 * len(names.REGRESSION_METRICS)
+        return each * len(names.REGRESSION_METRICS)
     if model.task == "multiclass":
-        return 2 * len(names.MULTICLASS_METRICS)
-    return 2 * len(names.BINARY_METRICS) + SCORE_BINS + 1
+        return each * len(names.MULTICLASS_METRICS)
+    return each * len(names.BINARY_METRICS) + SCORE_BINS + windows
 
 
 def _serving_objectives(model: Model) -> int:

@@ -19,7 +19,7 @@ from plumbline.baseline.page import baseline_page, difference_page
 from plumbline.baseline.show import difference, picture
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
-from plumbline.cli.options import PathType, catalogue_option, duration_seconds, json_option, writing
+from plumbline.cli.options import PathType, catalogue_option, json_option, optional_duration, writing
 from plumbline.errors import UsageError
 from plumbline.units import parse_duration
 
@@ -51,11 +51,9 @@ def baseline() -> None:
 )
 @click.option(
     "--block",
-    callback=duration_seconds,
+    callback=optional_duration,
     metavar="DURATION",
-    default="7d",
-    show_default=True,
-    help="Time block for noise and spread.",
+    help="Time block for noise and spread  [default: drift_alert of the catalogue; 7d for quality].",
 )
 @click.option(
     "--bins",
@@ -97,7 +95,9 @@ def build(
         columns=Columns(
             given["prediction_column"], given["actual_column"], given["time_column"], given["score_column"]
         ),
-        block_seconds=given["block"],
+        block_seconds=given["block"] or parse_duration(loaded.evaluation.drift_alert),
+        quality_block_seconds=given["block"] or 7 * 86_400.0,
+        quality_windows={name: parse_duration(name) for name in loaded.evaluation.quality},
         bins=given["bins"],
         peak_windows={name: parse_duration(name) for name in loaded.evaluation.drift},
         commit=given["commit"],

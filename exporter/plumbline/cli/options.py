@@ -27,8 +27,10 @@ json_option: Callable[[Any], Any] = click.option(
 )
 
 
-def duration_seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    """Return the seconds of a Prometheus duration; an option's callback."""
+def duration_seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Return the seconds of a Prometheus duration, None of one not given; an option's callback."""
+    if value is None:
+        return None
     try:
         seconds = parse_duration(value)
     except ValueError as error:
@@ -36,6 +38,11 @@ def duration_seconds(ctx: click.Context, param: click.Parameter, value: str) -> 
     if seconds <= 0.0:
         raise click.BadParameter("must be longer than 0", ctx, param)
     return seconds
+
+
+def optional_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Return the seconds of a Prometheus duration, None where none is given; an option's callback."""
+    return None if value is None else duration_seconds(ctx, param, value)
 
 
 @contextmanager

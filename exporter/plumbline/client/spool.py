@@ -1,10 +1,10 @@
 """Lines on disk while the exporter cannot take them: one folder per process, oldest first.
 
-``ROOT/<pid>-<random>/`` holds ``lock`` (held by ``flock`` as long as the process lives) and segments
-``<number>.seg`` of frames, ascending. A process never writes into another's folder; ``adopt`` takes the
-segments of folders whose lock is free, because their process has ended. The worker's thread uses a spool;
-of a durable client, callers append as well (``append_one``). They never touch the first segment while the
-worker reads it, so the worker does its long work there without holding them up.
+``ROOT/<pid>-<random>/`` (``folder``) holds ``lock`` and segments ``<number>.seg`` of frames, ascending.
+A process never writes into another's folder; ``adopt`` takes the segments of folders whose lock is free,
+because their process has ended. The worker's thread uses a spool; of a durable client, callers append as
+well (``append_one``). They never touch the first segment while the worker reads it, so the worker does its
+long work there without holding them up.
 
 Bounded: beyond ``max_bytes`` the OLDEST segment is dropped. After a long outage the windows that alert
 look back an hour to a week, so what is newest is what can still be acted on.
@@ -16,7 +16,6 @@ is called. The folder is synced when a segment is made.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import threading
@@ -24,23 +23,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from plumbline.client.folder import Segment, SpoolFolder, claimed, sync_path
 from plumbline.client.frames import pack, unpack
 
 SEGMENT_BYTES = 1024 * 1024
 _FIRST = 1 << 40  # room for segments that go before the first
-_LOCK = "lock"
-
-
-@dataclass(slots=True)
-class _Segment:
-    number: int
-    path: Path
-    count: int
-    size: int
-    synced: int = 0
 
 
 class Spool:
@@ -59,14 +48,12 @@ class Spool:
     def __init__(
         self, root: Path, max_bytes: int, fsync: bool = True, segment_bytes: int = SEGMENT_BYTES
     ) -> None:
-        self._root = root
         self._max_bytes = max_bytes
-        self._fsync = fsync
         self._segment_bytes = max(1, min(segment_bytes, max_bytes // 4))
-        self._segments: deque[_Segment] = deque()
+        self._segments: deque[Segment] = deque()
         self._open: int | None = None  # the descriptor of the last segment, while it takes more
         self._head: list[bytes] = []  # the lines of the first segment that are not acknowledged yet
-        self._head_of: _Segment | None = None
+        self._head_of: Segment | None = None
         # Of the segments and the open descriptor; held for moments. Entered again only by the handler of a
         # signal that came meanwhile, which must not wait for its own thread.
         self._mutex = threading.RLock()
@@ -77,15 +64,8 @@ class Spool:
         self._before = _FIRST - 1
         self.fresh = 0  # lines appended since the last look
         self.since = 0.0  # when the first of these came (time.monotonic)
-        self.folder = root / f"{os.getpid()}-{os.urandom(4).hex()}"
-        root.mkdir(parents=True, exist_ok=True)
-        # Made under a name that nobody adopts, renamed once locked: no moment in which it looks orphaned.
-        making = root / f".{self.folder.name}"
-        making.mkdir(mode=0o700)
-        self._lock: int | None = os.open(making / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        making.rename(self.folder)
-        self._sync_folder(root)
+        self._files = SpoolFolder(root, fsync)
+        self.folder = self._files.path
 
     @property
     def size(self) -> int:
@@ -143,14 +123,14 @@ class Spool:
             self._close_last()
             self._segments.append(self._segment(self._next))
             try:
-                self._open = self._create(self._segments[-1].path)
+                self._open = self._files.create(self._segments[-1].path)
             except OSError:
                 self._segments.pop()
                 raise
             self._next += 1
         last = self._segments[-1]
         try:
-            self._write(self._open, data, last)
+            self._files.write(self._open, data, last)
         except OSError:
             self._close_last()  # if the rest of the failed write stayed behind, it is at the very end
             raise
@@ -170,17 +150,17 @@ class Spool:
         evicted, self._evicted = self._evicted, 0
         return evicted
 
-    def _segment(self, number: int) -> _Segment:
-        return _Segment(number, self.folder / f"{number:016d}.seg", 0, 0)
+    def _segment(self, number: int) -> Segment:
+        return Segment(number, self.folder / f"{number:016d}.seg", 0, 0)
 
     def prepend(self, lines: Sequence[bytes]) -> None:
         """Write lines before all others; they were taken earlier. The oldest are not dropped for them."""
         self._forget_head()
         data = pack(lines)
         segment = self._segment(self._before)
-        descriptor = self._create(segment.path)
+        descriptor = self._files.create(segment.path)
         try:
-            self._write(descriptor, data, segment)
+            self._files.write(descriptor, data, segment)
         except OSError:
             with suppress(OSError):
                 segment.path.unlink()
@@ -221,7 +201,7 @@ class Spool:
             taken.append(line)
         return taken, lost
 
-    def _open_head(self) -> _Segment | None:
+    def _open_head(self) -> Segment | None:
         """Take the first segment that has unacknowledged lines out of the callers' reach."""
         with self._mutex:
             self.fresh = 0
@@ -247,10 +227,10 @@ class Spool:
             unsynced = [(s, s.size) for s in self._segments if s.synced < s.size]
         for segment, size in unsynced:
             with suppress(FileNotFoundError):  # sent meanwhile
-                _sync(segment.path, os.O_RDONLY)
+                sync_path(segment.path, os.O_RDONLY)
                 segment.synced = size
         if unsynced:
-            _sync(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+            sync_path(self.folder, os.O_RDONLY | os.O_DIRECTORY)
 
     def adopt(self, book: Callable[[int, int], None]) -> None:
         """Take over what processes that ended have left, before our own lines, oldest first.
@@ -259,44 +239,27 @@ class Spool:
             book: told, segment by segment, how many lines are readable and how many places are not; so
                 the account is right even if the disk fails in the middle.
         """
-        for folder in sorted(self._orphans(), key=_age, reverse=True):
-            self._adopt_folder(folder, book)
-
-    def _orphans(self) -> list[Path]:
-        return [
-            entry for entry in self._root.iterdir()
-            if entry != self.folder and not entry.name.startswith(".") and (entry / _LOCK).is_file()
-        ]  # fmt: skip
+        for folder in self._files.orphans():
+            with claimed(folder) as ours:
+                if ours:
+                    self._adopt_folder(folder, book)
 
     def _adopt_folder(self, folder: Path, book: Callable[[int, int], None]) -> None:
-        try:
-            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return  # another process was quicker
-        try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return  # its process lives
-            if not (folder / _LOCK).exists():
-                return  # another process was quicker, between our opening and our locking
-            self._forget_head()
-            for path in sorted(folder.glob("*.seg"), reverse=True):
-                good, bad, _ = unpack(path.read_bytes())
-                if not good:
-                    path.unlink()
-                    book(0, bad)
-                    continue
-                segment = self._segment(self._before)
-                segment.count, segment.size = len(good), path.stat().st_size
-                path.rename(segment.path)
-                self._before -= 1
-                with self._mutex:
-                    self._segments.appendleft(segment)
-                    book(len(good), bad)
-            shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(lock)
+        self._forget_head()
+        for path in sorted(folder.glob("*.seg"), reverse=True):
+            good, bad, _ = unpack(path.read_bytes())
+            if not good:
+                path.unlink()
+                book(0, bad)
+                continue
+            segment = self._segment(self._before)
+            segment.count, segment.size = len(good), path.stat().st_size
+            path.rename(segment.path)
+            self._before -= 1
+            with self._mutex:
+                self._segments.appendleft(segment)
+                book(len(good), bad)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         """Let go of the folder; remove it if nothing is in it."""
@@ -315,11 +278,11 @@ class Spool:
 
         The lock stays with whoever else holds the same descriptor.
         """
-        for descriptor in (self._open, self._lock):
-            if descriptor is not None:
-                with suppress(OSError):
-                    os.close(descriptor)
-        self._open = self._lock = None
+        if self._open is not None:
+            with suppress(OSError):
+                os.close(self._open)
+        self._open = None
+        self._files.release()
 
     def _make_room(self, size: int, spare_first: bool) -> None:
         while self._segments and self._size() + size > self._max_bytes:
@@ -356,9 +319,9 @@ class Spool:
         first, lines = self._segments[0], self._head
         data = pack(lines)
         temporary = first.path.with_suffix(".new")
-        descriptor = self._create(temporary)
+        descriptor = self._files.create(temporary)
         try:
-            self._write(descriptor, data, _Segment(0, temporary, 0, 0))
+            self._files.write(descriptor, data, Segment(0, temporary, 0, 0))
         finally:
             os.close(descriptor)
         temporary.rename(first.path)
@@ -366,46 +329,7 @@ class Spool:
             first.count, first.size, first.synced = len(lines), len(data), 0
             self._head, self._head_of = [], None
 
-    def _create(self, path: Path) -> int:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        self._sync_folder(self.folder)
-        return descriptor
-
-    def _write(self, descriptor: int, data: bytes, segment: _Segment) -> None:
-        try:
-            written = 0
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
-            if self._fsync:
-                os.fsync(descriptor)
-        except OSError:
-            # What was written of it must not be read as spooled: the caller still counts it as queued.
-            with suppress(OSError):
-                os.ftruncate(descriptor, segment.size)
-                os.lseek(descriptor, segment.size, os.SEEK_SET)
-            raise
-
     def _close_last(self) -> None:
         if self._open is not None:
             descriptor, self._open = self._open, None
             os.close(descriptor)
-
-    def _sync_folder(self, folder: Path) -> None:
-        if self._fsync:
-            _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _age(folder: Path) -> float:
-    """Return when a folder was last written to; now, if it is just being removed."""
-    try:
-        return folder.stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")

@@ -8,86 +8,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
+from plumbline.counting.judged import Judged
 from plumbline.counting.serving import count_column, observe
-from plumbline.events.kinds import ClassOrNumber
 from plumbline.layout.quality import QualityCells, matrix_classes
 from plumbline.layout.version import VersionLayout
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
-
+Bools = npt.NDArray[np.bool_]
 # A score of exactly 0 or 1 that is wrong would cost infinity; scikit-learn clips at the type's epsilon.
 EPSILON = float(np.finfo(np.float64).eps)
-
-
-class Pair(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Answers of a shadow and of the production version to one request.
-
-    Attributes:
-        shadow: the shadow's version.
-        mine: its answer.
-        theirs: production's answer.
-        since: when the earlier of the two was given; they count if their trial had begun by then.
-    """
-
-    shadow: str
-    mine: ClassOrNumber
-    theirs: ClassOrNumber
-    since: float
-
-
-class Judged(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A prediction and its outcome, as kept while it waits for maturity.
-
-    Attributes:
-        model: the label ``model``.
-        version: the label ``version``.
-        prediction: the class or number that was answered.
-        actual: the class or number that came true.
-        score: probability of the positive class, if given.
-        slices: values of the declared slices, by name.
-        scores: probabilities by class (multiclass), if given.
-        predicted_ts: when the prediction was made.
-        pairs: answers of a shadow and of production to the same request, to be judged with this one.
-    """
-
-    model: str
-    version: str
-    prediction: ClassOrNumber
-    actual: ClassOrNumber
-    score: float | None
-    slices: dict[str, str] = {}
-    scores: dict[str, float] | None = None
-    predicted_ts: float = 0.0
-    pairs: list[Pair] = []
-
-
-_pack = msgspec.msgpack.encode
-decode_judged = msgspec.msgpack.Decoder(Judged).decode
-
-
-def encode_judged(judged: Judged) -> bytes:
-    """Encode a prediction and its outcome for the store.
-
-    MessagePack has integers of 64 bits. JSON has larger ones: they are kept as the nearest float, as which
-    they are counted anyway.
-    """
-    try:
-        return _pack(judged)
-    except OverflowError:
-        replace = msgspec.structs.replace
-        pairs = [replace(p, mine=_narrow(p.mine), theirs=_narrow(p.theirs)) for p in judged.pairs]
-        prediction, actual = _narrow(judged.prediction), _narrow(judged.actual)
-        return _pack(replace(judged, prediction=prediction, actual=actual, pairs=pairs))
-
-
-def _narrow(value: ClassOrNumber) -> ClassOrNumber:
-    return float(value) if isinstance(value, int) and abs(value) >= 1 << 63 else value
 
 
 def count_outcomes(
@@ -236,12 +170,16 @@ def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Jud
     cells[at : at + size] += np.bincount(places, minlength=size)
     if q.positive >= 0:
         scores = np.array([math.nan if j.score is None else j.score for j in judged])
+        positive = (actual == q.positive).astype(np.intp)
         scored = ~np.isnan(scores)
-        _count_scores(q, cells, scores[scored], (actual[scored] == q.positive).astype(np.intp))
+        _count_score_bins(q, cells, scores[scored], positive[scored])
+        clipped = np.clip(scores, EPSILON, 1 - EPSILON)
+        loss = -np.log(np.where(positive == 1, clipped, 1 - clipped))
+        _add_score_sums(q, cells, row, scored[index], ((scores - positive) ** 2)[index], loss[index])
     elif q.open_ended:
-        _count_class_scores(
-            q, cells, [(j.scores, int(a)) for j, a in zip(judged, actual, strict=True) if j.scores]
-        )
+        scored = np.array([bool(j.scores) for j in judged])
+        squares, loss = _class_scores(q, [j.scores or {} for j in judged], actual)
+        _add_score_sums(q, cells, row, scored[index], squares[index], loss[index])
 
 
 def _count_per_class(
@@ -260,46 +198,45 @@ def _count_per_class(
     cells[at : at + size] += np.bincount(np.concatenate(places), minlength=size)
 
 
-def _count_class_scores(
-    q: QualityCells, cells: Floats, scored: Sequence[tuple[dict[str, float], int]]
-) -> None:
-    """Add the multiclass Brier sum, sum over classes of (p - y)^2, and the log-loss of the actual class.
+def _class_scores(
+    q: QualityCells, scores: Sequence[dict[str, float]], actual: Codes
+) -> tuple[Floats, Floats]:
+    """Return, per outcome, sum over classes of (p - y)^2 and the log-loss of the actual class.
 
     Probabilities of undeclared classes belong to "other", as those classes do.
     """
-    if not scored or q.squared_score_error is None or q.log_loss is None or q.scored is None:
-        return
     place = {name: at for at, name in enumerate(q.classes)}
     other = place[names.OTHER]
-    p = np.zeros((len(scored), len(q.classes)))
-    for at, (scores, _) in enumerate(scored):
-        for name, probability in scores.items():
+    p = np.zeros((len(scores), len(q.classes)))
+    for at, given in enumerate(scores):
+        for name, probability in given.items():
             p[at, place.get(name, other)] += probability
-    actual = np.array([a for _, a in scored])
-    truth = np.eye(len(q.classes))[actual]
-    cells[q.scored] += len(scored)
-    cells[q.squared_score_error] += ((p - truth) ** 2).sum()
     chosen = np.clip(p[np.arange(len(p)), actual], EPSILON, 1.0)
-    cells[q.log_loss] -= np.log(chosen).sum()
+    return ((p - np.eye(len(q.classes))[actual]) ** 2).sum(axis=1), -np.log(chosen)
 
 
-def _count_scores(q: QualityCells, cells: Floats, scores: Floats, positive: npt.NDArray[np.intp]) -> None:
-    if not len(scores):
+def _add_score_sums(
+    q: QualityCells, cells: Floats, row: Codes, scored: Bools, squares: Floats, loss: Floats
+) -> None:
+    """Add to each row of the cells the outcomes that had a score, their Brier sum and their log-loss."""
+    if q.scored is None or q.squared_score_error is None or q.log_loss is None:
         return
-    if q.scored is not None:
-        cells[q.scored] += len(scores)
-    if q.squared_score_error is not None:
-        cells[q.squared_score_error] += ((scores - positive) ** 2).sum()
-    if q.log_loss is not None:
-        clipped = np.clip(scores, EPSILON, 1 - EPSILON)
-        cells[q.log_loss] -= np.log(np.where(positive == 1, clipped, 1 - clipped)).sum()
-    if q.score_uppers is not None and q.score_bins is not None and q.score_sums is not None:
-        bins = np.searchsorted(q.score_uppers, scores, side="left")
-        count = len(q.score_uppers) + 1
-        cells[q.score_bins : q.score_bins + 2 * count] += np.bincount(
-            2 * bins + positive, minlength=2 * count
-        )
-        cells[q.score_sums : q.score_sums + count] += np.bincount(bins, weights=scores, minlength=count)
+    count = len(q.rows)
+    for offset, weights in (
+        (q.scored, np.ones(len(row))),
+        (q.squared_score_error, squares),
+        (q.log_loss, loss),
+    ):
+        cells[offset : offset + count] += np.bincount(row[scored], weights[scored], minlength=count)
+
+
+def _count_score_bins(q: QualityCells, cells: Floats, scores: Floats, positive: npt.NDArray[np.intp]) -> None:
+    if q.score_uppers is None or q.score_bins is None or q.score_sums is None:
+        return
+    bins = np.searchsorted(q.score_uppers, scores, side="left")
+    count = len(q.score_uppers) + 1
+    cells[q.score_bins : q.score_bins + 2 * count] += np.bincount(2 * bins + positive, minlength=2 * count)
+    cells[q.score_sums : q.score_sums + count] += np.bincount(bins, weights=scores, minlength=count)
 
 
 def positives_above(score_bins: Floats) -> Floats:

@@ -5,5 +5,7 @@
 3. ``events`` turns flights into the contract's events: history, and the last weeks for the live replay.
 4. ``configuration`` writes the demo's catalogue: production's, with windows of minutes and free ports.
 5. ``receiver`` stands in for pagers and ticket queues and shows who was called.
-6. ``stack`` starts and stops the servers; ``stage`` is the whole play; ``proof`` checks its outcome.
+6. ``stack`` starts and stops the servers.
+7. ``stage`` is the whole play, in the acts ``prepare``, ``past`` (history) and ``live`` (the replay);
+   ``proof`` checks its outcome.
 """

@@ -103,15 +103,16 @@ def demo_document(source: Mapping[str, Any], ports: Ports, speed: float) -> dict
     return document
 
 
-def event_time_windows(speed: float) -> dict[str, float]:
-    """Return how much event time each drift window of the demo spans, in seconds.
+def event_time_windows(kind: str, speed: float) -> dict[str, float]:
+    """Return how much event time each window of the demo spans, in seconds.
 
     Args:
+        kind: drift or quality.
         speed: seconds of event time per second.
     """
     return {
         window: parse_duration(window) * (1.0 if window in HISTORY_WINDOWS else speed)
-        for window in EVALUATION["drift"]
+        for window in EVALUATION[kind]
     }
 
 

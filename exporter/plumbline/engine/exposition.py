@@ -10,13 +10,7 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.counting.quality import negatives_above, positives_above
-from plumbline.engine.versions import (
-    Key,
-    VersionState,
-    objectives,
-    rollback_target,
-    stage_of,
-)
+from plumbline.engine.versions import Key, VersionState, objectives, rollback_target, stage_of
 from plumbline.expose.block import Block
 from plumbline.layout.section import Section
 from plumbline.names import Metric
@@ -123,7 +117,8 @@ class Exposition:
     def _intent(self) -> list[Block]:
         """Baselines, objectives, stages and owners: constant until a deployment changes them."""
         engine = self._engine
-        windows = {name: parse_duration(name) for name in engine.catalogue.evaluation.drift}
+        evaluation = engine.catalogue.evaluation
+        windows = {name: parse_duration(name) for name in evaluation.drift}
         rows: dict[Metric, Rows] = {}
 
         def add(metric: Metric, value: float, *labels: str) -> None:
@@ -166,9 +161,13 @@ class Exposition:
                 add(names.BASELINE_QUALITY, quality.value, *key, metric)
                 if quality.stddev is not None:
                     add(names.BASELINE_QUALITY_STDDEV, quality.stddev, *key, metric)
+                for window in evaluation.quality:
+                    if (spread := quality.spread_over(window)) is not None:
+                        add(names.BASELINE_QUALITY_SPREAD, spread, *key, metric, window)
             if b.score_bins is not None:
-                if isinstance(b.score_bins.gap_spread, float):
-                    add(names.BASELINE_CALIBRATION_SPREAD, b.score_bins.gap_spread, *key)
+                for window in evaluation.quality:
+                    if (spread := b.score_bins.gap_spread_over(window)) is not None:
+                        add(names.BASELINE_CALIBRATION_SPREAD, spread, *key, window)
                 for bin_, share in zip(b.score_bins.labels, b.score_bins.positive_shares, strict=True):
                     add(names.BASELINE_SCORE_POSITIVE_SHARE, share, *key, bin_)
         for name, declared in engine.catalogue.models.items():

@@ -54,9 +54,9 @@ class QualityCells:
         score_sums: offset of the score sums per bin.
         estimated: offset of classes x classes cells of the expected confusion.
         score_shares: share of positives per score bin in the baseline.
-        scored: offset of the number of outcomes with a score.
-        squared_score_error: offset of the Brier sum.
-        log_loss: offset of the log-loss sum.
+        scored: offset of the numbers of outcomes with a score, one cell per row.
+        squared_score_error: offset of the Brier sums.
+        log_loss: offset of the log-loss sums.
         regression: offsets of REGRESSION_CELLS and of ml_actual_total's (row, sign) cells.
         magnitude: histogram of the absolute error.
         actual: where outcomes are counted into the baseline's bins of the target.
@@ -164,7 +164,8 @@ def _classification(
     pairs = [(*mv, *row, actual, predicted) for row in matrix_rows for actual in shown for predicted in shown]
     confusion = b.add(names.CONFUSION, pairs).offset
     scored, squared, log_loss = (
-        b.add(m, [mv]).offset for m in (names.SCORED, names.SQUARED_SCORE_ERROR, names.LOG_LOSS)
+        b.add(metric, [(*mv, *row) for row in cells.rows]).offset
+        for metric in (names.SCORED, names.SQUARED_SCORE_ERROR, names.LOG_LOSS)
     )
     cells = replace(
         cells,

@@ -54,14 +54,20 @@ BASELINE_QUALITY_STDDEV = Metric(
     "Standard deviation of the quality over the baseline's time blocks.",
     (*MV, "metric"), "Baseline and intent", "at most 8 per model version",
 )  # fmt: skip
+BASELINE_QUALITY_SPREAD = Metric(
+    "ml_baseline_quality_window_stddev", "gauge",
+    "Standard deviation of the quality between windows of the baseline, without what sampling adds where the "
+    "standard error is recorded.",
+    (*MV, "metric", "window"), "Baseline and intent", "quality metrics x quality windows per model version",
+)  # fmt: skip
 BASELINE_SCORE_POSITIVE_SHARE = Metric(
     "ml_baseline_score_positive_share", "gauge", "Share of positives per score bin in the baseline.",
     (*MV, "bin"), "Baseline and intent", "score bins (80) per model version",
 )  # fmt: skip
 BASELINE_CALIBRATION_SPREAD = Metric(
     "ml_baseline_calibration_gap_stddev", "gauge",
-    "Root mean square, over the baseline's time blocks, of a block's calibration gap against the others.",
-    MV, "Baseline and intent",
+    "Root mean square, over windows of the baseline, of a window's calibration gap against the others.",
+    (*MV, "window"), "Baseline and intent", "quality windows per model version",
 )  # fmt: skip
 OBJECTIVE = Metric(
     "ml_objective", "gauge",

@@ -37,6 +37,10 @@ FAIRNESS_METRICS: dict[str, dict[str, int]] = {
     "multiclass": {"accuracy": -1},
     "regression": {"mae": 1, "bias": 0},
 }
+# Shown beside the rest of the model, without an interval and without a ticket.
+BESIDE_METRICS: dict[str, tuple[str, ...]] = {
+    "binary": ("brier", "log_loss"), "multiclass": ("brier", "log_loss"), "regression": ("rmse", "r2"),
+}  # fmt: skip
 PROPORTIONS = ("selection_rate", "tpr", "fpr", "accuracy")  # the other figures are means
 
 # Other values of ml_objective's metric label.

@@ -47,9 +47,12 @@ SCORE_POSITIVES_ABOVE = Metric(
 )  # fmt: skip
 SQUARED_SCORE_ERROR = Metric(
     "ml_squared_score_error_total", "counter", "Sum of (score - actual)^2 of mature outcomes (Brier).",
-    MV, "Quality",
+    (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
 )  # fmt: skip
-LOG_LOSS = Metric("ml_log_loss_total", "counter", "Sum of the log-loss of mature outcomes.", MV, "Quality")
+LOG_LOSS = Metric(
+    "ml_log_loss_total", "counter", "Sum of the log-loss of mature outcomes.",
+    (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
+)  # fmt: skip
 ESTIMATED_CONFUSION = Metric(
     "ml_estimated_confusion_total", "counter",
     "Expected confusion of all scored predictions, outcome or not: each adds its score bin's share of "
@@ -102,7 +105,8 @@ SCORE_NEGATIVES_ABOVE = Metric(
 SCORED = Metric(
     "ml_scored_outcomes_total", "counter",
     "Mature outcomes of predictions that gave a score (binary) or scores (multiclass): the denominator of "
-    "Brier and log-loss.", MV, "Quality",
+    "Brier and log-loss.",
+    (*MV, "slice", "value"), "Quality", "declared slice values; capped by the series budget",
 )  # fmt: skip
 CLASS_OUTCOMES = Metric(
     "ml_class_outcomes_total", "counter",

@@ -78,6 +78,16 @@ R_SKEW = Recorded(
     "feature:ml_feature_skew:ratio", "share of served values that differ from recomputed ones", _FEATURE
 )
 R_QUALITY = Recorded("slice:ml_quality:value", "quality of mature outcomes by metric", _METRIC)
+R_OVERDRAWN = Recorded(
+    "slice:ml_quality_overdrawn:group",
+    "1 where corrections of older outcomes took back more than the window had counted: it has no quality",
+    (*MV, "slice", "value"),
+)
+R_QUALITY_REST = Recorded(
+    "slice:ml_quality_rest:value",
+    "Brier, log-loss, RMSE and R2 of all rows of the model but those of the slice value",
+    _METRIC,
+)
 R_QUALITY_SAMPLES = Recorded(
     "slice:ml_quality:count", "mature outcomes behind the quality", (*MV, "slice", "value")
 )
@@ -147,6 +157,9 @@ R_CALIBRATION_GAP = Recorded(
     "model:ml_calibration_gap:ratio", "(positives - positives the baseline expects at these scores) / n", MV
 )
 R_CALIBRATION_STDERR = Recorded("model:ml_calibration_gap:stderr", "standard error of the gap", MV)
+R_CALIBRATION_NOISE = Recorded(
+    "model:ml_calibration_gap:noise", "the larger of its standard error and the baseline's own spread", MV
+)
 
 # Slices against the rest of the model (docs/adr/0029); part is one of FAIRNESS_PARTS.
 _PART = (*_METRIC, "part")

@@ -1,6 +1,7 @@
 """From a request back to its training data, and from a data batch to the predictions made with it.
 
-``lookup`` asks the store and returns the records of ``model``; ``lineage`` follows pipeline runs from batch
-to batch. ``text`` shows records on a terminal, ``page`` as HTML; ``http`` serves them and ``client`` reads
+``lookup`` asks the store, part by part (``versions``, ``outcomes``, ``logs``, ``uses``, ``incidents``), and
+returns the documents of ``model``, which are made of ``records``; ``lineage`` follows pipeline runs from
+batch to batch. ``text`` shows them on a terminal, ``page`` as HTML; ``http`` serves them and ``client`` reads
 them from a running exporter. ``docs/trace.md`` describes the JSON.
 """

@@ -9,7 +9,7 @@ import msgspec
 
 from plumbline.events.kinds import Kpi, Log, Outcome, PipelineEvent, Prediction
 from plumbline.store.base import Reader, StoredEvent
-from plumbline.trace.model import CheckRecord, KpiRecord, LogRecord, StageRecord
+from plumbline.trace.records import CheckRecord, KpiRecord, LogRecord, StageRecord
 from plumbline.units import format_time, parse_time
 
 decode_prediction = msgspec.json.Decoder(Prediction).decode

@@ -11,7 +11,7 @@ import numpy as np
 
 from plumbline.baseline.artefact import Baseline, FeatureBins
 from plumbline.baseline.bins import bin_categorical, bin_numeric
-from plumbline.trace.model import FeatureRecord, Value
+from plumbline.trace.records import FeatureRecord, Value
 from plumbline.values import category_name
 
 

@@ -21,10 +21,11 @@ from starlette.routing import Route
 from plumbline.errors import StoreError
 from plumbline.server.negotiate import wants_json
 from plumbline.trace.html import HEADERS, page
-from plumbline.trace.lookup import PAGE, Lookup
+from plumbline.trace.lookup import Lookup
 from plumbline.trace.model import to_json
 from plumbline.trace.page import batch_page, missing_page, trace_page, used_page
 from plumbline.trace.samples import models_list, sample_requests, samples_page
+from plumbline.trace.uses import PAGE
 
 log = structlog.get_logger(__name__)
 

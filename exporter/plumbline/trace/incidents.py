@@ -15,7 +15,7 @@ from plumbline.events.kinds import Action, Alert
 from plumbline.keys import incident_key
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.decode import events_of
-from plumbline.trace.model import ActionRecord, AlertRecord
+from plumbline.trace.records import ActionRecord, AlertRecord
 from plumbline.units import format_time
 
 MAX_ALERTS = 100

@@ -13,7 +13,7 @@ from typing import Literal
 from plumbline.keys import input_key, made_key, run_key
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.decode import decode_pipeline, events_of, stage_record
-from plumbline.trace.model import BatchRecord, RunRecord, StageRecord
+from plumbline.trace.records import BatchRecord, RunRecord, StageRecord
 from plumbline.units import format_time
 
 MAX_BATCHES = 100

@@ -7,16 +7,9 @@ from urllib.parse import quote, urlencode
 
 from plumbline.names import DASHBOARD_UIDS
 from plumbline.trace.html import batch_link, e, facts, outside_link, page, request_link, table, when
-from plumbline.trace.model import (
-    Batch,
-    FeatureRecord,
-    Moment,
-    PredictionRecord,
-    Trace,
-    UsedPage,
-    Value,
-)
+from plumbline.trace.model import Batch, Moment, Trace, UsedPage
 from plumbline.trace.pieces import alerts_of, lineage_of, log_of, run_of
+from plumbline.trace.records import FeatureRecord, PredictionRecord, Value
 from plumbline.trace.show import (
     as_tree,
     show_count,

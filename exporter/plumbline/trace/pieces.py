@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from plumbline.trace.html import batch_link, e, outside_link, table, when
-from plumbline.trace.model import AlertRecord, BatchRecord, LogRecord, RunRecord
+from plumbline.trace.records import AlertRecord, BatchRecord, LogRecord, RunRecord
 from plumbline.trace.timeline import action_text
 
 

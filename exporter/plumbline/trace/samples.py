@@ -16,8 +16,8 @@ from plumbline.keys import request_key
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.decode import decode_outcome, decode_prediction
 from plumbline.trace.html import e, page, request_link, table, when
-from plumbline.trace.lookup import standing_outcome
-from plumbline.trace.model import Value
+from plumbline.trace.outcomes import standing_outcome
+from plumbline.trace.records import Value
 from plumbline.trace.show import show_value
 from plumbline.units import format_time
 from plumbline.values import category_name

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from plumbline.sampling import Sampling
-from plumbline.trace.model import BatchRecord, Value
+from plumbline.trace.records import BatchRecord, Value
 
 
 def as_tree(batches: Sequence[BatchRecord]) -> list[BatchRecord]:

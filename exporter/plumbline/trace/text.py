@@ -15,15 +15,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from plumbline.trace.model import (
-    AlertRecord,
-    Batch,
-    BatchRecord,
-    Moment,
-    PredictionRecord,
-    RunRecord,
-    Trace,
-)
+from plumbline.trace.model import Batch, Moment, Trace
+from plumbline.trace.records import AlertRecord, BatchRecord, PredictionRecord, RunRecord
 from plumbline.trace.show import (
     as_tree,
     show_count,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plumbline.trace.model import ActionRecord, AlertRecord, Moment, StageRecord, Trace
+from plumbline.trace.model import Moment, Trace
+from plumbline.trace.records import ActionRecord, AlertRecord, StageRecord
 from plumbline.trace.show import show_count, show_seconds, show_value
 from plumbline.units import parse_time
 
