@@ -1,7 +1,8 @@
 """Outside programs: finding them, running them, and starting and stopping the servers among them.
 
 Read by ``backfill`` (promtool, a temporary Prometheus) and ``demo`` (all servers). Nothing here uses a
-shell, servers bind loopback, and only processes started here are ever stopped, by their own id.
+shell, servers bind loopback, and only processes started here are ever stopped, by their own id. Where Linux's
+``setpriv`` is (Debian's essential util-linux), they also end with us when we are killed and can stop nothing.
 """
 
 from __future__ import annotations
@@ -47,6 +48,17 @@ def find_program(name: str) -> Path:
     )
 
 
+def _bound(command: Sequence[str | Path]) -> list[str]:
+    """Return the command so that the kernel kills it once the thread that started it has ended.
+
+    SIGKILL, because a Prometheus that took its time would still hold the folder that the next run wants. By a
+    program, because Python code between fork and exec may deadlock where there are threads.
+    """
+    words = [str(word) for word in command]
+    setpriv = shutil.which("setpriv")
+    return words if setpriv is None else [setpriv, "--pdeathsig", "KILL", "--", *words]
+
+
 def run_program(command: Sequence[str | Path], timeout: float = 600.0) -> str:
     """Run a program to its end and return its standard output.
 
@@ -57,7 +69,12 @@ def run_program(command: Sequence[str | Path], timeout: float = 600.0) -> str:
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
-            words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False
+            _bound(words),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
         )
     except OSError as error:
         raise ToolError(f"{words[0]} cannot be started: {error.strerror}") from error
@@ -70,9 +87,19 @@ def run_program(command: Sequence[str | Path], timeout: float = 600.0) -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port on loopback that is free now, for a server that starts at once."""
-    with HeldPorts({"any": 0}) as held:
-        return held.ports["any"]
+    """Return a free TCP port on loopback, for a server that starts at once.
+
+    For a minute no other program is given it by chance: the system hands out no port on which a connection
+    was just closed (TIME_WAIT). Servers, which set SO_REUSEADDR, can listen on it all the same.
+    """
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((LOOPBACK, 0))
+        listening.listen(1)
+        with socket.create_connection(listening.getsockname()) as client:
+            listening.accept()[0].close()  # who closes first waits
+            client.recv(1)
+        return int(listening.getsockname()[1])
 
 
 class HeldPorts:
@@ -128,6 +155,8 @@ class HeldPorts:
 class Server:
     """A server process, started in the constructor; a context manager that stops it.
 
+    The thread that starts it must live as long as it is wanted.
+
     Attributes:
         name: for messages.
         url: base URL, e.g. ``http://127.0.0.1:9090``.
@@ -152,7 +181,7 @@ class Server:
                 # A session of its own: Ctrl-C in the terminal reaches us alone, and we stop the servers
                 # in order.
                 self.process = subprocess.Popen(
-                    [str(word) for word in command],
+                    _bound(command),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,

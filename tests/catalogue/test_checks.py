@@ -94,6 +94,7 @@ CASES = [
     ("evaluation:", "targets: {exporters: [\"http://host:1\"]}\nevaluation:", "bad-target", "write host:port"),
     ("evaluation:", "targets: {exporters: [\"host:99999\"]}\nevaluation:", "bad-target", "write host:port"),
     ("location: UTC", "zone: UTC", "time-interval", "unknown key 'zone'"),
+    ("location: UTC", "location: Europe/Zuerich", "time-interval", "did you mean 'Europe/Zurich'?"),
     ("\"monday:friday\"", "mon", "time-interval", "'mon' is no weekday"),
     ("\"monday:friday\"", "\"saturday:sunday\"", "time-interval", "runs backwards"),
     ("end_time: \"18:00\"", "end_time: 18:00", "time-interval", "write HH:MM in quotes"),

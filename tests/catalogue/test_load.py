@@ -134,6 +134,31 @@ def test_all_problems_come_at_once_in_line_order_and_of_every_layer(tmp_path):
     ]
 
 
+def test_a_wrong_field_does_not_hide_a_wrong_name_beside_it(tmp_path):
+    text = edited("task: binary\n    owner: team-a", "task: binery\n    owner: team-b")
+    text = text.replace("cadence: 1d", "cadence: daily").replace(
+        "  feed:\n    owner: team-a", "  feed:\n    owner: team-c"
+    )
+    found = problems_of(tmp_path, text)
+    assert [line.rpartition("(")[2].rstrip(")") for line in found] == [
+        "catalogue/bad-value",
+        "catalogue/unknown-owner",
+        "catalogue/unknown-owner",
+        "catalogue/bad-value",
+    ]
+    assert "'team-b'" in found[1]
+    assert "'team-c'" in found[2]
+
+
+def test_what_stands_in_for_a_needed_key_is_not_judged(tmp_path):
+    text = GOOD.replace("    task: binary\n    owner: team-a\n", "").replace(
+        "    cadence: 1d\n    freshness: 36h\n", ""
+    )
+    assert [line.partition(": ")[2].partition(" is missing")[0] for line in problems_of(tmp_path, text)] == [
+        "models.churn.task", "models.churn.owner", "pipelines.feed.cadence", "pipelines.feed.freshness"
+    ]  # fmt: skip
+
+
 def test_a_wrong_item_of_a_list_does_not_shift_the_lines_of_the_others(tmp_path):
     text = edited(
         "- {metric: accuracy, max_drop: 0.05, severity: warning}", "- {metric: accuracy, max_drop: 0.05}"

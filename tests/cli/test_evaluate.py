@@ -1,6 +1,10 @@
 """A synthetic history with two known incidents, judged by the command over the real Prometheus."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -8,6 +12,7 @@ import pytest
 
 from plumbline.backfill.tsdb import PieceWriter
 from plumbline.cli.main import run
+from servers import wait_for
 
 HOUR = 3600.0
 DAYS = 40
@@ -105,3 +110,45 @@ def test_wrong_use_is_one_message_and_exit_2(
     (tmp_path / "rules.yml").write_text(RULES)
     assert run(["evaluate", str(tmp_path / "rules.yml"), *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def servers_of(tsdb: Path) -> list[int]:
+    """Process ids of the Prometheus servers on a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has just ended
+        if f"--storage.tsdb.path={tsdb}".encode() in words:
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+def test_its_prometheus_ends_with_it_whatever_signal_ends_it(
+    history: tuple[Path, float], number: int
+) -> None:
+    folder, _ = history
+    words = ["evaluate", str(folder / "rules.yml"), "--tsdb", str(folder / "tsdb"), "--step", "20m"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "plumbline.cli.main", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(lambda: servers_of(folder / "tsdb"), name="its Prometheus", every=0.02)
+        process.send_signal(number)
+        out, told = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number), told
+    assert out == ""
+    assert "Traceback" not in told
+    try:
+        wait_for(lambda: not servers_of(folder / "tsdb"), seconds=5, name="the end of its Prometheus")
+    finally:
+        for one in servers_of(folder / "tsdb"):
+            os.kill(one, signal.SIGTERM)

@@ -124,7 +124,7 @@ def test_what_was_acknowledged_survives_kill_9_and_is_counted_once(serve: Callab
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_in_order(serve: Callable[..., Served], number: int) -> None:
     served = serve()
     served.post(predictions(5))

@@ -40,7 +40,16 @@ class Follow:
     """The command, as a process."""
 
     def __init__(self, url: str, checkpoint: Path, *files: object) -> None:
-        arguments = ["--follow", *map(str, files), "--checkpoint", str(checkpoint), "--url", url, "--rotate-wait", "100ms"]
+        arguments = [
+            "--follow",
+            *map(str, files),
+            "--checkpoint",
+            str(checkpoint),
+            "--url",
+            url,
+            "--rotate-wait",
+            "100ms",
+        ]
         self.command = [sys.executable, "-m", "plumbline.cli.main", "ingest", "--json", *arguments]
         self.process: subprocess.Popen[str] | None = None
 
@@ -55,7 +64,7 @@ class Follow:
         assert self.process is not None
         self.process.send_signal(number)
         printed, told = self.process.communicate(timeout=20)
-        assert self.process.returncode == (0 if number == signal.SIGTERM else -number), told
+        assert self.process.returncode == (-number if number == signal.SIGKILL else 0), told
         return (json.loads(printed) if printed else {}), told
 
 
@@ -93,7 +102,12 @@ def test_lines_are_sent_as_they_are_written_and_others_never_stop_it(
     running = follow(log, second)
     wait_for(lambda: stand_in.ids() == ["a", "b"])
     append(second, b'{"msg": "some other JSON"}\n' + event("refused") + event("c"))
-    line = {"Timestamp": "2026-11-25T10:00:00.5Z", "SeverityText": "WARNING", "Body": "slow", "Attributes": {"request_id": "a"}}
+    line = {
+        "Timestamp": "2026-11-25T10:00:00.5Z",
+        "SeverityText": "WARNING",
+        "Body": "slow",
+        "Attributes": {"request_id": "a"},
+    }
     append(second, json.dumps(line).encode() + b"\n" + event("d")[:10])
     wait_for(lambda: stand_in.ids() == ["a", "b", "c"] or len(stand_in.lines) == 4)
     append(second, event("d")[10:])
@@ -103,6 +117,17 @@ def test_lines_are_sent_as_they_are_written_and_others_never_stop_it(
     assert told.count("is no event and no JSON log line") == 2  # one for each file
     assert "\x1b" not in told
     assert "bad_field: planted" in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_it_in_order(
+    stand_in: StandIn, follow: Callable[..., Follow], tmp_path: Path, number: int
+) -> None:
+    log = tmp_path / "app.log"
+    append(log, event("a"))
+    running = follow(log)
+    wait_for(lambda: stand_in.ids() == ["a"])
+    assert running.end(number)[0]["accepted"] == 1
 
 
 def test_rotations_and_kill_9_at_random_points_lose_nothing(
@@ -211,7 +236,9 @@ def test_what_was_done_is_exposed(stand_in: StandIn, follow: Callable[..., Follo
         except requests.ConnectionError:
             return {}
         families = list(text_string_to_metric_families(text))
-        assert {f.name for f in families} == {m.family for m in names.METRICS.values() if m.group == "Follower"}
+        assert {f.name for f in families} == {
+            m.family for m in names.METRICS.values() if m.group == "Follower"
+        }
         return {s.name + "".join(s.labels.values()): s.value for f in families for s in f.samples}
 
     wait_for(lambda: samples().get("plumbline_follow_lines_totalaccepted") == 1)

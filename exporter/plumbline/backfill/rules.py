@@ -219,7 +219,7 @@ def temporary_prometheus(tsdb: Path, log: Path, flags: Sequence[str] = ()) -> Se
         )  # fmt: skip
         try:
             server.wait_ready()
-        except ToolError:
+        except BaseException:  # Ctrl-C, too
             server.stop()
             raise
     finally:

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from plumbline.catalogue.advice import MISSING_KEY, UNKNOWN_KEY, Finding, explain
-from plumbline.catalogue.checks import run_checks
+from plumbline.catalogue.checks import ALONE, run_checks
 from plumbline.catalogue.model import Catalogue
 from plumbline.catalogue.source import Document, Location, at, read_document
 from plumbline.errors import CatalogueError, Problem
@@ -31,6 +31,13 @@ _STAND_INS: dict[str, Any] = {
     "models": {
         "stand-in": {"task": "regression", "owner": "stand-in", "features": {"x": {"type": "numeric"}}}
     },
+}
+
+# The same for the needed keys of an entry.
+_ENTRIES: dict[str, dict[str, Any]] = {
+    "owners": _STAND_INS["owners"]["stand-in"],
+    "models": _STAND_INS["models"]["stand-in"],
+    "pipelines": {"owner": "stand-in", "stages": ["stand-in"], "cadence": "1d", "freshness": "2d"},
 }
 
 
@@ -53,7 +60,7 @@ def load_catalogue(path: Path) -> Catalogue:
     if catalogue is not None:
         for place, message, rule in run_checks(catalogue, _declared(document.data)):
             location = aside.origin(place)
-            if not aside.covers(location):
+            if not (aside.took(location) if rule in ALONE else aside.covers(location)):
                 problems.append(document.problem(location, message, rule))
     if problems or catalogue is None:
         raise CatalogueError(list(dict.fromkeys(problems)))
@@ -77,10 +84,12 @@ class _Aside:
 
     Attributes:
         sections: places whose findings would only follow from what was set aside.
+        taken: places of what was set aside.
         items: list -> places of the items taken out of it, ascending.
     """
 
     sections: list[Location] = field(default_factory=list)
+    taken: list[Location] = field(default_factory=list)
     items: dict[Location, list[int]] = field(default_factory=dict)
 
     def origin(self, location: Location) -> Location:
@@ -95,6 +104,7 @@ class _Aside:
 
     def add(self, finding: Finding, origin: Location) -> None:
         """Note what a finding makes us take out, ``origin`` being its place in the document."""
+        self.taken.append(origin)
         if isinstance(origin[-1], int):
             places = self.items.get(origin[:-1], [])
             self.items[origin[:-1]] = sorted({*places, origin[-1]})
@@ -109,6 +119,10 @@ class _Aside:
         else:
             self.sections.append(origin[:-1])
 
+    def took(self, location: Location) -> bool:
+        """Whether a location lies in what was set aside."""
+        return any(location[: len(place)] == place for place in self.taken)
+
     def covers(self, location: Location) -> bool:
         """Whether a location lies in a section of which something was set aside, or is such a list."""
         return location in self.items or any(location[: len(section)] == section for section in self.sections)
@@ -117,8 +131,8 @@ class _Aside:
 def _set_aside(data: Any, findings: list[Finding]) -> tuple[Catalogue | None, _Aside]:
     """Return a catalogue without the fields that are wrong, and what was taken out.
 
-    A section that lacks a needed key is taken out whole; needed keys of the catalogue itself get a
-    stand-in. None if the file holds no section of keys at all.
+    A section that lacks a needed key is taken out whole; needed keys of the catalogue itself, and those of an
+    owner, a model or a pipeline, get a stand-in. None if the file holds no section of keys at all.
     """
     if not isinstance(data, dict):
         return None, _Aside()
@@ -127,12 +141,14 @@ def _set_aside(data: Any, findings: list[Finding]) -> tuple[Catalogue | None, _A
     for _ in range(_ROUNDS):
         # Items of a list are removed from its end, so that the places of the others stay.
         findings.sort(key=lambda finding: [str(step).zfill(9) for step in finding[0]], reverse=True)
+        findings = [finding for finding in findings if not _stood_in(rest, finding, aside)]
         places = [f[0][:-1] if f[2] == MISSING_KEY else f[0] for f in findings]
         for place, finding in zip(places, findings, strict=True):
             if not place:
                 key = str(finding[0][0])
                 rest[key] = _STAND_INS[key]
                 aside.sections.append((key,))
+                aside.taken.append((key,))
         findings = [f for f, place in zip(findings, places, strict=True) if place]
         places = [place for place in places if place]
         origins = [aside.origin(place) for place in places]
@@ -146,6 +162,22 @@ def _set_aside(data: Any, findings: list[Finding]) -> tuple[Catalogue | None, _A
         except ValidationError as error:
             findings = _findings(error)
     return None, aside
+
+
+def _stood_in(rest: dict[str, Any], finding: Finding, aside: _Aside) -> bool:
+    """Give a needed key of an owner, a model or a pipeline its stand-in, if it is one that is missing."""
+    location, _, rule = finding
+    if rule != MISSING_KEY or len(location) != 3:
+        return False
+    section, name, key = location
+    template = _ENTRIES.get(str(section), {})
+    entry = at(rest, (section, name))
+    if key not in template or not isinstance(entry, dict):
+        return False
+    entry[key] = copy.deepcopy(template[str(key)])
+    aside.sections.append((section, name))
+    aside.taken.append(location)
+    return True
 
 
 def _remove(data: Any, location: Location) -> None:

@@ -19,7 +19,7 @@ from plumbline.baseline.page import baseline_page, difference_page
 from plumbline.baseline.show import difference, picture
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
-from plumbline.cli.options import PathType, catalogue_option, duration_seconds, json_option, writing
+from plumbline.cli.options import PathType, catalogue_option, json_option, optional_duration, writing
 from plumbline.errors import UsageError
 from plumbline.units import parse_duration
 
@@ -51,7 +51,7 @@ def baseline() -> None:
 )
 @click.option(
     "--block",
-    callback=duration_seconds,
+    callback=optional_duration,
     metavar="DURATION",
     help="Time block for noise and spread  [default: drift_alert of the catalogue; 7d for quality].",
 )

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from plumbline.cli.options import PathType, catalogue_option, duration_seconds
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    """Leave by way of every ``finally``, so that all servers are stopped."""
-    sys.exit(128 + number)
 
 
 @click.command()
@@ -72,7 +64,6 @@ def demo(
     from plumbline.demo.settings import Settings
     from plumbline.demo.stage import run
 
-    signal.signal(signal.SIGTERM, _terminated)
     settings = Settings(
         catalogue,
         work_dir.resolve(),

@@ -9,7 +9,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from plumbline.cli.options import PathType, budget_option, duration_seconds, json_option, writing
+from plumbline.cli.options import (
+    PathType,
+    budget_option,
+    duration_seconds,
+    json_option,
+    optional_duration,
+    writing,
+)
 from plumbline.errors import UsageError
 from plumbline.evaluate.budget import exceeded
 from plumbline.units import parse_time
@@ -26,10 +33,6 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
         raise click.BadParameter(str(error), ctx, param) from error
 
 
-def _optional_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    return None if value is None else duration_seconds(ctx, param, value)
-
-
 @click.command()
 @click.argument("rules", nargs=-1, required=True, type=PathType, metavar="RULES...")
 @click.option("--tsdb", type=PathType, help="Folder of blocks, as plumbline backfill makes them.")
@@ -44,7 +47,7 @@ def _optional_duration(ctx: click.Context, param: click.Parameter, value: str | 
     help="Time between evaluations: the rules' interval, or coarser.",
 )  # fmt: skip
 @click.option(
-    "--lookback", callback=_optional_duration,
+    "--lookback", callback=optional_duration,
     help="How old a sample may be, with --tsdb  [default: --step, at least 5m].",
 )  # fmt: skip
 @click.option(

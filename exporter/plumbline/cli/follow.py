@@ -51,7 +51,7 @@ def follow_files(
     rotate_wait: float,
     metrics_listen: str | None,
 ) -> dict[str, int]:
-    """Follow files until SIGTERM or SIGINT and return the counts of lines.
+    """Follow files until SIGTERM, SIGINT or SIGHUP and return the counts of lines.
 
     Raises:
         UsageError: the options do not go together.
@@ -91,7 +91,11 @@ def _signals(follower: Follower) -> Iterator[None]:
         follower.stop.set()
 
     try:
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {
+            number: signal.signal(number, stop)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN  # nohup
+        }
     except ValueError:  # not the main thread (tests): there no signal arrives
         before = {}
     try:

@@ -1,15 +1,19 @@
 """The command ``plumbline``: finds the sub-command, runs it, turns errors into messages and exit codes.
 
-Exit codes: 0 fine, 1 problems found, 2 wrong use, 130 interrupted. Sub-commands are imported only when
-they run, so ``plumbline --help`` does not pay for the server or the table reader.
+Exit codes: 0 fine, 1 problems found, 2 wrong use, 128 + the signal's number if stopped by one (130 is
+Ctrl-C). Sub-commands are imported only when they run, so ``plumbline --help`` does not pay for the server or
+the table reader.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -71,6 +75,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
+    _leave_in_order()
     sys.exit(run(arguments))
 
 
@@ -93,6 +98,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return result if isinstance(result, int) else 0
+
+
+def _leave_in_order() -> None:
+    """Let SIGTERM and SIGHUP end the command as Ctrl-C does: by way of every ``finally``.
+
+    By default they end the process where it stands, and the servers it has started would go on. A signal that
+    came in ignored (``nohup``) stays so; commands that serve take the signals over.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        for one in ending:
+            signal.signal(one, signal.SIG_IGN)  # a second one must not cut off the tidying up
+        click.echo(f"plumbline: stopped by {signal.Signals(number).name}", err=True)
+        sys.exit(128 + number)
+
+    ending = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    for one in ending:
+        signal.signal(one, leave)
 
 
 def _interrupted() -> int:

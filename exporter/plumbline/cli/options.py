@@ -40,6 +40,11 @@ def duration_seconds(ctx: click.Context, param: click.Parameter, value: str | No
     return seconds
 
 
+def optional_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Return the seconds of a Prometheus duration, None where none is given; an option's callback."""
+    return None if value is None else duration_seconds(ctx, param, value)
+
+
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Turn the file system's refusal to write into an expected error."""

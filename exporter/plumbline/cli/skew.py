@@ -44,7 +44,8 @@ def skew(
     predictions. Exit code 1 if a row was refused.
     """
     from plumbline.catalogue.load import load_catalogue
-    from plumbline.history.tables import FIELDS, recomputed_rows
+    from plumbline.history.columns import FIELDS
+    from plumbline.history.tables import recomputed_rows
     from plumbline.trace.show import visible
 
     models = load_catalogue(catalogue).models

@@ -16,29 +16,28 @@ import numpy.typing as npt
 import structlog
 
 from plumbline import names
-from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
 from plumbline.counting.pipelines import build_pipeline_layout
 from plumbline.engine.actions import Actions
 from plumbline.engine.exposition import Exposition
 from plumbline.engine.ledger import LedgerLayout
-from plumbline.engine.trials import Trial, trials_of
-from plumbline.engine.versions import (
-    RETIRED_KEEP_SECONDS,
-    Entry,
-    Key,
-    VersionState,
-    decode_schedule,
-    stage_of,
+from plumbline.engine.restore import (
+    encode_layout,
+    label_of,
+    restored_array,
+    restored_version,
+    saved_entries,
+    saved_versions,
+    wanted_versions,
 )
+from plumbline.engine.trials import Trial, trials_of
+from plumbline.engine.versions import RETIRED_KEEP_SECONDS, Entry, Key, VersionState, stage_of
 from plumbline.engine.work import Work
 from plumbline.errors import StoreError
 from plumbline.events.parsed import Parsed
 from plumbline.expose.block import Block
 from plumbline.hooks.book import decode_book
-from plumbline.layout.build import build_layout
-from plumbline.layout.version import remap
 from plumbline.store.base import Store, Transaction, Waiting
 from plumbline.store.embedded import EmbeddedStore
 
@@ -101,33 +100,9 @@ class Engine:
     def _restore(self) -> None:
         generation = self.store.generation
         state = self.store.state()
-        saved: dict[Key, tuple[list[str], str | None, Floats, dict[float, int]]] = {}
-        for name, value in state.items():
-            if not name.startswith("layout/"):
-                continue
-            label = name.removeprefix("layout/")
-            model, version = msgspec.json.decode(label, type=tuple[str, str])
-            layout = msgspec.json.decode(value)
-            cells = np.frombuffer(state[f"cells/{label}"], dtype=np.float64)
-            schedule = decode_schedule(state[f"schedule/{label}"])
-            saved[model, version] = (layout["cells"], layout["baseline"], cells, schedule)
-        for model in self.catalogue.models:
-            self.entries[model] = msgspec.json.decode(
-                state.get(f"deployments/{model}", b"[]"), type=list[Entry]
-            )
-        wanted: dict[Key, Baseline | None] = {(names.UNKNOWN, names.UNKNOWN): None}
-        wanted |= {(model, names.UNKNOWN): None for model in self.catalogue.models}
-        for baseline in self.baselines.all():
-            if baseline.model in self.catalogue.models:
-                key = (baseline.model, baseline.version)
-                wanted[key] = self.baselines.find(*key)
-        for model, entries in self.entries.items():
-            for entry in entries:
-                named = self.baselines.get(entry.baseline) if entry.baseline else None
-                wanted[model, entry.version] = named or self.baselines.find(model, entry.version)
-        for key in saved:
-            if key[0] in self.catalogue.models:
-                wanted.setdefault(key, None)
+        saved = saved_versions(state)
+        self.entries |= saved_entries(state, self.catalogue.models)
+        wanted = wanted_versions(self.catalogue, self.baselines, self.entries, saved)
         self.trials = {model: trials_of(entries) for model, entries in self.entries.items()}
         # As of the last tick: what is off the page takes no room from versions that are new.
         self.hidden = set(msgspec.json.decode(state.get("hidden", b"[]"), type=list[Key]))
@@ -136,14 +111,14 @@ class Engine:
         refused: list[tuple[str, int]] = []
         for key in sorted(wanted, key=lambda key: key not in saved):
             known = wanted[key]
-            layout = build_layout(*key, self.catalogue.models.get(key[0]), known)
-            cells, schedule = np.zeros(layout.size), {}
-            if key in saved:
-                old_names, _, old_cells, schedule = saved[key]
-                same = old_names == layout.cell_names()
-                cells = old_cells.copy() if same else remap(old_names, old_cells, layout)
             shown = self.versions.get(key)  # read again: what was rendered under its generation is stale
-            state_ = VersionState(layout, known, cells, schedule, shown.generation + 1 if shown else 1)
+            state_ = restored_version(
+                key,
+                self.catalogue.models.get(key[0]),
+                known,
+                saved.get(key),
+                shown.generation + 1 if shown else 1,
+            )
             room = self.catalogue.series_budget.per_model - self.series_of(key[0])
             if key in saved or key[1] == names.UNKNOWN or state_.series <= room:
                 self.versions[key] = state_
@@ -151,11 +126,11 @@ class Engine:
                 self.refused.add(key)
                 refused.append((key[0], state_.series))
                 log.warning("series budget exceeded", model=key[0], version=key[1], room=room)
-        self.ledger = self._restore_array(state, "ledger", self.ledger_layout.cell_names())
+        self.ledger = restored_array(state, "ledger", self.ledger_layout.cell_names())
         for model, series in refused:
             self.ledger[self.ledger_layout.refused[model]] += series
-        self.pipelines = self._restore_array(state, "pipelines", self.pipeline_layout.cell_names())
-        self._save_layouts(set(saved))
+        self.pipelines = restored_array(state, "pipelines", self.pipeline_layout.cell_names())
+        self._save_layouts()
         self.pending = self.store.pending_count()
         self.orphans = {}
         for waiting in self.store.orphans():
@@ -170,26 +145,13 @@ class Engine:
                 self._restore()
                 self.intent += 1
 
-    def _restore_array(self, state: dict[str, bytes], name: str, cells: list[str]) -> Floats:
-        fresh = np.zeros(len(cells))
-        if name not in state or f"names/{name}" not in state:
-            return fresh
-        old_names = msgspec.json.decode(state[f"names/{name}"], type=list[str])
-        old = dict(zip(old_names, np.frombuffer(state[name], dtype=np.float64), strict=True))
-        for at, cell in enumerate(cells):
-            fresh[at] = old.get(cell, 0.0)
-        return fresh
-
-    def _save_layouts(self, saved: set[Key]) -> None:
+    def _save_layouts(self) -> None:
         """Store what the restored arrays mean before anything is added to them."""
         work = Work(self, 0.0)
         for key in self.versions:
             state = self.versions[key]
             work.versions[key] = state
-            label = msgspec.json.encode(list(key)).decode()
-            work.transaction.state[f"layout/{label}"] = msgspec.json.encode(
-                {"baseline": state.layout.baseline, "cells": state.layout.cell_names()}
-            )
+            work.transaction.state[f"layout/{label_of(key)}"] = encode_layout(state.layout)
         transaction = work.finish()
         transaction.state["names/ledger"] = msgspec.json.encode(self.ledger_layout.cell_names())
         transaction.state["names/pipelines"] = msgspec.json.encode(self.pipeline_layout.cell_names())

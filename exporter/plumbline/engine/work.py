@@ -14,20 +14,13 @@ import numpy as np
 
 from plumbline import names
 from plumbline.counting.pipelines import count_pipeline
-from plumbline.counting.quality import (
-    count_early,
-    count_outcomes,
-    revise_outcomes,
-)
+from plumbline.counting.quality import count_early, count_outcomes, revise_outcomes
 from plumbline.counting.serving import count_predictions, observe
 from plumbline.counting.skew import count_skew
 from plumbline.engine.draft_alerts import AlertsDraft
 from plumbline.engine.draft_outcomes import OutcomesDraft
-from plumbline.engine.versions import (
-    VersionState,
-    encode_schedule,
-    schedule_due,
-)
+from plumbline.engine.restore import encode_layout, label_of
+from plumbline.engine.versions import VersionState, encode_schedule, schedule_due
 from plumbline.events.kinds import (
     KIND_OF,
     Alert,
@@ -201,15 +194,13 @@ class Work(OutcomesDraft, AlertsDraft):
             t.state["hooks"] = encode_book(self.book)
         for model, entries in self.entries.items():
             t.state[f"deployments/{model}"] = msgspec.json.encode(entries)
-        for (model, version), state in self.versions.items():
-            name = msgspec.json.encode([model, version]).decode()
+        for key, state in self.versions.items():
+            name = label_of(key)
             t.state[f"cells/{name}"] = state.cells.tobytes()
             t.state[f"schedule/{name}"] = encode_schedule(state.schedule)
-            known = self.engine.versions.get((model, version))
+            known = self.engine.versions.get(key)
             if known is None or known.layout is not state.layout:
-                t.state[f"layout/{name}"] = msgspec.json.encode(
-                    {"baseline": state.layout.baseline, "cells": state.layout.cell_names()}
-                )
+                t.state[f"layout/{name}"] = encode_layout(state.layout)
         return t
 
     def _schedule(self, state: VersionState, rows: Sequence[tuple[Prediction, float]]) -> None:

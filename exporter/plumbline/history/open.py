@@ -38,7 +38,7 @@ def open_history(
     Args:
         paths: all NDJSON, or all tables.
         models: the catalogue's models; for tables.
-        given: see ``plumbline.history.tables.choose_columns``; for tables, as are the rest.
+        given: see ``plumbline.history.columns.choose_columns``; for tables, as are the rest.
         model: the model of all rows.
         version: the version of all rows.
 
@@ -53,7 +53,8 @@ def open_history(
         return JsonLines(paths), ()
     if not all(tables):
         raise UsageError("either all files hold events (NDJSON), or all hold tables (CSV, Parquet)")
-    from plumbline.history.tables import Tables, choose_columns
+    from plumbline.history.columns import choose_columns
+    from plumbline.history.tables import Tables
 
     columns = choose_columns(paths[0], models, given or {}, model, version)
     return Tables(paths, columns), columns.left_out

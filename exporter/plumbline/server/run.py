@@ -1,8 +1,8 @@
 """The exporter's process: a socket, a writer, uvicorn, and an orderly end.
 
-SIGTERM or SIGINT: no new connections, open requests are answered, the queue is committed, the store is
-closed, exit 0. A writing thread that dies takes the process with it (exit 1): an exporter that accepts
-nothing must not look alive. kill -9 is safe because nothing is acknowledged before it is durable.
+SIGTERM, SIGINT or SIGHUP: no new connections, open requests are answered, the queue is committed, the
+store is closed, exit 0. A writing thread that dies takes the process with it (exit 1): an exporter that
+accepts nothing must not look alive. kill -9 is safe because nothing is acknowledged before it is durable.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Exporter:
             http=patient(self._patience, self._too_slow), timeout_graceful_shutdown=_GRACE_SECONDS,
         )  # fmt: skip
         self._server = _Server(config, lambda: listening(self.url))
-        _survive_signals()
+        self._survive_signals()
         self.writer.start()
         try:
             if self._hooks is not None:
@@ -189,6 +189,26 @@ class Exporter:
         if self._server is not None:
             self._server.should_exit = True
 
+    def _survive_signals(self) -> None:
+        """Leave the signals to uvicorn, which raises them again when it has ended: then we still clean up.
+
+        SIGHUP, which uvicorn does not know, ends us in the same order: the terminal is gone.
+        """
+
+        def ignore(number: int, frame: FrameType | None) -> None:
+            return
+
+        def hung_up(number: int, frame: FrameType | None) -> None:
+            self.stop()
+
+        try:
+            signal.signal(signal.SIGTERM, ignore)
+            signal.signal(signal.SIGINT, ignore)
+            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+                signal.signal(signal.SIGHUP, hung_up)
+        except ValueError:  # not the main thread (tests): there no signal arrives
+            return
+
     def _too_slow(self) -> None:
         self.app.metrics.refused.add("too_slow")
         log.warning("a connection is closed: its peer was too slow")
@@ -205,16 +225,3 @@ class EngineSource:
 
     def __init__(self, engine: Committer) -> None:
         self.blocks = engine.blocks
-
-
-def _survive_signals() -> None:
-    """Leave the signals to uvicorn, which raises them again when it has ended: then we still clean up."""
-
-    def ignore(number: int, frame: FrameType | None) -> None:
-        return
-
-    try:
-        signal.signal(signal.SIGTERM, ignore)
-        signal.signal(signal.SIGINT, ignore)
-    except ValueError:  # not the main thread (tests): there no signal arrives
-        return

@@ -69,6 +69,9 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+ALONE = frozenset(check.rule for check in CHECKS if check.alone)
+
+
 def run_checks(
     catalogue: Catalogue, declared: Mapping[str, frozenset[str]] | None = None
 ) -> Iterator[Finding]:

@@ -32,15 +32,23 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A function and the id under which its findings are reported."""
+    """A function and the id under which its findings are reported.
+
+    Attributes:
+        rule: the id.
+        function: finds.
+        alone: whether a finding follows from the value at its place and from names declared elsewhere, so
+            that it holds even where other fields of the same section are wrong.
+    """
 
     rule: str
     function: Callable[[Facts], Found]
+    alone: bool = False
 
 
-def check(rule: str) -> Callable[[Callable[[Facts], Found]], Check]:
+def check(rule: str, *, alone: bool = False) -> Callable[[Callable[[Facts], Found]], Check]:
     """Declare a function as a check."""
-    return lambda function: Check(rule, function)
+    return lambda function: Check(rule, function, alone)
 
 
 def unknown(what: str, name: str, known: Iterable[str], section: str) -> str:

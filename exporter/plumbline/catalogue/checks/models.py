@@ -18,7 +18,7 @@ MAXIMUM_SLICE_VALUES = 50
 _RESERVED = (UNKNOWN, OTHER, MISSING)
 
 
-@check("catalogue/unknown-retention")
+@check("catalogue/unknown-retention", alone=True)
 def unknown_retention(facts: Facts) -> Found:
     """A model's retention class exists."""
     known = facts.known("retention")
@@ -177,7 +177,7 @@ def disparities_of_task(facts: Facts) -> Found:
             yield ("models", name, "disparities"), "the model has no slices to compare: declare some"
 
 
-@check("catalogue/kpis")
+@check("catalogue/kpis", alone=True)
 def duplicate_kpi(facts: Facts) -> Found:
     """A KPI is named once."""
     for name, model in facts.catalogue.models.items():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import available_timezones
 
+from plumbline.catalogue.advice import nearest
 from plumbline.catalogue.checks.base import Facts, Found, check, unknown
 from plumbline.catalogue.model import Receiver
 from plumbline.catalogue.source import Location
@@ -29,7 +31,7 @@ def _receivers(facts: Facts) -> Iterator[tuple[Location, Receiver]]:
                 yield ("owners", name, branch, i), receiver
 
 
-@check("catalogue/unknown-owner")
+@check("catalogue/unknown-owner", alone=True)
 def unknown_owner(facts: Facts) -> Found:
     """Models, pipelines and the platform have owners that exist."""
     known = facts.known("owners")
@@ -41,7 +43,7 @@ def unknown_owner(facts: Facts) -> Found:
             yield location, unknown("owner", owner, known, "owners")
 
 
-@check("catalogue/unknown-time-interval")
+@check("catalogue/unknown-time-interval", alone=True)
 def unknown_ticket_hours(facts: Facts) -> Found:
     """An owner's ticket hours name a time interval."""
     known = facts.known("time_intervals")
@@ -90,7 +92,7 @@ def email_needs_smtp(facts: Facts) -> Found:
             yield (*location, "email"), f"{receiver.email!r} is no e-mail address: write name@host"
 
 
-@check("catalogue/inline-secret")
+@check("catalogue/inline-secret", alone=True)
 def inline_secret(facts: Facts) -> Found:
     """Secrets stand in files, never in the catalogue, which is committed."""
     for location, receiver in _receivers(facts):
@@ -109,7 +111,7 @@ def inline_secret(facts: Facts) -> Found:
         yield ("links", "dead_man_switch"), message
 
 
-@check("catalogue/bad-url")
+@check("catalogue/bad-url", alone=True)
 def bad_url(facts: Facts) -> Found:
     """URLs are http or https, with a host."""
     catalogue = facts.catalogue
@@ -130,7 +132,7 @@ def bad_url(facts: Facts) -> Found:
             yield location, f"{url!r} is no URL: write http:// or https://, a host and a path"
 
 
-@check("catalogue/bad-target")
+@check("catalogue/bad-target", alone=True)
 def bad_target(facts: Facts) -> Found:
     """Scrape targets and the mail server are host:port."""
     targets = facts.catalogue.targets
@@ -145,7 +147,7 @@ def bad_target(facts: Facts) -> Found:
             yield location, f"{target!r} is no address: write host:port, without http:// and path"
 
 
-@check("catalogue/time-interval")
+@check("catalogue/time-interval", alone=True)
 def time_interval_shape(facts: Facts) -> Found:
     """Time intervals have Alertmanager's keys; amtool checks the rest after generation."""
     for name, intervals in facts.catalogue.time_intervals.items():
@@ -158,14 +160,21 @@ def time_interval_shape(facts: Facts) -> Found:
                 if key not in _INTERVAL_KEYS:
                     yield here, f"unknown key {key!r}: known keys are {', '.join(_INTERVAL_KEYS)}"
                 elif key == "location":
-                    if not isinstance(value, str) or not value:
-                        yield here, "location must be a time zone such as Europe/Paris"
+                    yield from _zone(here, value)
                 elif not isinstance(value, list):
                     yield here, f"{key} must be a list"
                 elif key == "times":
                     yield from _times(here, value)
                 elif key == "weekdays":
                     yield from _weekdays(here, value)
+
+
+def _zone(location: Location, zone: object) -> Found:
+    known = available_timezones()  # empty where the machine has no time zone database
+    if not isinstance(zone, str) or not zone:
+        yield location, "location must be a time zone such as Europe/Paris"
+    elif known and zone not in known | {"Local"}:
+        yield location, f"{zone!r} is no time zone{nearest(zone, known)}: write one such as Europe/Paris"
 
 
 def _times(location: Location, ranges: list[object]) -> Found:

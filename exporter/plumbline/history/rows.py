@@ -1,0 +1,111 @@
+"""Rows of a table as events: the cells of a batch, read by what ``columns`` says they hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from plumbline.baseline.cells import category_text
+from plumbline.baseline.table import Batch
+from plumbline.errors import TableError
+from plumbline.history.columns import FEATURE, SLICE, TableColumns
+
+Cells = Callable[[int], Any]
+
+
+class Row:
+    """Makes events of a batch's rows."""
+
+    def __init__(self, columns: TableColumns, batch: Batch, ids: str) -> None:
+        self._columns = columns
+        self._batch = batch
+        self._ids = ids
+        model = columns.model
+        self._maturity = model.outcome.maturity_seconds
+        self._cells = {field: self._reader(field) for field in columns.fields}
+        self._features = {
+            name: self._reader(FEATURE + name, boolean=model.features[name].type == "boolean")
+            for name in columns.features
+        }
+        self._slices = {name: self._reader(SLICE + name) for name in columns.slices}
+
+    def _reader(self, key: str, boolean: bool = False) -> Cells:
+        if key in self._batch.numbers:
+            numbers = self._batch.numbers[key].tolist()
+            return lambda at: None if math.isnan(numbers[at]) else numbers[at]
+        column = self._batch.texts[key]
+        as_is = key in ("request_id", "version", "model", "data_batch_id", "trace_id", "status")
+        convert = str if as_is else _boolean if boolean else category_text
+        levels = [convert(level) for level in column.levels]
+        codes = column.codes.tolist()
+        return lambda at: None if codes[at] < 0 else levels[codes[at]]
+
+    def prediction(self, at: int) -> dict[str, Any]:
+        """Return the row's prediction event."""
+        cells = self._cells
+        columns = self._columns
+        if "model" in cells and cells["model"](at) != columns.model_name:
+            raise TableError(
+                f"{self._batch.path}: column {columns.fields['model']!r}, row {self._batch.first_row + at}: "
+                f"{cells['model'](at)!r} is not {columns.model_name!r}: load the rows of each model apart"
+            )
+        event: dict[str, Any] = {
+            "type": "prediction",
+            "ts": cells["ts"](at),
+            "request_id": self.request_id(at),
+            "model": columns.model_name,
+            "version": columns.version if columns.version is not None else self._needed("version", at),
+            "features": self.features(at),
+            "prediction": cells["prediction"](at),
+        }
+        for field in ("score", "latency", "status", "data_batch_id", "trace_id"):
+            if field in cells and (value := cells[field](at)) is not None:
+                event[field] = value
+        if self._slices:
+            event["slices"] = {name: read(at) for name, read in self._slices.items()}
+        return event
+
+    def features(self, at: int) -> dict[str, Any]:
+        """Return the row's features."""
+        return {name: read(at) for name, read in self._features.items()}
+
+    def outcome(self, at: int) -> dict[str, Any] | None:
+        """Return the row's outcome event, None where the actual is not known."""
+        cells = self._cells
+        actual = cells["actual"](at) if "actual" in cells else None
+        if actual is None:
+            return None
+        ts = cells["actual_ts"](at) if "actual_ts" in cells else cells["ts"](at) + self._maturity
+        if ts is None:
+            raise TableError(
+                f"{self._batch.path}: column {self._columns.fields['actual_ts']!r}, row "
+                f"{self._batch.first_row + at}: is empty, but the row has an actual: say when it became "
+                "known, or leave the column out by --map actual_ts="
+            )
+        return {"type": "outcome", "ts": ts, "request_id": self.request_id(at), "actual": actual}
+
+    def request_id(self, at: int) -> str:
+        """Return the row's request id."""
+        if self._ids:
+            return f"{self._ids}-{self._batch.first_row + at}"
+        return str(self._needed("request_id", at))
+
+    def _needed(self, field: str, at: int) -> Any:
+        value = self._cells[field](at)
+        if value is None:
+            raise TableError(
+                f"{self._batch.path}: column {self._columns.fields[field]!r}, row "
+                f"{self._batch.first_row + at}: is empty: every row needs its {field}"
+            )
+        return value
+
+
+def _boolean(cell: str) -> bool | float | str:
+    known = {"true": True, "false": False}.get(cell.lower())
+    if known is not None:
+        return known
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
