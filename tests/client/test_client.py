@@ -176,13 +176,13 @@ def test_a_hanging_exporter_never_holds_up_the_caller(stand_in: StandIn, client_
         predict(client, name)
         slowest = max(slowest, time.perf_counter() - start)
     stats = client.stats()
-    assert slowest < 0.5
+    assert slowest < 5  # who waits for that exporter waits 30 s
     assert stats.dropped["queue_full"] == 450
     assert stats.balanced
     start = time.perf_counter()
     assert not client.flush(0.2)
     client.close(0.3)
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 10
     assert client.stats().dropped["closed"] == 50
 
 
@@ -328,12 +328,16 @@ def test_the_end_of_a_process_flushes(stand_in: StandIn, tmp_path: Path) -> None
 
 def test_two_processes_on_one_root_do_not_share_a_spool(stand_in: StandIn, client_for: Make, tmp_path: Path) -> None:
     stand_in.down = (503, {})
+
+    def spooled() -> int:
+        return sum(path.read_bytes().count(b'"request_id"') for path in tmp_path.glob("[!.]*/*.seg"))
+
     both = [start(stand_in.url, tmp_path, prefix, 100, 0.3, "wait") for prefix in "ab"]
     try:
         for process in both:
             assert process.stdout is not None
             assert process.stdout.readline() == b"made\n"
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         # Not the hidden folder that a client is just making: it may vanish while it is read.
         while len(list(tmp_path.glob("[!.]*/*.seg"))) < 2 and time.monotonic() < end:
             time.sleep(0.02)
@@ -342,7 +346,9 @@ def test_two_processes_on_one_root_do_not_share_a_spool(stand_in: StandIn, clien
         predict(late, "mine")
         time.sleep(0.3)
         assert late.stats().adopted == 0
-        time.sleep(0.5)  # what is queued is on disk within one turn of the worker
+        while spooled() < 201 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert spooled() == 201
     finally:
         for process in both:
             process.send_signal(signal.SIGKILL)
