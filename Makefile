@@ -6,6 +6,9 @@ SHELL := /bin/bash
 
 PLUMBLINE := .venv/bin/plumbline
 PYTEST_ARGS ?=
+# A test is a good part waiting for servers, so tests run beside each other; those of one module stay together,
+# as they share their servers. PYTEST_ARGS="-n 0 --pdb" runs them one by one in this terminal.
+PYTEST := .venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 DEMO_ARGS ?=
 
 help: ## List what can be made
@@ -16,14 +19,14 @@ demo: ## Watch a real model degrade: real flights, real servers, real pages (DEM
 	@$(PLUMBLINE) demo $(DEMO_ARGS)
 
 test: setup ## Run every test, end-to-end tests with the real servers included (PYTEST_ARGS=... narrows)
-	@.venv/bin/python -m pytest $(PYTEST_ARGS) </dev/null
+	@$(PYTEST) $(PYTEST_ARGS) </dev/null
 
 check: setup ## Check the catalogue, the series budget and that the generated files are up to date
 	@$(PLUMBLINE) check
 
 generate: setup ## Rewrite rules, dashboards, Alertmanager and scrape configuration, then test them
 	@$(PLUMBLINE) generate
-	@.venv/bin/python -m pytest -q tests/plumbline_alerting tests/plumbline_dashboards </dev/null
+	@$(PYTEST) -q tests/plumbline_alerting tests/plumbline_dashboards </dev/null
 
 bench: setup ## Run the benchmarks
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python $$script; done

@@ -11,6 +11,11 @@ from postgres import Postgres, why_not
 from samples import open_sample
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what waits for real servers first: with several workers the short tests then fill the end evenly."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """Start one PostgreSQL for the whole run; each test takes databases of its own from it."""

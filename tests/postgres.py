@@ -10,7 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
+import psutil
 import psycopg
+
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108  a folder of a random name is made in it
 
 
 def programs() -> Path | None:
@@ -36,6 +39,18 @@ def why_not() -> str | None:
     return None
 
 
+def _in_memory() -> str | None:
+    """Return a folder in memory if there is room for a server's, some 2 GB; None otherwise.
+
+    A hundred databases on a disk take minutes to recover and to remove. The crashes of the tests are crashes of
+    processes, and what a process has written survives them in memory too.
+    """
+    if not os.access(_SHARED_MEMORY, os.W_OK):
+        return None
+    room = min(shutil.disk_usage(_SHARED_MEMORY).free, psutil.virtual_memory().available)
+    return _SHARED_MEMORY if room > 6 << 30 else None
+
+
 class Postgres:
     """A server; a context manager. Its tables are as durable as a real one's (fsync stays on)."""
 
@@ -44,7 +59,7 @@ class Postgres:
         assert found is not None
         self._bin = found
         # Short and with an owner of its own: a socket's path is limited, and root may not own the files.
-        self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_in_memory()))
         self._as: list[str] = []
         self.user = pwd.getpwuid(os.geteuid()).pw_name
         if os.geteuid() == 0:
@@ -65,7 +80,7 @@ class Postgres:
     def start(self) -> None:
         options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c max_connections=40"
         # After a crash the server syncs its whole folder: file by file that takes minutes on a busy disk.
-        options += " -c recovery_init_sync_method=syncfs"
+        options += " -c recovery_init_sync_method=syncfs -c max_wal_size=256MB"
         data = str(self.folder / "data")
         self._run("pg_ctl", "start", "-w", "-t", "180", "-s", "-D", data, "-l", str(self.folder / "log"), "-o", options)
 

@@ -1,4 +1,4 @@
-"""Ports that are held until the servers start."""
+"""Ports that are held until the servers start, and ports that nobody else is given meanwhile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from plumbline.demo.receiver import Receiver
 from plumbline.errors import ToolError
-from plumbline.servers import LOOPBACK, HeldPorts
+from plumbline.servers import LOOPBACK, HeldPorts, free_port
 
 
 def _listen(port: int) -> socket.socket:
@@ -51,3 +51,10 @@ def test_a_receiver_whose_port_is_taken_says_so(tmp_path: Path) -> None:
         pytest.raises(ToolError, match=f"{held.ports['a']}: Address already in use"),
     ):
         Receiver(held.ports["a"], tmp_path / "notices.ndjson")
+
+
+def test_free_ports_are_all_different_and_a_server_can_listen_on_them() -> None:
+    """By chance some of 500 would be the same: the system draws from fewer than 30,000."""
+    ports = [free_port() for _ in range(500)]
+    assert len(set(ports)) == len(ports)
+    _listen(ports[0]).close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from textwrap import indent
 
 from plumbline import names
+from plumbline.significance import sigmas
 from plumbline.units import format_duration, parse_duration
 from plumbline_alerting.promql import MV, one_of, quoted
 from plumbline_alerting.query_parts import SIGMAS, increased, objective, owned, settled
 from plumbline_alerting.scene import Scene
-from plumbline_alerting.significance import sigmas
 from plumbline_alerting.sized import FAST, SLOW
 
 RECOVERED_SIGMAS = 2  # by which the fast window must beat the objective to end a page

@@ -87,9 +87,19 @@ def run_program(command: Sequence[str | Path], timeout: float = 600.0) -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port on loopback that is free now, for a server that starts at once."""
-    with HeldPorts({"any": 0}) as held:
-        return held.ports["any"]
+    """Return a free TCP port on loopback, for a server that starts at once.
+
+    For a minute no other program is given it by chance: the system hands out no port on which a connection
+    was just closed (TIME_WAIT). Servers, which set SO_REUSEADDR, can listen on it all the same.
+    """
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((LOOPBACK, 0))
+        listening.listen(1)
+        with socket.create_connection(listening.getsockname()) as client:
+            listening.accept()[0].close()  # who closes first waits
+            client.recv(1)
+        return int(listening.getsockname()[1])
 
 
 class HeldPorts:

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import json
+import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from plumbline.catalogue.model import Catalogue, Evaluation
-from plumbline.generated import stale_files, write_files
+from plumbline.generated import stale_files
 from plumbline.units import parse_duration
 from plumbline_alerting.generate import generate
 from plumbline_alerting.windows import drift_windows, quality_windows
+from rulefiles import needed, words
 
 ROOT = Path(__file__).parents[2]
 RULE_TESTS = sorted((ROOT / "alerting" / "tests").glob("[A-Z]*.yml"))
@@ -25,16 +28,72 @@ def promtool(*args: str | Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def rule_folder(test_catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("rules")
-    write_files(generate(test_catalogue), folder)
-    shutil.copytree(ROOT / "alerting" / "tests", folder / "alerting" / "tests")
-    return folder
+def rule_files(test_catalogue: Catalogue) -> dict[str, list[dict[str, Any]]]:
+    """The groups of each generated rule file, by its path in the repository."""
+    made = (file for file in generate(test_catalogue) if "/rules/" in file.path)
+    return {file.path: yaml.safe_load(file.content)["groups"] for file in made}
+
+
+def write_rule_test(
+    document: dict[str, Any],
+    rule_files: dict[str, list[dict[str, Any]]],
+    folder: Path,
+    asked: set[str] | None,
+) -> Path:
+    """Write a rule test beside its rules, all of them or only those that make what is asked for."""
+    paths = [os.path.normpath(Path("alerting", "tests", given)) for given in document["rule_files"]]
+    groups = [{**group, "name": f"{path}: {group['name']}"} for path in paths for group in rule_files[path]]
+    if asked is not None:
+        messages = any("alert_rule_test" in one for one in document["tests"])
+        groups = needed(asked, groups, annotations=messages)
+    # JSON is YAML too, and written in a hundredth of the time.
+    (folder / "rules.yml").write_text(json.dumps({"groups": groups}), encoding="utf-8")
+    written = folder / "test.yml"
+    written.write_text(json.dumps({**document, "rule_files": ["rules.yml"]}), encoding="utf-8")
+    return written
 
 
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda p: p.stem)
-def test_alert_fires_stays_silent_and_recovers_as_its_rule_test_says(path: Path, rule_folder: Path) -> None:
-    promtool("test", "rules", rule_folder / "alerting" / "tests" / path.name)
+def test_alert_fires_stays_silent_and_recovers_as_its_rule_test_says(
+    path: Path, rule_files: dict[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    cases = [case for one in document["tests"] for case in one["promql_expr_test"]]
+    asked = {path.stem}.union(*(words(case["expr"]) for case in cases))
+    promtool("test", "rules", write_rule_test(document, rule_files, tmp_path, asked))
+
+
+def evaluate_all(path: Path, rule_files: dict[str, list[dict[str, Any]]], folder: Path) -> None:
+    """Let promtool evaluate every rule of a rule test's files over its series; nothing is expected of results.
+
+    An ambiguous match lasts for minutes, so a look every three of them is enough.
+    """
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for one in document["tests"]:
+        one.pop("alert_rule_test", None)
+        last = max(one["promql_expr_test"], key=lambda case: parse_duration(case["eval_time"]))["eval_time"]
+        always = {"expr": "vector(1)", "eval_time": last, "exp_samples": [{"labels": "{}", "value": 1}]}
+        one["promql_expr_test"] = [always]
+    document["evaluation_interval"] = "3m"
+    promtool("test", "rules", write_rule_test(document, rule_files, folder, None))
+
+
+@pytest.mark.parametrize("path", RULE_TESTS, ids=lambda p: p.stem)
+def test_no_rule_fails_on_what_a_rule_test_shows(
+    path: Path, rule_files: dict[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    """Nor do those that the alert does not read: they meet its series in production too."""
+    evaluate_all(path, rule_files, tmp_path)
+
+
+def test_a_rule_that_fails_beside_the_alert_is_noticed(
+    rule_files: dict[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    path = next(p for p in RULE_TESTS if p.stem == "ModelSilent")
+    ambiguous = {"record": "a:b", "expr": "ml_model_info * on (owner) ml_model_info"}
+    more = {name: [*groups, {"name": "more", "rules": [ambiguous]}] for name, groups in rule_files.items()}
+    with pytest.raises(AssertionError, match="many-to-many"):
+        evaluate_all(path, more, tmp_path)
 
 
 def test_promtool_accepts_config_and_finds_no_fault_in_the_rules(generated: Path) -> None:
@@ -107,4 +166,7 @@ def test_models_with_different_positive_classes_get_one_rule_without_duplicates(
         if r["record"] == "slice:ml_quality:value_2m" and r["labels"]["metric"] == "precision"
     )
     assert 'model=~"named", actual="yes", predicted="yes"' in precision["expr"]
-    assert 'model=~"bad|broken|few|gap|reset|silent|small|uncovered|undeclared|unknown", actual="1"' in precision["expr"]
+    assert (
+        'model=~"bad|broken|few|gap|reset|silent|small|uncovered|undeclared|unknown", actual="1"'
+        in precision["expr"]
+    )

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue, KpiObjective
 from plumbline.generated import GeneratedFile
 from plumbline_dashboards.generate import generate
+from rulefiles import words
 
 OBJECTIVES = (
     *names.QUALITY_METRICS,
@@ -99,7 +99,9 @@ def listing(files: list[GeneratedFile]) -> list[dict[str, Any]]:
 
 def evaluate(queries: Iterable[str], windows: Iterable[str], folder: Path) -> str:
     """Let promtool evaluate each query and return its complaints: errors and empty answers."""
-    series = [*exposed(), *recorded(windows), *FOREIGN]
+    queries = list(queries)
+    read = words(" ".join(queries))  # promtool appends every series it is given, sample by sample
+    series = [one for one in (*exposed(), *recorded(windows), *FOREIGN) if one.partition("{")[0] in read]
     test = {
         "interval": "15s",
         # Counters grow; gauges do too, which harms none. Little is taken back of what was counted.
@@ -117,7 +119,8 @@ def evaluate(queries: Iterable[str], windows: Iterable[str], folder: Path) -> st
         ],
     }
     path = folder / "answers.yml"
-    path.write_text(yaml.safe_dump({"rule_files": [], "tests": [test]}), encoding="utf-8")
+    # JSON is YAML too, and written in a hundredth of the time.
+    path.write_text(json.dumps({"rule_files": [], "tests": [test]}), encoding="utf-8")
     done = subprocess.run(
         ["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False
     )

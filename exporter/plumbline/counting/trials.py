@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
-from plumbline.counting.quality import Judged, Pair
+from plumbline.counting.judged import Judged, Pair
 from plumbline.events.kinds import ClassOrNumber
 from plumbline.layout.quality import QualityCells
 from plumbline.layout.trials import TrialCells

@@ -14,15 +14,9 @@ import structlog
 
 from plumbline import names
 from plumbline.baseline.artefact import Baseline
-from plumbline.counting.quality import (
-    Judged,
-)
+from plumbline.counting.judged import Judged
 from plumbline.engine.trials import Trial
-from plumbline.engine.versions import (
-    Entry,
-    Key,
-    VersionState,
-)
+from plumbline.engine.versions import Entry, Key, VersionState
 from plumbline.events.kinds import Prediction
 from plumbline.layout.build import build_layout
 from plumbline.store.base import StoredEvent, Transaction

@@ -13,10 +13,7 @@ import msgspec
 from plumbline import names
 from plumbline.alerts import severity_of
 from plumbline.engine.draft import Draft
-from plumbline.engine.versions import (
-    rollback_target,
-    stage_of,
-)
+from plumbline.engine.versions import rollback_target, stage_of
 from plumbline.events.kinds import Action, Alert
 from plumbline.hooks.policy import Standing, decide
 from plumbline.keys import hash64, incident_key, model_alert_key

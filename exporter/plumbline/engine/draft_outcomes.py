@@ -13,18 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from plumbline import names
-from plumbline.counting.quality import (
-    Judged,
-    Pair,
-    decode_judged,
-    encode_judged,
-)
+from plumbline.counting.judged import Judged, Pair, decode_judged, encode_judged
 from plumbline.engine.draft_trials import TrialsDraft
 from plumbline.engine.joins import join
-from plumbline.engine.versions import (
-    Key,
-    VersionState,
-)
+from plumbline.engine.versions import Key, VersionState
 from plumbline.events.kinds import ClassOrNumber, Outcome, Prediction, Recomputed, Value
 from plumbline.events.parsed import Item, Parsed
 from plumbline.sampling import sampling_of

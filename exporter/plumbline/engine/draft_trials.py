@@ -9,18 +9,11 @@ import math
 
 import msgspec
 
-from plumbline.counting.quality import (
-    Pair,
-)
+from plumbline.counting.judged import Pair
 from plumbline.counting.trials import count_agreement, count_answers, count_better, count_losses
 from plumbline.engine.draft import Draft
 from plumbline.engine.trials import Trial, trials_of
-from plumbline.engine.versions import (
-    Entry,
-    Key,
-    VersionState,
-    kept_entries,
-)
+from plumbline.engine.versions import Entry, Key, VersionState, kept_entries
 from plumbline.events.kinds import ClassOrNumber, Deployment, Prediction
 from plumbline.layout.build import build_layout
 from plumbline.layout.version import remap

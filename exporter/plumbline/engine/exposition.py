@@ -10,13 +10,7 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.counting.quality import negatives_above, positives_above
-from plumbline.engine.versions import (
-    Key,
-    VersionState,
-    objectives,
-    rollback_target,
-    stage_of,
-)
+from plumbline.engine.versions import Key, VersionState, objectives, rollback_target, stage_of
 from plumbline.expose.block import Block
 from plumbline.layout.section import Section
 from plumbline.names import Metric

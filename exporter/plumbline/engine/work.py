@@ -14,21 +14,13 @@ import numpy as np
 
 from plumbline import names
 from plumbline.counting.pipelines import count_pipeline
-from plumbline.counting.quality import (
-    count_early,
-    count_outcomes,
-    revise_outcomes,
-)
+from plumbline.counting.quality import count_early, count_outcomes, revise_outcomes
 from plumbline.counting.serving import count_predictions, observe
 from plumbline.counting.skew import count_skew
 from plumbline.engine.draft_alerts import AlertsDraft
 from plumbline.engine.draft_outcomes import OutcomesDraft
 from plumbline.engine.restore import encode_layout, label_of
-from plumbline.engine.versions import (
-    VersionState,
-    encode_schedule,
-    schedule_due,
-)
+from plumbline.engine.versions import VersionState, encode_schedule, schedule_due
 from plumbline.events.kinds import (
     KIND_OF,
     Alert,
