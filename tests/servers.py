@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,9 @@ import requests
 from plumbline import servers
 
 T = TypeVar("T")
+
+# A server ends with the thread that started it; this one lives as long as the tests.
+_STARTER = ThreadPoolExecutor(1)
 
 
 def wait_for(what: Callable[[], T], *, seconds: float = 30.0, every: float = 0.1, name: str = "") -> T:
@@ -60,7 +64,8 @@ class Server:
 
     def start(self) -> Self:
         """Start the process and wait until it says that it is ready."""
-        self._running = servers.Server(str(self.command[0]), self.command, self.url, self.log)
+        started = _STARTER.submit(servers.Server, str(self.command[0]), self.command, self.url, self.log)
+        self._running = started.result()
         try:
             self._running.wait_ready(self.ready, self.seconds)
         except BaseException:

@@ -5,27 +5,14 @@ The long version, with a hundred replays, is ``benchmarks/replays.py``; its figu
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from replayed_rows import Plan, Row, resampled
+from replays import run_synthetic
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "replays.py"
 DAY = 86_400.0
-
-
-@pytest.fixture(scope="module")
-def replays() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("replays", BENCHMARK)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["replays"] = module  # dataclasses look their own module up
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.e2e
@@ -39,10 +26,10 @@ def replays() -> ModuleType:
     ids=["nothing", "quality", "missing"],
 )
 def test_alerts_see_what_is_planted_and_nothing_else(
-    replays: ModuleType, tmp_path: Path, plant: tuple[str, float] | None, seen: set[str]
+    tmp_path: Path, plant: tuple[str, float] | None, seen: set[str]
 ) -> None:
-    plan = replays.Plan(replays=2, days=20, block=7, step=DAY / 2, plant=plant, plant_day=12)
-    result = replays.run_synthetic("regression", 40, plan, tmp_path)
+    plan = Plan(replays=2, days=20, block=7, step=DAY / 2, plant=plant, plant_day=12)
+    result = run_synthetic("regression", 40, plan, tmp_path)
     # Every replay sees it and, drift of the unsteady feature apart, nothing before it was planted.
     found = {one.name: len({alarm.model for alarm in one.alarms}) for one in result.alerts}
     assert {name for name, models in found.items() if models == 2} >= seen
@@ -50,15 +37,15 @@ def test_alerts_see_what_is_planted_and_nothing_else(
     assert sum(len(one.false) for one in quiet) == 0
 
 
-def test_resampled_weeks_keep_their_order_and_only_use_whole_days(replays: ModuleType) -> None:
+def test_resampled_weeks_keep_their_order_and_only_use_whole_days() -> None:
     rows = [
-        replays.Row(day, second, {"weekday": day % 7}, "1", 0.5, "1")
+        Row(day, second, {"weekday": day % 7}, "1", 0.5, "1")
         for day in range(100, 135)
         for second in (10.0, 20.0, 30.0)
     ]
-    rows.append(replays.Row(135, 10.0, {"weekday": 2}, "1", 0.5, "1"))  # a day cut short
-    plan = replays.Plan(replays=1, days=30, block=7, step=DAY)
-    made = list(replays.resampled(rows, plan, np.random.default_rng(1)))
+    rows.append(Row(135, 10.0, {"weekday": 2}, "1", 0.5, "1"))  # a day cut short
+    plan = Plan(replays=1, days=30, block=7, step=DAY)
+    made = list(resampled(rows, plan, np.random.default_rng(1)))
     assert [row.day for row in made] == [day for day in range(30) for _ in range(3)]
     first = made[0].features["weekday"]
     assert [row.features["weekday"] for row in made] == [(first + row.day) % 7 for row in made]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -276,3 +277,15 @@ def test_edges_and_quality_equal_an_independent_computation(name):
     for metric in common:
         quality = made.quality[metric]
         assert quality.value == pytest.approx(truth["baseline"][metric], rel=1e-9)
+
+
+def test_inputs_that_change_by_themselves_are_named(write_csv, binary):
+    """x follows the day: within single days it is far from the whole, within weeks it is not."""
+    data = columns(4000)
+    data["x"] = [i * 40 // 4000 % 7 + 0.001 * (i % 10) for i in range(4000)]
+    data["ts"] = [1_700_006_400 + i * 40 * DAY // 4000 for i in range(4000)]
+    path = write_csv("t.csv", data)
+    (said,) = [r for r in build_baseline("m", "1", binary, settings(path)).remarks if "by itself" in r]
+    assert re.match(r"in 40 blocks of 1d of the reference PSI goes that far by itself: x \d", said)
+    calm = build_baseline("m", "1", binary, settings(path, block_seconds=7 * DAY)).remarks
+    assert not any("by itself" in remark for remark in calm)

@@ -223,3 +223,20 @@ def test_check_remarks_on_a_baseline_without_its_worst_windows(catalogue, genera
     save_baseline(artefact(), tmp_path / "old")
     assert run(["check", str(catalogue), "--baselines", str(tmp_path / "old")]) == 0
     assert "was built before the worst windows of missing values were measured" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("spread", "said"), [(0.05, "a ticket comes at a loss of 0.165, not of 0.1"), (0.01, "")])
+def test_check_remarks_on_an_objective_within_what_the_baseline_strays(
+    catalogue, generators, tmp_path, capsys, spread, said
+):
+    """The alert waits for more than was declared; whoever declared it should know."""
+    generators()
+    document = yaml.safe_load(catalogue.read_text())
+    document["models"]["churn"]["objectives"] = [{"metric": "accuracy", "max_drop": 0.1, "severity": "warning"}]
+    catalogue.write_text(yaml.safe_dump(document))
+    quality = {"accuracy": Quality(value=0.9, stddev=0.02, rows=500, spreads={"1d": spread})}
+    save_baseline(artefact(quality=quality), tmp_path / "baselines")
+    assert run(["check", str(catalogue), "--baselines", str(tmp_path / "baselines")]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert ("of the baseline itself stray" in out) is bool(said)
+    assert said in out

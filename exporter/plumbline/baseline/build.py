@@ -22,6 +22,9 @@ from plumbline.baseline.table import digest
 from plumbline.catalogue.model import Evaluation, Model
 from plumbline.units import format_time, parse_duration
 
+LARGE_PSI = 0.25  # by convention a large change (Siddiqi 2006)
+SHOWN = 5
+
 
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
@@ -114,11 +117,14 @@ def build_baseline(
             "quality is measured on the reference rows themselves: flattering if it was trained on them",
         )
     times = extent.plan_times
+    features = _features(layouts, counted, len(model.features))
+    if extent.plan.seconds is not None:
+        remarks += _restless(features, extent.plan.describe())
     baseline = Baseline(
         model=name,
         version=version,
         task=model.task,
-        features=_features(layouts, counted, len(model.features)),
+        features=features,
         score_bins=quality.score_bins,
         quality=quality.metrics,
         actual_mean=quality.actual_mean,
@@ -136,6 +142,19 @@ def build_baseline(
         ),
     )
     return Built(baseline, extent.plan.describe(), tuple(remarks))
+
+
+def _restless(features: Mapping[str, FeatureBins], blocks: str) -> list[str]:
+    """Say which inputs change so much by themselves that FeatureDrift sees only what is larger."""
+    loud = sorted((bins.noise, name) for name, bins in features.items() if bins.noise > LARGE_PSI)
+    if not loud:
+        return []
+    shown = ", ".join(f"{name} {noise:.2g}" for noise, name in reversed(loud[-SHOWN:]))
+    more = f" and {len(loud) - SHOWN} more" if len(loud) > SHOWN else ""
+    return [
+        f"in {blocks} of the reference PSI goes that far by itself: {shown}{more}. Smaller drift of these "
+        "opens no ticket; over a longer drift_alert, as long as the blocks, they may be calmer"
+    ]
 
 
 def _features(layouts: dict[str, Layout], counted: Counted, features: int) -> dict[str, FeatureBins]:

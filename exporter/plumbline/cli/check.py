@@ -9,20 +9,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-from msgspec import UNSET
 from rich.console import Console
 from rich.table import Table
 
-from plumbline.baseline.artefact import Baseline, load_baseline
 from plumbline.catalogue.budget import ModelBudget, estimate
-from plumbline.catalogue.checks.reach import beyond_chance
+from plumbline.catalogue.checks.baselines import baseline_problems, baseline_remarks
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.cli.options import PathType, budget_option, catalogue_argument, json_option
 from plumbline.cli.tools import Verdict, check_files
-from plumbline.errors import BaselineError, CatalogueError, UsageError
+from plumbline.errors import CatalogueError, UsageError
 from plumbline.generated import GeneratedFile, run_generators, stale_files, write_files
-from plumbline.names import PSEUDO_FEATURES
 
 ABOUT_MODELS = "alerting/rules/models.yml"  # a history holds the models' series, not the pipelines' clocks
 
@@ -71,8 +68,8 @@ def check(
     stale = stale_files(files, folder)
     current = [file.path for file in files if file.path not in stale]
     verdicts = check_files(folder, current)
-    problems = _baseline_problems(loaded, baselines) if baselines is not None else []
-    remarks = _baseline_remarks(baselines) if baselines is not None else []
+    problems = baseline_problems(loaded, baselines) if baselines is not None else []
+    remarks = baseline_remarks(loaded, baselines) if baselines is not None else []
     if budget and evaluation is None and loaded.alert_budget is None:
         raise UsageError("--budget needs --evaluation, or an alert_budget in the catalogue")
     unshown = _unshown(loaded, catalogue.parent, files, evaluation, budget)
@@ -153,82 +150,6 @@ def _unshown(
         chosen, _ = choose(read_alerts([Path(folder) / ABOUT_MODELS]), ())
         recording = read_recording(sorted((Path(folder) / "prometheus/rules").glob("*.yml")))
     return shortcomings(path, chosen, recording, bounds)
-
-
-def _baseline_remarks(folder: Path) -> list[str]:
-    """Return what artefacts lack that are usable all the same; unreadable ones are problems, not remarks."""
-    remarks = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            baseline = load_baseline(path)
-        except BaselineError:
-            continue
-        if any(bins.problem_peaks is UNSET for bins in baseline.features.values()):
-            remarks.append(
-                f"{path}: was built before the worst windows of missing values were measured: FeatureBroken "
-                "knows only their share over all rows; build it again"
-            )
-    return remarks
-
-
-def _baseline_problems(catalogue: Catalogue, folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return [f"{folder}: no such folder"]
-    problems = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            baseline = load_baseline(path)
-        except BaselineError as error:
-            problems.append(str(error))
-            continue
-        problems.extend(f"{path}: {message}" for message in _misfits(catalogue, baseline))
-    return problems
-
-
-def _misfits(catalogue: Catalogue, baseline: Baseline) -> list[str]:
-    """Return why a baseline does not fit the catalogue."""
-    model = catalogue.models.get(baseline.model)
-    remedy = "build it again, or correct the catalogue"
-    if model is None:
-        return [f"model {baseline.model!r} is not in the catalogue: remove the file or declare the model"]
-    if model.task != baseline.task:
-        return [f"is of a {baseline.task} model, the catalogue says {model.task}: {remedy}"]
-    found = []
-    if list(model.classes or ()) != baseline.classes:
-        found.append(
-            f"has the classes {baseline.classes}, the catalogue {list(model.classes or ())}: {remedy}"
-        )
-    for objective in model.objectives:
-        metric, known = objective.metric, baseline.quality.get(objective.metric)
-        if known is None:
-            found.append(
-                f"has no {metric}: its {objective.severity} objective can never fire: build it from "
-                "held-out rows with outcomes, or bound another metric"
-            )
-            continue
-        beyond = beyond_chance(objective, model, known.value) if objective.max_drop is not None else None
-        if beyond is not None:
-            found.append(f"{objective.severity} {beyond[0]}: {beyond[1]}")
-        past = (objective.floor is not None and known.value < objective.floor) or (
-            objective.ceiling is not None and known.value > objective.ceiling
-        )
-        if past:
-            found.append(
-                f"has {metric} {known.value:.4g}, already past its {objective.severity} bound: "
-                "it would fire from the start; correct the bound, or do not deploy this version"
-            )
-    features = set(baseline.features) - set(PSEUDO_FEATURES)
-    for name in sorted(set(model.features) - features):
-        found.append(f"has no feature {name!r}, which the catalogue declares: {remedy}")
-    for name in sorted(features - set(model.features)):
-        found.append(f"has the feature {name!r}, which the catalogue does not declare: {remedy}")
-    for name in sorted(features & set(model.features)):
-        kind = "numeric" if model.features[name].type == "numeric" else "categorical"
-        if baseline.features[name].kind != kind:
-            found.append(
-                f"has a {baseline.features[name].kind} feature {name!r}, the catalogue {kind}: {remedy}"
-            )
-    return found
 
 
 def _print(
