@@ -135,3 +135,8 @@ class StandIn:
 def predict(client: Client, *names: str) -> None:
     for name in names:
         client.prediction(request_id=name, model="m", version="1", features={"x": 1.5}, prediction=1)
+
+
+def names_of(count: int, prefix: str = "r") -> list[str]:
+    """Request ids."""
+    return [f"{prefix}{i}" for i in range(count)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from plumbline import names
+from plumbline.significance import sigmas
 from plumbline_alerting import model_queries, quality_queries
 from plumbline_alerting.maker import VALUE, Maker
 from plumbline_alerting.model import Rule
-from plumbline.significance import sigmas
 from plumbline_alerting.sized import FAST, SLOW
 from plumbline_alerting.templates import MODEL, ask
 

@@ -1,9 +1,9 @@
 """Recording rules of quality: sums over mature outcomes -> metrics, their samples and standard errors.
 
 Reads the recorded increases of one window (``names.R_INCREASES``); writes ``names.R_QUALITY`` with the
-label ``metric``, ``R_QUALITY_SAMPLES``, ``R_QUALITY_STDERR`` and ``R_QUALITY_LOSS``, with the help of
-``scores``, ``classes`` and ``errors``. A value whose denominator is 0 is absent, never NaN; so is one of a
-window in which corrections took back more than it had counted (``sums.sound``).
+label ``metric``, ``R_QUALITY_SAMPLES``, ``R_QUALITY_STDERR``, ``R_QUALITY_NOISE`` and ``R_QUALITY_LOSS``,
+with the help of ``scores``, ``classes`` and ``errors``. A value whose denominator is 0 is absent, never NaN;
+so is one of a window in which corrections took back more than it had counted (``sums.sound``).
 
 Standard errors: accuracy, precision and recall as proportions; F1 by the delta method through
 t = TP / (TP + FP + FN), of which F1 = 2t / (1 + t); ROC-AUC after Hanley and McNeil (1982); MAE and bias
@@ -104,6 +104,20 @@ def positives(window: Window, groups: list[Positive]) -> Iterable[Rule]:
         yield stderr_rule(window, metric, "\nor\n".join(expressions))
 
 
+def noise(window: Window) -> Rule:
+    """The baseline's spread between windows of this length, and the standard error at this n."""
+    by = f"{MV}, metric"
+    error = f"max by ({by}) ({names.R_QUALITY_STDERR.over(window.name)}{{{WHOLE}}})"
+    between = f'max by ({by}) ({names.BASELINE_QUALITY_SPREAD.name}{{window="{window.name}"}})'
+    # Of a baseline without times, or made before the windows were measured: one spread for all of them.
+    older = largest(by, f"max by ({by}) ({names.BASELINE_QUALITY_STDDEV.name})", error)
+    return Rule(
+        record=names.R_QUALITY_NOISE.over(window.name),
+        labels={"slice": names.ALL, "value": names.ALL},
+        expr=f"sqrt({between} ^ 2 + {error} ^ 2)\nor\n{between}\nor\n{older}",
+    )
+
+
 def loss(window: Window) -> Rule:
     """How much worse than the baseline, in units of its noise: comparable between metrics."""
     value = f"max by ({MV}, metric) ({names.R_QUALITY.over(window.name)}{{{WHOLE}, metric=~%s}})"
@@ -112,12 +126,6 @@ def loss(window: Window) -> Rule:
         quoted(one_of(m for m, better in names.QUALITY_METRICS.items() if better is wanted))
         for wanted in (True, False)
     )
-    by = f"{MV}, metric"
-    error = f"max by ({by}) ({names.R_QUALITY_STDERR.over(window.name)}{{{WHOLE}}})"
-    between = f'max by ({by}) ({names.BASELINE_QUALITY_SPREAD.name}{{window="{window.name}"}})'
-    # Of a baseline without times, or made before the windows were measured: one spread for all of them.
-    older = largest(by, f"max by ({by}) ({names.BASELINE_QUALITY_STDDEV.name})", error)
-    noise = f"sqrt({between} ^ 2 + {error} ^ 2)\nor\n{between}\nor\n{older}"
     return Rule(
         record=names.R_QUALITY_LOSS.over(window.name),
         labels={"slice": names.ALL, "value": names.ALL},
@@ -128,9 +136,7 @@ def loss(window: Window) -> Rule:
   {value % down} - {known % down}
 )
 /
-clamp_min(
-{noise},
-1e-9)
+clamp_min(max by ({MV}, metric) ({names.R_QUALITY_NOISE.over(window.name)}), 1e-9)
 """,
     )
 
@@ -152,4 +158,5 @@ def rules(window: Window, catalogue: Catalogue) -> Iterable[Rule]:
         yield from classes.rules(window)
     if "regression" in tasks:
         yield from errors.rules(window)
+    yield noise(window)
     yield loss(window)

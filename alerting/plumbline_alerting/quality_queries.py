@@ -5,13 +5,16 @@ from __future__ import annotations
 from textwrap import indent
 
 from plumbline import names
+from plumbline.significance import sigmas
+from plumbline.units import format_duration, parse_duration
 from plumbline_alerting.promql import MV, one_of, quoted
 from plumbline_alerting.query_parts import SIGMAS, increased, objective, owned, settled
 from plumbline_alerting.scene import Scene
-from plumbline.significance import sigmas
 from plumbline_alerting.sized import FAST, SLOW
 
 RECOVERED_SIGMAS = 2  # by which the fast window must beat the objective to end a page
+STILL_SIGMAS = 1  # by which the slow window must be better than where a page begins, to end one
+PAST_PARTS = 24  # of the slow window, at which a page's beginning is looked for
 CALIBRATION_FLOOR = 0.05
 
 _BY_METRIC = f"{MV}, metric"
@@ -32,38 +35,43 @@ def _directions() -> tuple[str, str]:
     return up, down
 
 
-def quality_worse(severity: str, z: float) -> str:
-    """Worse than the objective, and than the baseline by more than noise, over the slow window.
+def _noise(role: str) -> str:
+    return f"max by ({_BY_METRIC}) ({names.R_QUALITY_NOISE.over(role)})"
 
-    Noise is the larger of two: sampling at this n, and what the baseline's own blocks vary.
+
+def quality_worse(severity: str, z: float, slack: float = 0.0) -> str:
+    """Worse than the objective, and than the baseline by more than noise, over the slow window.
 
     Args:
         severity: of the objective.
         z: how many times the noise.
+        slack: by how many times the noise it may be better than that, and still count as worse.
     """
     value = f"max by ({_BY_METRIC}) ({names.R_QUALITY.over(SLOW)}{{metric=~%s}})"
     bound = f'max by ({_BY_METRIC}) ({names.OBJECTIVE.name}{{severity="{severity}"}})'
     loss = f"max by ({_BY_METRIC}) ({names.R_QUALITY_LOSS.over(SLOW)})"
     up, down = _directions()
+    floor = ceiling = bound
+    if slack:
+        noise = f"on ({_BY_METRIC}) {slack:g} * {_noise(SLOW)}"
+        floor, ceiling = f"({bound} + {noise})", f"({bound} - {noise})"
     return (
-        f"(\n  {value % up} < on ({_BY_METRIC}) {bound}\n"
-        f"  or\n  {value % down} > on ({_BY_METRIC}) {bound}\n)\n"
-        f"and on ({_BY_METRIC}) {loss} > {z:g}\n" + _covered(SLOW)
+        f"(\n  {value % up} < on ({_BY_METRIC}) {floor}\n"
+        f"  or\n  {value % down} > on ({_BY_METRIC}) {ceiling}\n)\n"
+        f"and on ({_BY_METRIC}) {loss} > {z - slack:g}\n" + _covered(SLOW)
     )
 
 
 def _recovered(severity: str) -> str:
     """The fast window proves that the objective is met again.
 
-    Proof, not appearance: of 48 outcomes a share strays by 7% in either direction, and an alarm that ended
-    and came back with every such wave would be many pages for one incident.
+    Proof, not appearance, and by the noise of windows as short as this: of 48 outcomes a share strays by 7%
+    in either direction by sampling alone, and one easy day is no recovery.
     """
     value = f"max by ({_BY_METRIC}) ({names.R_QUALITY.over(FAST)}{{metric=~%s}})"
-    error = f"max by ({_BY_METRIC}) ({names.R_QUALITY_STDERR.over(FAST)})"
-    spread = f"max by ({_BY_METRIC}) ({names.BASELINE_QUALITY_STDDEV.name})"
     bound = f'max by ({_BY_METRIC}) ({names.OBJECTIVE.name}{{severity="{severity}"}})'
     up, down = _directions()
-    noise = f"on ({_BY_METRIC}) {RECOVERED_SIGMAS} * ({error} or {spread})"
+    noise = f"on ({_BY_METRIC}) {RECOVERED_SIGMAS} * {_noise(FAST)}"
     return (
         f"({value % up} - {noise}) > on ({_BY_METRIC}) {bound}\n"
         f"or\n({value % down} + {noise}) < on ({_BY_METRIC}) {bound}"
@@ -71,10 +79,21 @@ def _recovered(severity: str) -> str:
 
 
 def model_quality_critical(scene: Scene) -> str:
-    """Proven over the slow window, and the fast one does not prove that it is over."""
-    slow = quality_worse("critical", SIGMAS)
+    """Proven over the slow window, now or within its length, and neither window shows that it is over.
+
+    A moving average that stands at a threshold crosses it in clumps (Aldous 1989), so what ends a page must
+    differ from what begins one: the slow window is better than that by its noise, or the fast one proves that
+    the objective is met again. What was proven a whole slow window ago is no longer in it, and is forgotten.
+    """
+    begun = indent(quality_worse("critical", SIGMAS), "  ")
+    still = "\n".join((quality_worse("critical", SIGMAS, STILL_SIGMAS), _covered(FAST)))
+    step = format_duration(max(1.0, parse_duration(scene.slow) // PAST_PARTS))
     recovered = indent(_recovered("critical"), "  ")
-    return owned(f"{slow}\n{_covered(FAST)}\nunless on ({_BY_METRIC}) (\n{recovered}\n)")
+    return owned(
+        f"{still}\nand on ({_BY_METRIC}) (\n{begun}\n  or\n"
+        f"  count_over_time((\n{begun}\n  )[{scene.slow}:{step}])\n)\n"
+        f"unless on ({_BY_METRIC}) (\n{recovered}\n)"
+    )
 
 
 def model_quality_decay(scene: Scene) -> str:

@@ -40,7 +40,7 @@ def candidates(catalogue: Catalogue, role: str) -> list[str]:
 def _recorded(catalogue: Catalogue) -> Iterable[tuple[names.Recorded, str]]:
     """Yield the series that alerts need of a window, each with its matchers."""
     whole = f"{{{WHOLE}}}"
-    yield from ((r, whole) for r in (names.R_QUALITY, names.R_QUALITY_STDERR, names.R_QUALITY_LOSS))
+    yield from ((r, whole) for r in (names.R_QUALITY, names.R_QUALITY_NOISE, names.R_QUALITY_LOSS))
     yield names.R_QUALITY_SAMPLES, whole
     yield names.R_COVERAGE, ""
     if any(model.task == "binary" for model in catalogue.models.values()):

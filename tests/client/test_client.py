@@ -2,32 +2,22 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
-from exporter_stand_in import StandIn, predict
+from exporter_stand_in import StandIn, names_of, predict
 from plumbline import Client, names
 from plumbline.errors import InvalidEvent, UsageError
 from plumbline.logging import bind
 
 Make = Callable[..., Client]
-
-
-def names_of(count: int, prefix: str = "r") -> list[str]:
-    return [f"{prefix}{i}" for i in range(count)]
 
 
 def test_every_kind_of_event_arrives_as_the_contract_says(stand_in: StandIn, client_for: Make) -> None:
@@ -100,109 +90,6 @@ def test_settings_that_cannot_work_are_refused_at_the_start(options: dict[str, A
         client_for(**options)
 
 
-@pytest.mark.parametrize("fault", ["cut", "partial", "reset", "html", (503, {}), (429, {}), (500, {}), (302, {"Location": "/x"})])
-def test_after_any_fault_everything_arrives_in_order_and_resends_are_identical(
-    fault: Any, stand_in: StandIn, client_for: Make, tmp_path: Path
-) -> None:
-    stand_in.faults = [fault, fault]
-    client = client_for(spool_dir=tmp_path)
-    for number in range(60):
-        predict(client, f"r{number}")
-        time.sleep(0.001)
-    assert client.flush(10)
-    assert stand_in.first_ids() == names_of(60)
-    stand_in.assert_resends_are_identical()
-    stats = client.stats()
-    assert (stats.sent, stats.queued, stats.spooled) == (60, 0, 0)
-    assert len(stand_in.requests) > 2
-
-
-def test_retry_after_is_honoured(stand_in: StandIn, client_for: Make) -> None:
-    stand_in.faults = [(503, {"Retry-After": "1"})]
-    client = client_for()
-    predict(client, "a")
-    assert client.flush(5)
-    assert stand_in.requests[1][0] - stand_in.requests[0][0] >= 1.0
-
-
-def test_pauses_grow(stand_in: StandIn, client_for: Make) -> None:
-    stand_in.faults = [(503, {})] * 5
-    client = client_for(backoff=0.05)
-    predict(client, "a")
-    assert client.flush(10)
-    times = [at for at, _ in stand_in.requests]
-    assert times[5] - times[4] >= 0.4
-    assert times[5] - times[4] > 2 * (times[1] - times[0]) > 0.04
-
-
-def test_a_rejected_line_is_counted_and_the_rest_is_sent(
-    stand_in: StandIn, client_for: Make, caplog: pytest.LogCaptureFixture
-) -> None:
-    stand_in.reject = lambda event: event["request_id"] == "bad"
-    client = client_for(linger=0.2)
-    predict(client, "a", "bad", "b", "bad")
-    assert client.flush()
-    stats = client.stats()
-    assert (stats.sent, stats.dropped["rejected"]) == (2, 2)
-    assert stand_in.ids() == ["a", "b"]
-    assert "bad_field: planted" in caplog.text
-
-
-@pytest.mark.parametrize("spooled", [False, True])
-def test_a_batch_that_is_too_large_is_split(stand_in: StandIn, client_for: Make, tmp_path: Path, spooled: bool) -> None:
-    stand_in.max_lines = 7
-    client = client_for(linger=0.05, spool_dir=tmp_path if spooled else None)
-    predict(client, *names_of(100))
-    assert client.flush(10)
-    assert stand_in.ids() == names_of(100)
-    assert max(map(len, stand_in.batches)) <= 7
-
-
-def test_a_single_event_that_is_too_large_is_dropped_and_does_not_block(stand_in: StandIn, client_for: Make) -> None:
-    stand_in.faults = [(413, {})]
-    client = client_for(batch_events=1)
-    predict(client, "a", "b")
-    assert client.flush()
-    assert client.stats().dropped["too_large"] == 1
-    assert stand_in.ids() == ["b"]
-
-
-def test_a_hanging_exporter_never_holds_up_the_caller(stand_in: StandIn, client_for: Make) -> None:
-    stand_in.down = "hang"
-    client = client_for(queue_events=50, timeout=(1.0, 30.0))
-    slowest = 0.0
-    for name in names_of(500):
-        start = time.perf_counter()
-        predict(client, name)
-        slowest = max(slowest, time.perf_counter() - start)
-    stats = client.stats()
-    assert slowest < 0.5
-    assert stats.dropped["queue_full"] == 450
-    assert stats.balanced
-    start = time.perf_counter()
-    assert not client.flush(0.2)
-    client.close(0.3)
-    assert time.perf_counter() - start < 2
-    assert client.stats().dropped["closed"] == 50
-
-
-def test_behind_a_hanging_exporter_the_queue_moves_to_disk(stand_in: StandIn, client_for: Make, tmp_path: Path) -> None:
-    stand_in.down = "hang"
-    client = client_for(queue_events=50, timeout=(1.0, 30.0), spool_dir=tmp_path)
-    for name in names_of(400):
-        predict(client, name)
-        time.sleep(0.0005)
-    end = time.monotonic() + 5
-    while client.stats().spooled < 300 and time.monotonic() < end:
-        time.sleep(0.01)
-    assert client.stats().spooled >= 300
-    assert client.stats().dropped["queue_full"] == 0
-    stand_in.down = None
-    stand_in.release.set()
-    assert client.flush(10)
-    assert stand_in.first_ids() == names_of(400)
-
-
 def test_the_queue_is_bounded_in_bytes(client_for: Make) -> None:
     client = client_for("http://127.0.0.1:1", queue_bytes=10_000)
     predict(client, *names_of(1000))
@@ -218,30 +105,6 @@ def test_after_the_end_events_are_dropped_and_counted(stand_in: StandIn, client_
     predict(client, "b")
     stats = client.stats()
     assert (stats.sent, stats.dropped["closed"]) == (1, 1)
-
-
-def test_the_next_client_adopts_what_the_last_left_on_disk(stand_in: StandIn, client_for: Make, tmp_path: Path) -> None:
-    stand_in.down = (503, {})
-    first = client_for(spool_dir=tmp_path)
-    predict(first, *names_of(30, "old"))
-    first.close(0.2)
-    left = first.stats()
-    assert (left.spooled, left.queued, left.sent) == (30, 0, 0)
-    stand_in.down = None
-    second = client_for(spool_dir=tmp_path)
-    predict(second, "new")
-    assert second.flush()
-    assert stand_in.ids() == [*names_of(30, "old"), "new"]
-    stats = second.stats()
-    assert (stats.created, stats.adopted, stats.sent) == (31, 30, 31)
-
-
-def test_an_unwritable_spool_folder_costs_nothing_but_the_spool(stand_in: StandIn, client_for: Make, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    client = client_for(spool_dir=tmp_path / "file" / "spool")
-    predict(client, "a")
-    assert client.flush()
-    assert stand_in.ids() == ["a"]
 
 
 def test_threads_may_share_a_client(stand_in: StandIn, client_for: Make) -> None:
@@ -263,142 +126,6 @@ def test_the_connection_is_kept_and_credentials_are_sent(stand_in: StandIn, clie
     assert sent["Authorization"].startswith("Basic ")
     assert sent["X-Tenant"] == "t"
     assert sent["Content-Type"] == names.CONTENT_TYPE_NDJSON
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_forked_child_has_a_client_of_its_own(stand_in: StandIn, client_for: Make, tmp_path: Path) -> None:
-    stand_in.down = (503, {})
-    client = client_for(spool_dir=tmp_path)
-    predict(client, *names_of(20, "parent"))
-    end = time.monotonic() + 5
-    while client.stats().spooled < 20 and time.monotonic() < end:
-        time.sleep(0.01)
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            empty = client.stats().created == 0
-            stand_in.down = None
-            predict(client, *names_of(5, "child"))
-            client.close(0.3)
-            os.write(write, json.dumps([empty, client.stats().spooled, client.stats().created]).encode())
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(write)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
-    assert json.loads(os.read(read, 1000)) == [True, 5, 5]
-    os.close(read)
-    stand_in.down = None
-    assert client.flush(10)
-    assert stand_in.first_ids() == names_of(20, "parent")
-    heir = client_for(spool_dir=tmp_path)  # takes what the child left; the parent's folder is locked
-    assert heir.flush(10) or heir.stats().adopted == 5
-    end = time.monotonic() + 5
-    while heir.stats().sent < 5 and time.monotonic() < end:
-        time.sleep(0.01)
-    assert stand_in.first_ids()[20:] == names_of(5, "child")
-
-
-SCRIPT = """
-import sys, time
-from plumbline import Client
-client = Client(sys.argv[1], spool_dir=sys.argv[2], backoff=0.05, linger=0.01, close_timeout=float(sys.argv[5]))
-for number in range(int(sys.argv[4])):
-    client.prediction(request_id=f"{sys.argv[3]}{number}", model="m", version="1", features={"x": 1}, prediction=1)
-print("made", flush=True)
-if sys.argv[6:] == ["wait"]:
-    time.sleep(60)
-"""
-
-
-def start(*arguments: object) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, arguments)], stdout=subprocess.PIPE)
-
-
-def test_the_end_of_a_process_flushes(stand_in: StandIn, tmp_path: Path) -> None:
-    process = start(stand_in.url, tmp_path, "r", 700, 10)
-    process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert stand_in.first_ids() == names_of(700)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_two_processes_on_one_root_do_not_share_a_spool(stand_in: StandIn, client_for: Make, tmp_path: Path) -> None:
-    stand_in.down = (503, {})
-    both = [start(stand_in.url, tmp_path, prefix, 100, 0.3, "wait") for prefix in "ab"]
-    try:
-        for process in both:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"made\n"
-        end = time.monotonic() + 10
-        # Not the hidden folder that a client is just making: it may vanish while it is read.
-        while len(list(tmp_path.glob("[!.]*/*.seg"))) < 2 and time.monotonic() < end:
-            time.sleep(0.02)
-        assert len({path.parent for path in tmp_path.glob("[!.]*/*.seg")}) == 2
-        late = client_for(spool_dir=tmp_path)
-        predict(late, "mine")
-        time.sleep(0.3)
-        assert late.stats().adopted == 0
-        time.sleep(0.5)  # what is queued is on disk within one turn of the worker
-    finally:
-        for process in both:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-    late.close(0.1)
-    stand_in.down = None
-    heir = client_for(spool_dir=tmp_path)
-    end = time.monotonic() + 10
-    while heir.stats().sent < 201 and time.monotonic() < end:
-        time.sleep(0.02)
-    assert sorted(stand_in.first_ids()) == sorted([*names_of(100, "a"), *names_of(100, "b"), "mine"])
-
-
-FAULTS = st.sampled_from(["ok", "cut", "partial", "reset", "html", (503, {}), (413, {}), (400, {})])
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    faults=st.lists(FAULTS, max_size=8), count=st.integers(0, 80), reject=st.booleans(),
-    spool=st.sampled_from(["none", "spool", "durable"]),
-    queue=st.sampled_from([10, 1000]), batch=st.sampled_from([1, 7, 500]), patient=st.booleans(),
-)  # fmt: skip
-def test_the_account_is_exact_under_random_faults(
-    faults: list[Any], count: int, reject: bool, spool: str, queue: int, batch: int, patient: bool,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:  # fmt: skip
-    stand_in = StandIn()
-    try:
-        stand_in.faults = list(faults)
-        if reject:
-            stand_in.reject = lambda event: int(event["request_id"][1:]) % 5 == 0
-        client = Client(
-            stand_in.url, linger=0.001, backoff=0.002, timeout=(1.0, 1.0), fsync=False, queue_events=queue,
-            batch_events=batch, spool_dir=None if spool == "none" else tmp_path_factory.mktemp("s"),
-            durable=spool == "durable",
-        )  # fmt: skip
-        for number in range(count):
-            predict(client, f"r{number}")
-            if number % 10 == 0:
-                assert client.stats().balanced
-        if patient:
-            client.flush(10)
-        client.close(0.05)
-        stats = client.stats()
-        assert stats.balanced
-        assert (stats.created, stats.queued) == (count, 0)
-        stored = len(set(stand_in.ids()))
-        # An answer that was cut off may hide events that are stored; none counts as sent that is not.
-        assert stats.sent <= stored
-        if patient:
-            # An event that was stored, but not answered, and is then refused as too large, counts as dropped.
-            assert stats.sent <= stored <= stats.sent + stats.dropped["too_large"]
-            assert stats.sent + sum(stats.dropped.values()) == count
-        stand_in.assert_resends_are_identical()
-    finally:
-        stand_in.stop()
 
 
 def test_the_account_is_exposed(stand_in: StandIn, client_for: Make) -> None:

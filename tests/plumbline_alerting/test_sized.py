@@ -11,8 +11,8 @@ import yaml
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue, Evaluation
-from plumbline_alerting.model import Group, rule_file
 from plumbline.significance import FALSE_PER_MONTH, crossings_per_month, sigmas
+from plumbline_alerting.model import Group, rule_file
 from plumbline_alerting.sized import FAST, SLOW, candidates, rules
 
 

@@ -148,9 +148,14 @@ R_LATENCY_P99 = Recorded("model:ml_prediction_latency_seconds:p99", "99th percen
 R_PROBLEM_INCREASE = Recorded(
     "feature:ml_feature_problems:increase", "values with a problem", (*_FEATURE, "problem")
 )
+R_QUALITY_NOISE = Recorded(
+    "slice:ml_quality:noise",
+    "by how much the quality over such a window varies anyway: the baseline's spread and sampling",
+    _METRIC,
+)
 R_QUALITY_LOSS = Recorded(
     "slice:ml_quality_loss:sigmas",
-    "loss against the baseline (positive = worse) in max(baseline's standard deviation, standard error)",
+    "loss against the baseline (positive = worse) in units of its noise",
     _METRIC,
 )
 R_CALIBRATION_GAP = Recorded(
