@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 from textwrap import indent
 
-from plumbline import names
+from plumbline import names, significance
 from plumbline.units import parse_duration
-from plumbline_alerting import significance
 from plumbline_alerting.promql import MV, SLICE, largest, one_of, quoted
 from plumbline_alerting.query_parts import ERRORS_MINIMUM, objective, owned, owner_of
 from plumbline_alerting.scene import Scene

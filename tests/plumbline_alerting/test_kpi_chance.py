@@ -17,9 +17,9 @@ import requests
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
+from plumbline.significance import FALSE_PER_MONTH
 from plumbline_alerting.comparison_queries import KPI_SAMPLES, kpi_drop, kpi_sigmas
 from plumbline_alerting.scene import Scene
-from plumbline_alerting.significance import FALSE_PER_MONTH
 from servers import Prometheus
 
 STEP = 900.0  # seconds between looks
