@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -128,6 +129,30 @@ class Prometheus(Server):
         if len(result) > 1:
             raise ValueError(f"{expr}: {len(result)} results")
         return float(result[0]["value"][1])
+
+    def wait_for_scrapes(self, series: str, count: int) -> None:
+        """Wait until every one of the series, of every target, was scraped so many times."""
+        wait_for(
+            lambda: (self.value(f"min(count_over_time({series}[10m]))") or 0) >= count,
+            seconds=120,
+            name=f"{count} scrapes of {series}",
+        )
+
+    def wait_for_rules(self, rounds: int = 2) -> None:
+        """Wait until every rule group has begun and ended so many evaluations from now on, one after the other.
+
+        Two are enough for a rule to see what a rule of another group makes of what is scraped now.
+        """
+        for _ in range(rounds):
+            now = time.time()
+            wait_for(partial(self._rules_began_since, now), seconds=120, name="a round of every rule group")
+
+    def _rules_began_since(self, moment: float) -> bool:
+        """Whether the last evaluation that has ended began after the moment, in every group."""
+        text = requests.get(f"{self.url}/metrics", timeout=30).text
+        name = "prometheus_rule_group_last_evaluation_timestamp_seconds{"
+        began = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name)]
+        return min(began) > moment
 
 
 class Alertmanager(Server):

@@ -106,12 +106,16 @@ def test_the_end_of_a_process_flushes(stand_in: StandIn, tmp_path: Path) -> None
 
 def test_two_processes_on_one_root_do_not_share_a_spool(stand_in: StandIn, client_for: Make, tmp_path: Path) -> None:
     stand_in.down = (503, {})
+
+    def spooled() -> int:
+        return sum(path.read_bytes().count(b'"request_id"') for path in tmp_path.glob("[!.]*/*.seg"))
+
     both = [start(stand_in.url, tmp_path, prefix, 100, 0.3, "wait") for prefix in "ab"]
     try:
         for process in both:
             assert process.stdout is not None
             assert process.stdout.readline() == b"made\n"
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         # Not the hidden folder that a client is just making: it may vanish while it is read.
         while len(list(tmp_path.glob("[!.]*/*.seg"))) < 2 and time.monotonic() < end:
             time.sleep(0.02)
@@ -120,7 +124,9 @@ def test_two_processes_on_one_root_do_not_share_a_spool(stand_in: StandIn, clien
         predict(late, "mine")
         time.sleep(0.3)
         assert late.stats().adopted == 0
-        time.sleep(0.5)  # what is queued is on disk within one turn of the worker
+        while spooled() < 201 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert spooled() == 201
     finally:
         for process in both:
             process.send_signal(signal.SIGKILL)

@@ -182,7 +182,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         )
         born = 'ml_predictions_total{version="1"} == 0'
         wait_for(lambda: len(prometheus.query(born)) == len(rows), name="counters born at 0", seconds=90)
-        time.sleep(3)  # at least two scrapes of the zeros
+        prometheus.wait_for_scrapes("ml_predictions_total", 3)
         now = time.time()
         send(exporter, itertools.chain.from_iterable(events(model, of, now) for model, of in rows.items()))
         answers = shadow(rows["hire"]).tolist()
@@ -203,7 +203,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             send(exporter, corrections(model, of, now + 2))
         gap = names.R_GAP_UPPER.over("life")
         wait_for(lambda: prometheus.query(f'{gap}{{model="pay"}}'), name="rules of the whole life", seconds=90)
-        time.sleep(9)  # two more rounds of the life rules, so that each chain has the final counters
+        prometheus.wait_for_rules()
         yield Scene(prometheus, rows, beside, paid)
 
 

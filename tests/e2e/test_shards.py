@@ -109,7 +109,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         three.start(reference, stack)
         for side in (one, three):
             side.wait("sum(ml_predictions_total)", 0)
-        time.sleep(2)  # at least one more scrape of the zeros, of every exporter
+            assert side.prometheus is not None
+            side.prometheus.wait_for_scrapes("ml_predictions_total", 3)
         # The stretch is rounded to seconds: it must begin neither before the first scrape nor after the sending.
         zeros = time.time() - 1
         # In the past: what lies ahead of an exporter's clock is taken as its now.
@@ -125,7 +126,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             side.send(late)
         for side in (one, three):
             side.wait('sum(ml_outcomes_total{state="corrected"})', len(late))
-        time.sleep(6)  # rules look every second or two
+        for side in (one, three):
+            assert side.prometheus is not None
+            side.prometheus.wait_for_rules()
         at = time.time()
         yield Scene(one, three, live, Between(catalogue, round(at - zeros)), at)
 

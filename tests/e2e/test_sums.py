@@ -68,7 +68,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     exporter = Exporter(folder / "plumbline.yaml", folder / "baselines", folder / "data", port)
     with exporter, prometheus_for(catalogue, folder) as prometheus:
         wait_for(lambda: prometheus.value("sum(ml_predictions_total)") == 0, name="counters born at 0")
-        time.sleep(3)  # at least two scrapes of the zeros
+        prometheus.wait_for_scrapes("ml_predictions_total", 3)
         answer = requests.post(
             f"{exporter.url}/v1/events",
             data=ndjson(events(live, time.time())),
@@ -80,8 +80,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         wait_for(
             lambda: prometheus.value("sum(ml_outcomes_matured_total)") == 2 * len(live), name="mature outcomes"
         )
-        # Rules look at 1 s intervals; two more give every chain of them the final counters.
-        time.sleep(6)
+        prometheus.wait_for_rules()
         yield Scene(prometheus, exporter, live, reference, baselines)
 
 

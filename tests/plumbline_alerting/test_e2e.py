@@ -209,7 +209,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             time.sleep(35)
             exposed.on = 1.0
             wait_for(lambda: prometheus.query(f"{names.R_PSI.over('1m')} > 0"), name="the first recorded PSI")
-            time.sleep(4)  # every rule of the group has seen the whole batch, in order
+            prometheus.wait_for_rules()  # every rule has seen the whole batch, in order
             found.at = time.time() - 1
             yield found
 

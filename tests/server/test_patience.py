@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -99,7 +100,7 @@ def test_a_body_that_drips_is_answered_408_and_gives_its_memory_back(
 
 
 def test_a_large_body_may_take_its_time_as_long_as_it_comes(start: Callable[..., Any]) -> None:
-    server = start(patience=SHORT)
+    server = start(patience=replace(SHORT, body_bytes_per_second=10_000))
     lines = b'{"type":"outcome","request_id":"r","actual":1,"more":"' + b"x" * 200_000 + b'"}'
     with connection(server) as sock:
         sock.sendall(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(lines))
