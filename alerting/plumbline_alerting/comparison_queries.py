@@ -87,8 +87,7 @@ def canary_worse(scene: Scene) -> str:
     coverage = f"max by ({MV}) ({names.R_COVERAGE.over(scene.slow)}) and on ({MV}) {running}"
     wanted = f"max by (model) ({objective(names.OBJECTIVE_COVERAGE)})"
     counted = (
-        f"{canary_errors()} >= {ERRORS_MINIMUM}\n  or\n"
-        f'  max by ({by}) ({count}{{loss="{names.ABSOLUTE}"}})'
+        f'{canary_errors()} >= {ERRORS_MINIMUM}\n  or\n  max by ({by}) ({count}{{loss="{names.ABSOLUTE}"}})'
     )
     worse = (
         f"max by ({by}) ({difference})\n"

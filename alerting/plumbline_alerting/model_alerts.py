@@ -211,11 +211,13 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "OutcomeCoverageLow",
         quality_queries.outcome_coverage_low(make.scene),
+        keep=make.scene.lull(slow),
         severity="warning",
         summary="Too few of a model's predictions have an outcome: its quality is not known.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the mature predictions of {WHO} have an outcome "
-            f"over {slow} (threshold {wanted} as a ratio, n = {n} mature predictions); "
+            f"over {slow}, or over {make.scene.longest} where that is what proves it (threshold {wanted} "
+            f"as a ratio, n = {n} mature predictions over {slow}); "
             "quality alerts hold below it."
         ),
         dashboard="quality",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plumbline import names
 from plumbline.baseline.peaks import FEWEST_ROWS
+from plumbline.significance import page_sigmas
 from plumbline.units import parse_duration
 from plumbline_alerting.promql import FEATURE, MV
 from plumbline_alerting.query_parts import (
@@ -12,7 +13,7 @@ from plumbline_alerting.query_parts import (
     INFO,
     OWNER,
     SCRAPED_RATIO,
-    SIGMAS,
+    beyond,
     increased,
     objective,
     owned,
@@ -20,33 +21,42 @@ from plumbline_alerting.query_parts import (
 )
 from plumbline_alerting.scene import Scene
 
+LATENCY_QUANTILE = 0.99
 BROKEN_SAMPLES = FEWEST_ROWS
 UNKNOWN_RATIO = 0.01  # share of a model's predictions that came from versions nobody announced
 UNKNOWN_SAMPLES = 30
 
 
 def model_error_rate_critical(scene: Scene) -> str:
-    """More errors than the objective allows for this n, and still so now."""
+    """More errors than the objective allows, by more than chance at this n, and still so now."""
     bound = objective(names.OBJECTIVE_ERRORS)
     n = f"max by ({MV}) ({increased(names.PREDICTIONS, scene.fast)} > 0)"
     ratio = f"max by ({MV}) ({names.R_ERRORS.over(scene.fast)})"
     now = f"max by ({MV}) ({names.R_ERRORS.over(scene.short)})"
     errors = f"max by ({MV}) ({increased(names.PREDICTION_ERRORS, scene.fast)})"
     return owned(
-        f"{ratio} > on ({MV}) ({bound} + {SIGMAS} * sqrt({bound} * (1 - {bound}) / on ({MV}) {n}))\n"
+        f"{ratio} > on ({MV}) {bound}\n"
+        f"and on ({MV}) {beyond(ratio, n, bound, page_sigmas(scene.fast))}\n"
         f"and on ({MV}) {now} > on ({MV}) {bound}\n"
         f"and on ({MV}) {errors} >= {ERRORS_MINIMUM}"
     )
 
 
 def model_latency_critical(scene: Scene) -> str:
-    """p99 above the objective over the fast window, and still so now."""
+    """p99 above the objective over the fast window, by more than chance at this n, and still so now.
+
+    Of a p99 there is no standard error; but it is above the objective where more than 1 % of the predictions
+    are, and of a share chance is known.
+    """
     bound = objective(names.OBJECTIVE_LATENCY)
     p99 = f"max by ({MV}) ({names.R_LATENCY_P99.over(scene.fast)})"
     now = f"max by ({MV}) ({names.R_LATENCY_P99.over(scene.short)})"
     n = f"max by ({MV}) ({increased(names.PREDICTIONS, scene.fast)})"
+    slow = f"max by ({MV}) ({names.R_LATENCY_SLOW.over(scene.fast)})"
+    allowed = f"({bound} * 0 + {1 - LATENCY_QUANTILE:g})"
     return owned(
         f"{p99} > on ({MV}) {bound}\n"
+        f"and on ({MV}) {beyond(slow, n, allowed, page_sigmas(scene.fast))}\n"
         f"and on ({MV}) {now} > on ({MV}) {bound}\n"
         f"and on ({MV}) {n} >= {names.ALERT_LATENCY_SAMPLES}"
     )

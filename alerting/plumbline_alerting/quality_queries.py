@@ -8,7 +8,7 @@ from plumbline import names
 from plumbline.significance import sigmas
 from plumbline.units import format_duration, parse_duration
 from plumbline_alerting.promql import MV, one_of, quoted
-from plumbline_alerting.query_parts import SIGMAS, increased, objective, owned, settled
+from plumbline_alerting.query_parts import SIGMAS, beyond, increased, objective, owned, settled
 from plumbline_alerting.scene import Scene
 from plumbline_alerting.sized import FAST, SLOW
 
@@ -16,6 +16,7 @@ RECOVERED_SIGMAS = 2  # by which the fast window must beat the objective to end 
 STILL_SIGMAS = 1  # by which the slow window must be better than where a page begins, to end one
 PAST_PARTS = 24  # of the slow window, at which a page's beginning is looked for
 CALIBRATION_FLOOR = 0.05
+FALSE_PER_MONTH_OF_COVERAGE = 0.05  # for each of its two windows: together a tenth of what people bear
 
 _BY_METRIC = f"{MV}, metric"
 
@@ -129,10 +130,19 @@ def outcomes_late(scene: Scene) -> str:
 
 
 def outcome_coverage_low(scene: Scene) -> str:
-    """Too few mature predictions have an outcome: the quality numbers are not to be trusted."""
-    coverage = f"max by ({MV}) ({names.R_COVERAGE.over(scene.slow)})"
-    n = f"max by ({MV}) ({increased(names.PREDICTIONS_MATURED, scene.slow)})"
-    return owned(
-        f"{coverage} < on ({MV}) {objective(names.OBJECTIVE_COVERAGE)}\n"
-        f"and on ({MV}) {n} >= on ({MV}) {objective(names.OBJECTIVE_SAMPLES)}"
-    )
+    """Too few mature predictions have an outcome, by more than chance at this n.
+
+    Over the slow window, or the longest one: a coverage that is a little too small for long silences the
+    quality alerts as well, and takes more predictions to be told from chance.
+    """
+    minimum = objective(names.OBJECTIVE_COVERAGE)
+    parts = []
+    for window in dict.fromkeys((scene.slow, scene.longest)):
+        coverage = f"max by ({MV}) ({names.R_COVERAGE.over(window)})"
+        n = f"max by ({MV}) ({increased(names.PREDICTIONS_MATURED, window)})"
+        parts.append(
+            f"{coverage} < on ({MV}) {minimum}\n"
+            f"and on ({MV}) {beyond(coverage, n, minimum, sigmas(window, 1, FALSE_PER_MONTH_OF_COVERAGE))}\n"
+            f"and on ({MV}) {n} >= on ({MV}) {objective(names.OBJECTIVE_SAMPLES)}"
+        )
+    return owned("\nor\n".join(parts))

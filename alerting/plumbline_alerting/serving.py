@@ -55,11 +55,36 @@ def rules(window: Window) -> Iterable[Rule]:
         and on ({MV}) sum by ({MV}) ({buckets}{{le="+Inf"}}) > 0
         """,
     )
+    yield Rule(record=names.R_LATENCY_SLOW.over(window.name), expr=_slow(buckets))
     yield Rule(
         record=names.R_COVERAGE.over(window.name),
         expr=f"{increase(names.OUTCOMES_MATURED)} / ({increase(names.PREDICTIONS_MATURED)} > 0)",
     )
     yield from early(window)
+
+
+def _slow(buckets: str) -> str:
+    """Share of predictions slower than the objective: 1 % of them are when the p99 is the objective.
+
+    A bound between two edges is interpolated as ``histogram_quantile`` does, so that the two agree; one
+    beyond the last edge has no answer, and no p99 above it either.
+    """
+    bound = f'max by ({MV}) ({names.OBJECTIVE.name}{{metric="{names.OBJECTIVE_LATENCY}"}})'
+
+    def upto(edge: float) -> str:
+        # 2.x keeps le as it was exposed, 3.x writes whole numbers as 1.0.
+        text = f"{edge:g}".replace(".", "[.]")
+        return f'sum by ({MV}) ({buckets}{{le=~"{text}{"([.]0)?" if float(edge).is_integer() else ""}"}})'
+
+    parts = []
+    edges = names.PREDICTION_LATENCY.buckets
+    for low, high in zip((0.0, *edges), edges, strict=False):
+        before, inside = (upto(low) if low else f"{upto(high)} * 0"), f"({bound} > {low:g} <= {high:g})"
+        parts.append(
+            f"{before} + ({upto(high)} - {before}) * on ({MV}) ({inside} - {low:g}) / {high - low:g}"
+        )
+    within = "\nor\n".join(parts)
+    return f'clamp_min(1 - (\n{within}\n) / on ({MV}) (sum by ({MV}) ({buckets}{{le="+Inf"}}) > 0), 0)'
 
 
 def young() -> Iterable[Rule]:

@@ -6,21 +6,19 @@ rule itself is evaluated on one below, over a month of figures, and says the sam
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-import requests
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline.significance import FALSE_PER_MONTH
 from plumbline_alerting.comparison_queries import KPI_SAMPLES, kpi_drop, kpi_sigmas
 from plumbline_alerting.scene import Scene
-from servers import Prometheus
+from recorded_history import fired
 
 STEP = 900.0  # seconds between looks
 DAY = int(86_400 / STEP)
@@ -167,24 +165,7 @@ def test_the_real_rule_on_a_real_prometheus_says_the_same_at_every_look(
             f"{names.R_KPI_MEAN.over(window)}{{{of}}}": recorded.mean,
             f"{names.R_KPI_STDERR.over(window)}{{{of}}}": recorded.stderr,
         }
-    lines = [
-        f"{name.replace(', ', ',')} {value!r} {at!r}"
-        for name, values in series.items()
-        for at, value in zip(times.tolist(), values.tolist(), strict=True)
-        if value == value
-    ]
-    history = tmp_path / "history.om"
-    history.write_text("\n".join([*lines, "# EOF", ""]))
-    (tmp_path / "prometheus.yml").write_text("global: {}\n")
-    command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet", str(history), str(tmp_path / "tsdb")]
-    subprocess.run(command, check=True, capture_output=True)
-    flags = ["--storage.tsdb.retention.time=100y"]
-    with Prometheus(tmp_path / "prometheus.yml", tmp_path / "tsdb", args=flags) as prometheus:
-        asked = {"query": kpi_drop(scene), "start": times[0], "end": times[-1], "step": STEP}
-        answer = requests.post(f"{prometheus.url}/api/v1/query_range", data=asked, timeout=60).json()
-    assert answer["status"] == "success", answer
-    (found,) = answer["data"]["result"]
-    fired = np.isin(times, [float(at) for at, _ in found["values"]])
+    said = fired(kpi_drop(scene), series, times, tmp_path)
     expected = condition(slow, longest, z, **bounds)
-    assert np.array_equal(fired, expected)
+    assert np.array_equal(said, expected)
     assert 20 < expected.sum() < len(expected) / 2

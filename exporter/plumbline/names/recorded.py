@@ -144,6 +144,11 @@ R_EARLY_SHARE = Recorded(
 R_COVERAGE = Recorded("model:ml_outcome_coverage:ratio", "mature outcomes / mature predictions", MV)
 R_TRAFFIC = Recorded("model:ml_predictions:rate", "predictions per second", MV)
 R_ERRORS = Recorded("model:ml_prediction_errors:ratio", "share of predictions in error", MV)
+R_LATENCY_SLOW = Recorded(
+    "model:ml_prediction_latency_slow:ratio",
+    "share of predictions slower than the objective of the p99, interpolated as the p99 is",
+    MV,
+)
 R_LATENCY_P99 = Recorded("model:ml_prediction_latency_seconds:p99", "99th percentile of the latency", MV)
 R_PROBLEM_INCREASE = Recorded(
     "feature:ml_feature_problems:increase", "values with a problem", (*_FEATURE, "problem")

@@ -16,8 +16,8 @@ from plumbline.names import (
     ALERT_LATENCY_SAMPLES,
     ALERT_TRAFFIC_EVENTS,
     QUALITY_METRICS,
-    SIGMAS,
 )
+from plumbline.significance import page_sigmas
 from plumbline.units import parse_duration
 
 _DAY = 86400.0
@@ -112,7 +112,8 @@ def samples_reachable(facts: Facts) -> Found:
                 f"{ALERT_LATENCY_SAMPLES}: it can never fire; {remedy}",
             )
         bound = model.serving.error_ratio
-        if bound is not None and bound + SIGMAS * math.sqrt(bound * (1 - bound) / max(fast, 1e-9)) >= 1.0:
+        # All of them failed: the largest likelihood ratio that the alert can see (query_parts.beyond).
+        if bound and -2 * fast * math.log(bound) <= page_sigmas(evaluation.fast) ** 2:
             yield (
                 (*location, "serving", "error_ratio"),
                 f"{traffic} the fast window {evaluation.fast} holds {fast:.3g} predictions, too few to tell "
