@@ -97,8 +97,8 @@ def replay(
         if report.duplicates:
             click.echo(
                 f"{report.duplicates:,} of them were stored before, by an earlier replay perhaps: they keep "
-                "their time of then and are not counted again; to start afresh, give the exporter another data "
-                "folder"
+                "their time of then and are not counted again; to start afresh, give the exporter another "
+                "data folder"
             )
     ctx.exit(1 if report.rejected_total else 0)
 
