@@ -86,6 +86,7 @@ def kpis(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "KpiDrop",
         queries.kpi_drop(make.scene),
+        keep=make.scene.lull(slow),
         severity="warning",
         summary="A business figure of a model has dropped.",
         description=(

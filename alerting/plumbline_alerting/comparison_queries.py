@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from textwrap import indent
 
-from plumbline import names
+from plumbline import names, significance
 from plumbline.units import parse_duration
-from plumbline_alerting.promql import MV, SLICE, one_of, quoted
-from plumbline_alerting.query_parts import ERRORS_MINIMUM, SIGMAS, objective, owned, owner_of
+from plumbline_alerting.promql import MV, SLICE, largest, one_of, quoted
+from plumbline_alerting.query_parts import ERRORS_MINIMUM, objective, owned, owner_of
 from plumbline_alerting.scene import Scene
+from plumbline_alerting.trials import net_total
 
 # One false alarm in a hundred trials for both losses together (Bonferroni).
 CANARY_FALSE_ALARM = 0.01
@@ -68,6 +69,12 @@ def slice_disparity(scene: Scene) -> str:
     )
 
 
+def canary_errors() -> str:
+    """Losses of a canary that are counted, what later outcomes took back subtracted."""
+    matchers = f'arm="candidate", loss!="{names.ABSOLUTE}"'
+    return net_total(names.TRIAL_LOSS, f"{MV}, loss", matchers)
+
+
 def canary_worse(scene: Scene) -> str:
     """A canary's loss exceeds production's by more than chance, however often one looks.
 
@@ -80,8 +87,8 @@ def canary_worse(scene: Scene) -> str:
     coverage = f"max by ({MV}) ({names.R_COVERAGE.over(scene.slow)}) and on ({MV}) {running}"
     wanted = f"max by (model) ({objective(names.OBJECTIVE_COVERAGE)})"
     counted = (
-        f'sum by ({by}) ({names.TRIAL_LOSS.name}{{arm="candidate", loss!="{names.ABSOLUTE}"}})'
-        f' >= {ERRORS_MINIMUM}\n  or\n  max by ({by}) ({count}{{loss="{names.ABSOLUTE}"}})'
+        f"{canary_errors()} >= {ERRORS_MINIMUM}\n  or\n"
+        f'  max by ({by}) ({count}{{loss="{names.ABSOLUTE}"}})'
     )
     worse = (
         f"max by ({by}) ({difference})\n"
@@ -98,8 +105,17 @@ def canary_worse(scene: Scene) -> str:
     return f"(\n{indent(worse, '  ')}\n)\n* on ({MV}) group_left (owner) {owner}"
 
 
+def kpi_sigmas(scene: Scene) -> float:
+    """How many standard errors a drop must exceed; see ``significance``."""
+    return significance.sigmas(scene.slow, sides=1)
+
+
 def kpi_drop(scene: Scene) -> str:
     """A KPI's mean is below its floor, or has dropped against its past, by more than chance.
+
+    The standard error of the few events of a window is small where its mean is: a day without the large
+    orders knows nothing of them. Against a floor, which has no spread of its own, the spread of the longest
+    window at this n counts, if it is larger.
 
     Against two pasts at once: the long window before, which knows the level, and the same window one long
     window ago, which knows the weekday. Either may be odd by itself; where one is missing there is no
@@ -114,12 +130,18 @@ def kpi_drop(scene: Scene) -> str:
         return f'max by ({by}) ({names.KPI_OBJECTIVE.name}{{bound="{kind}"}})'
 
     mean, error = figure(names.R_KPI_MEAN, scene.slow), figure(names.R_KPI_STDERR, scene.slow)
+    count, z = figure(names.R_KPI_COUNT, scene.slow), f"{kpi_sigmas(scene):g}"
+    usual = (
+        f"{figure(names.R_KPI_STDERR, scene.longest)}"
+        f" * sqrt({figure(names.R_KPI_COUNT, scene.longest)} / ({count} > 0))"
+    )
+    below = f"{bound('floor')} - {mean} > {z} * {largest(by, error, usual)}"
 
     def dropped(window: str, past: str) -> str:
         then, then_error = (figure(r, window, past) for r in (names.R_KPI_MEAN, names.R_KPI_STDERR))
         return (
             f"({then} - {mean} > abs({then}) * {bound('max_drop')})\n"
-            f"  and {then} - {mean} > {SIGMAS} * sqrt({error} ^ 2 + {then_error} ^ 2)\n"
+            f"  and {then} - {mean} > {z} * sqrt({error} ^ 2 + {then_error} ^ 2)\n"
             f"  and {figure(names.R_KPI_COUNT, window, past)} >= {KPI_SAMPLES}"
         )
 
@@ -131,9 +153,9 @@ def kpi_drop(scene: Scene) -> str:
         f"and on (model) {age} < {parse_duration(scene.slow):g}"
     )
     return (
-        f"(\n{mean} and (\n  {bound('floor')} - {mean} > {SIGMAS} * {error}\n  or\n"
+        f"(\n{mean} and (\n  {below}\n  or\n"
         f"  {dropped(scene.longest, scene.slow)}\n  and\n  {dropped(scene.slow, scene.longest)}\n)\n"
-        f"and {figure(names.R_KPI_COUNT, scene.slow)} >= {KPI_SAMPLES}\n"
+        f"and {count} >= {KPI_SAMPLES}\n"
         f"unless on ({by}) ({moved})\n)\n"
         # One version, should two exporters not agree yet on which is in production.
         f"* on (model) group_left (version, owner) topk by (model) (1, {owner})"

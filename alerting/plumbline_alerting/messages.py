@@ -11,29 +11,49 @@ TITLE = (
     "{{ if eq .Status `resolved` }}Over: {{ else if eq .CommonLabels.severity `critical` }}Page: {{ end }}"
     "{{ .CommonLabels.alertname }} {{ .CommonLabels.model }}{{ .CommonLabels.pipeline }}"
     "{{ with .CommonLabels.version }} {{ . }}{{ end }}"
-    "{{ if gt (len .Alerts) 1 }} ({{ len .Alerts }}){{ end }}"
+    "{{ $told := .Alerts }}{{ with .Alerts.Firing }}{{ $told = . }}{{ end }}"
+    "{{ if gt (len $told) 1 }} ({{ len $told }}){{ end }}"
 )
 
 # (annotation, what the link is called)
 _LINKS = (("dashboard_url", "Dashboard"), ("runbook_url", "Runbook"), ("requests_url", "Requests"))
 
-TEXT = (
-    "{{ range .Alerts }}{{ .Annotations.summary }}\n"
-    "{{ with .Annotations.verdict }}{{ . }}\n{{ end }}{{ .Annotations.description }}\n"
-    + "".join(
-        f"{{{{ with .Annotations.{note} }}}}{title}: {{{{ . }}}}\n{{{{ end }}}}" for note, title in _LINKS
-    )
-    + "\n{{ end }}"
-)
 
-SLACK = (
-    "{{ range .Alerts }}*{{ .Annotations.summary }}*\n"
-    "{{ with .Annotations.verdict }}*{{ . }}*\n{{ end }}{{ .Annotations.description }}\n"
-    + "".join(
-        f"{{{{ with .Annotations.{note} }}}}<{{{{ . }}}}|{title}>  {{{{ end }}}}" for note, title in _LINKS
-    )
-    + "\n\n{{ end }}"
-)
+def _body(bold: str, link: str) -> str:
+    """Return a notification's text: what its alerts share is said once, what is over asks for nothing.
+
+    Args:
+        bold: around the summary and the verdict.
+        link: a link, of NAME and ``{{ . }}``.
+    """
+
+    def shared(note: str, form: str) -> str:
+        return f"{{{{ with $all.{note} }}}}{form}{{{{ end }}}}"
+
+    def own(note: str, form: str) -> str:
+        return (
+            f"{{{{ if not $all.{note} }}}}{{{{ with .Annotations.{note} }}}}{form}{{{{ end }}}}{{{{ end }}}}"
+        )
+
+    line = f"{bold}{{{{ . }}}}{bold}\n"
+    links = [(note, link.replace("NAME", title)) for note, title in _LINKS]
+    return "".join(
+        (
+            "{{ $all := .CommonAnnotations }}",
+            shared("summary", line),
+            "{{ if .Alerts.Firing }}", shared("verdict", line), "{{ end }}",
+            "{{ range .Alerts.Firing }}", own("summary", line), own("verdict", line),
+            "{{ .Annotations.description }}\n",
+            *(own(note, form) for note, form in links), "{{ end }}",
+            "{{ range .Alerts.Resolved }}", own("summary", line),
+            "Over; it was: {{ .Annotations.description }}\n{{ end }}",
+            *(shared(note, form) for note, form in links),
+        )
+    )  # fmt: skip
+
+
+TEXT = _body("", "NAME: {{ . }}\n")
+SLACK = _body("*", "<{{ . }}|NAME>  ")
 SLACK_COLOUR = (
     "{{ if eq .Status `resolved` }}#2e7d32{{ else if eq .CommonLabels.severity `critical` }}#c62828"
     "{{ else }}#ef6c00{{ end }}"
@@ -55,8 +75,9 @@ HTML = (
     '<p style="margin:0 0 4px;color:#555">{{ if eq .Status `resolved` }}Over{{ else if eq .Labels.severity '
     "`critical` }}Page{{ else }}Ticket{{ end }} · {{ .Labels.alertname }}</p>"
     '<p style="margin:0 0 10px;font-size:20px;font-weight:bold">{{ .Annotations.summary }}</p>'
-    "{{ with .Annotations.verdict }}"
-    '<p style="margin:0 0 10px;padding:10px;background:#fff3e0;font-weight:bold">{{ . }}</p>{{ end }}'
+    "{{ if ne .Status `resolved` }}{{ with .Annotations.verdict }}"
+    '<p style="margin:0 0 10px;padding:10px;background:#fff3e0;font-weight:bold">{{ . }}</p>'
+    "{{ end }}{{ end }}"
     '<p style="margin:0 0 14px;overflow-wrap:anywhere">{{ .Annotations.description }}</p><p style="margin:0">'
     + "".join(
         f'{{{{ with .Annotations.{note} }}}}<a style="{_BUTTON}" href="{{{{ . }}}}">{title}</a>{{{{ end }}}}'

@@ -194,6 +194,8 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     wanted = ask(f'max({names.OBJECTIVE.name}{{{MV_OF}, metric="{names.OBJECTIVE_COVERAGE}"}})', *MODEL)
     matured = names.R_INCREASES[names.PREDICTIONS_MATURED.name].over(slow)
     n = ask(f"max({matured}{{{MV_OF}}})", *MODEL, unit="humanize")
+    known = names.R_INCREASES[names.OUTCOMES.name].over(slow)
+    reported = ask(f'sum({known}{{{MV_OF}, state=~"late|matched"}})', *MODEL, unit="humanize")
     yield from make.alert(
         "OutcomesLate",
         quality_queries.outcomes_late(make.scene),
@@ -201,7 +203,7 @@ def outcomes(make: Maker) -> Iterable[Rule]:
         summary="A model's outcomes arrive after their declared maturity.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the outcomes of {WHO} came late over {slow} "
-            f"(declared coverage {wanted}, n = {n} mature predictions)."
+            f"(declared coverage {wanted}, n = {reported} outcomes)."
         ),
         dashboard="quality",
         variables=MODEL,

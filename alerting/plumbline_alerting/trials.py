@@ -29,7 +29,7 @@ SEQUENCE_LEVEL = 0.95
 _ARM = f"{MV}, loss, arm"
 
 
-def _net(metric: names.Metric, labels: str, matchers: str = "") -> str:
+def net_total(metric: names.Metric, labels: str, matchers: str = "") -> str:
     """A sum over exporters, less what later outcomes took back; a catalogue may want no corrections."""
     chosen = f"{{{matchers}}}" if matchers else ""
     whole = f"sum by ({labels}) ({metric.name}{chosen})"
@@ -50,7 +50,7 @@ def rules() -> Iterable[Rule]:
     rows = names.R_TRIAL_ROWS.over("life")
 
     def total(metric: names.Metric, labels: str = _ARM) -> str:
-        return _net(metric, labels)
+        return net_total(metric, labels)
 
     def arm(series: str, which: str) -> str:
         return f'{series}{{arm="{which}"}}'
@@ -103,7 +103,7 @@ def _shadows() -> Iterable[Rule]:
     """
 
     def of(metric: names.Metric, matchers: str = "") -> str:
-        return _net(metric, MV, matchers)
+        return net_total(metric, MV, matchers)
 
     pairs, better = names.SHADOW_PAIRS, names.SHADOW_OUTCOMES
     lead = f"""({of(better, 'better="shadow"')} - {of(better, 'better="production"')})"""

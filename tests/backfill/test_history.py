@@ -1,12 +1,14 @@
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from plumbline.backfill.history import COMMIT_LINES, check_times, load, read_steps
 from plumbline.backfill.journal import Journal, Mark, Plan
-from plumbline.backfill.run import backfill_warnings
-from plumbline.errors import StoreError, TableError
+from plumbline.backfill.run import backfill, backfill_warnings
+from plumbline.engine import Engine
+from plumbline.errors import StoreError, TableError, ToolError
 from plumbline.expose.block import Block
 from plumbline.history.order import Arranged, arrange
 from plumbline.history.records import JsonLines, Record
@@ -43,6 +45,26 @@ def test_history_of_the_last_three_hours_is_refused() -> None:
         check_times(history, 100_000.0 + 3 * 3600 - 1)
 
 
+def test_a_program_that_is_missing_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "promtool").symlink_to("/bin/true")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "events.ndjson").write_text("{}\n")
+    (tmp_path / "rules.yml").write_text("groups: [{name: g, rules: [{record: a, expr: b}]}]\n")
+    untouched = cast("Engine", None)
+    with pytest.raises(ToolError, match="prometheus is not installed"):
+        backfill(
+            tmp_path / "events.ndjson",
+            untouched,
+            tmp_path / "tsdb",
+            step=60.0,
+            rules=[tmp_path / "rules.yml"],
+        )
+    assert not (tmp_path / "tsdb").exists()
+
+
 class Stored:
     """An engine whose store holds events up to a time; nothing of it may be asked for more."""
 
@@ -72,7 +94,16 @@ def load_beside(newest: float, tmp_path: Path, mark: Mark | None) -> None:
     with Journal(tmp_path / "journal", Plan(history.digest, 900.0, {}, "")) as journal:
         if mark is not None:
             journal.step(mark)
-        load(history, Stored(newest), tmp_path / "tsdb", journal, tmp_path / "work", step=900.0, labels={}, now=1e6)
+        load(
+            history,
+            Stored(newest),
+            tmp_path / "tsdb",
+            journal,
+            tmp_path / "work",
+            step=900.0,
+            labels={},
+            now=1e6,
+        )
 
 
 def test_history_is_not_mixed_with_events_that_the_store_already_has_of_its_time(tmp_path: Path) -> None:

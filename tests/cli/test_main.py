@@ -48,6 +48,11 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"plumbline, version {__version__}\n"
 
 
+def test_a_wrong_duration_is_said_of_the_option_it_was_given_to(capsys):
+    assert run(["backfill", "h.ndjson", "--data", "d", "--tsdb", "t", "--rule-step", "6hours"]) == 2
+    assert "Invalid value for '--rule-step': '6hours' is not a duration" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments", [["no-such-command"], ["--no-such-option"], ["check", "--nope"], ["baseline", "build"]]
 )

@@ -99,6 +99,19 @@ def quality(rows: Stream, task: str) -> dict[str, float]:
     }
 
 
+def quality_without_bins(rows: Stream, task: str) -> dict[str, float]:
+    """Metrics that are exact sums, by scikit-learn; of few rows, which may all be of one class."""
+    keep = ~np.isnan(rows.actual)
+    actual, predicted, score = rows.actual[keep], rows.prediction[keep], rows.score[keep]
+    if task == "regression":
+        return quality(rows, task)
+    return {
+        "accuracy": accuracy_score(actual, predicted),
+        "brier": brier_score_loss(actual, score, pos_label=1),
+        "log_loss": log_loss(actual, score, labels=[0, 1]),
+    }
+
+
 def bin_counts(values: np.ndarray, bins: dict[str, Any]) -> np.ndarray:
     """Count values in the bins of an artefact's feature."""
     size = len(bins["labels"])

@@ -4,6 +4,7 @@ import json
 import random
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from plumbline.engine import Engine
 from plumbline.errors import StoreError
 from plumbline.events.parse import parse
 from plumbline.store.base import Transaction
-from samples import baseline, body, catalogue, outcome, prediction, values
+from plumbline.store.embedded import EmbeddedStore
+from samples import FixedBaselines, baseline, body, catalogue, open_sample, outcome, prediction, values
 
 CLF = ("clf", "1")
 Opener = Callable[..., Engine]
@@ -272,6 +274,25 @@ def test_a_version_long_retired_and_silent_leaves_the_page_and_comes_back_when_d
     now = 1000.0 + week + 70
     feed(engine, {**deploy, "version": "1", "ts": now}, now=now)
     assert counted(engine)["ml_predictions_total", *CLF] == 1
+
+
+def test_what_has_left_the_page_takes_no_room_after_a_restart_either(tmp_path: Path) -> None:
+    week = 7 * 86400.0
+    deploy = {"type": "deployment", "model": "clf", "stage": "production"}
+    engine = open_sample(tmp_path)
+    feed(engine, prediction("r"), {**deploy, "version": "1", "ts": 1.0}, {**deploy, "version": "2", "ts": 2.0})
+    full = engine.series_of("clf")
+    engine.tick(1000.0 + week + 60)
+    left = engine.series_of("clf")
+    engine.close()
+    # Room for a new version with a baseline in place of the retired one, but not beside it.
+    budget, folder = {"per_model": full}, FixedBaselines(baseline(), baseline("reg", "1", "regression"), baseline("clf", "9"))
+    again = Engine(catalogue(series_budget=budget), folder, EmbeddedStore(tmp_path))
+    assert ("clf", "9") in again.versions
+    assert not again.refused
+    assert left < again.series_of("clf") <= full
+    assert not [name for name in counted(again) if name[1:3] == CLF]
+    again.close()
 
 
 def test_a_scrape_does_not_wait_for_the_disk(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

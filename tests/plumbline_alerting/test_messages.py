@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -165,6 +166,71 @@ def test_pagerduty_and_opsgenie_get_title_severity_and_text(received: Received) 
     body = received.post("/opsgenie/v2/alerts")
     assert body["message"] == "Page: ModelQualityCritical flight_late 7"
     assert PAGE["annotations"]["verdict"] in body["description"]
+
+
+def broken(feature: str, *, over: bool = False) -> dict[str, Any]:
+    """A page about one of a model's inputs."""
+    now = datetime.now(UTC)
+    end = {"endsAt": (now - timedelta(seconds=1)).isoformat()} if over else {}
+    return {
+        "labels": {
+            "alertname": "FeatureBroken", "model": "fraud", "version": "3", "owner": "team",
+            "severity": "critical", "feature": feature,
+        },
+        "annotations": {
+            "summary": "An input is missing.", "description": f"83% of {feature} are missing.",
+            "verdict": "Roll back to version 2.", "dashboard_url": "http://grafana.example/d/drift",
+        },
+        "startsAt": (now - timedelta(hours=1)).isoformat(), **end,
+    }  # fmt: skip
+
+
+def test_a_group_says_once_what_is_shared_and_apart_what_is_over(received: Received) -> None:
+    def told(title: str) -> list[str]:
+        mails = received.mails.mails
+        mail = wait_for(lambda: next((m for m in mails if m["Subject"] == title), None), name=title)
+        plain, html = mail.get_body(("plain",)), mail.get_body(("html",))
+        slack = wait_for(
+            lambda: next(
+                (
+                    a
+                    for p, b in list(received.http.received)
+                    if p == "/slack"
+                    for a in b["attachments"]
+                    if a["title"] == title
+                ),
+                None,
+            ),
+            name=f"{title} in Slack",
+        )
+        assert plain is not None
+        assert html is not None
+        lines: list[str] = plain.get_content().strip().splitlines()
+        assert [line.strip("*") for line in slack["text"].strip().splitlines()][:-1] == lines[:-1]
+        over = sum(line.startswith("Over") for line in lines)
+        firing = sum(" are missing." in line for line in lines) - over
+        assert html.get_content().count("Roll back") == firing  # nobody rolls back what is over
+        return lines
+
+    def post(*alerts: dict[str, Any]) -> None:
+        answer = requests.post(f"{received.alertmanager.url}/api/v2/alerts", json=alerts, timeout=10)
+        assert answer.status_code == 200, answer.text
+
+    first, verdict, last = (
+        "An input is missing.",
+        "Roll back to version 2.",
+        "Dashboard: http://grafana.example/d/drift",
+    )
+    sentences = [f"83% of {name} are missing." for name in "abcde"]
+    post(*(broken(name) for name in "abcde"))
+    assert told("Page: FeatureBroken fraud 3 (5)") == [first, verdict, *sentences, last]
+    post(broken("a", over=True), broken("d", over=True))
+    left = [sentences[i] for i in (1, 2, 4)]
+    ended = [f"Over; it was: {sentences[i]}" for i in (0, 3)]
+    assert told("Page: FeatureBroken fraud 3 (3)") == [first, verdict, *left, *ended, last]
+    post(*(broken(name, over=True) for name in "bce"))
+    over = told("Over: FeatureBroken fraud 3 (3)")
+    assert over == [first, *(f"Over; it was: {line}" for line in left), last]
 
 
 def test_the_dead_mans_switch_hears_the_watchdog_and_nobody_else_does(received: Received) -> None:

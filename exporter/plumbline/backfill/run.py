@@ -26,6 +26,7 @@ from plumbline.events.parse import parse
 from plumbline.expose.block import Block
 from plumbline.history.order import Arranged, arrange
 from plumbline.history.records import JsonLines, Source
+from plumbline.servers import find_program
 from plumbline.units import format_duration
 
 _SCRATCH = "backfill.tmp"
@@ -100,6 +101,8 @@ def backfill(
     if step <= 0 or every < step or every % step:
         raise UsageError(f"the rules' step ({every:g} s) must be a multiple of the step ({step:g} s)")
     recording = read_rules(rules)
+    for program in ("promtool", "prometheus")[: 2 if recording else 1]:
+        find_program(program)  # now, not when the events are in
     source = JsonLines([history]) if isinstance(history, Path) else history
     started = time.monotonic()
     scratch = tsdb / _SCRATCH

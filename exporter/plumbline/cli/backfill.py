@@ -9,7 +9,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from plumbline.cli.options import PathType, catalogue_option, duration_seconds, json_option, table_options
+from plumbline.cli.options import (
+    PathType,
+    catalogue_option,
+    duration_seconds,
+    json_option,
+    optional_duration,
+    table_options,
+)
 from plumbline.units import format_time
 
 
@@ -24,7 +31,10 @@ from plumbline.units import format_time
     help="Event time between samples; windows below 4 steps mean little.",
 )  # fmt: skip
 @click.option("--rules", type=PathType, multiple=True, help="Prometheus rule file to evaluate; repeatable.")
-@click.option("--rule-step", help="Event time between samples of recorded series  [default: --step].")
+@click.option(
+    "--rule-step", callback=optional_duration,
+    help="Event time between samples of recorded series  [default: --step].",
+)  # fmt: skip
 @table_options
 @click.option("--job", default="plumbline", show_default=True, help="Label job, as the scrape would set it.")
 @click.option("--instance", default="localhost:9877", show_default=True, help="Label instance, likewise.")
@@ -39,7 +49,7 @@ def backfill(
     tsdb: Path,
     step: float,
     rules: tuple[Path, ...],
-    rule_step: str | None,
+    rule_step: float | None,
     mapping: dict[str, str],
     model: str | None,
     version: str | None,
@@ -63,7 +73,6 @@ def backfill(
     from plumbline.progress import progress
     from plumbline.trace.show import visible
 
-    every = step if rule_step is None else duration_seconds(ctx, ctx.command.params[0], rule_step)
     declared = load_catalogue(catalogue)
     source, left_out = open_history(history, declared.models, mapping, model, version)
     if left_out:
@@ -72,7 +81,7 @@ def backfill(
     try:
         with progress(Console(stderr=True), "history") as advance:
             report = load(
-                source, engine, tsdb, step=step, rules=rules, rule_step=every,
+                source, engine, tsdb, step=step, rules=rules, rule_step=rule_step,
                 labels={"job": job, "instance": instance}, progress=advance, rule_progress=advance,
             )  # fmt: skip
     finally:

@@ -104,6 +104,9 @@ class Engine:
         self.entries |= saved_entries(state, self.catalogue.models)
         wanted = wanted_versions(self.catalogue, self.baselines, self.entries, saved)
         self.trials = {model: trials_of(entries) for model, entries in self.entries.items()}
+        # As of the last tick: what is off the page takes no room from versions that are new.
+        self.hidden = set(msgspec.json.decode(state.get("hidden", b"[]"), type=list[Key]))
+        self._hidden_stored = self.hidden
         # What was counted before comes back first; the budget decides on the rest, as it does at run time.
         refused: list[tuple[str, int]] = []
         for key in sorted(wanted, key=lambda key: key not in saved):
@@ -189,6 +192,10 @@ class Engine:
             self._follow()
             if abs(now - self._retired) >= _RETIRE_SECONDS:
                 self._retire(now)
+            if self.hidden != self._hidden_stored:
+                hidden = msgspec.json.encode(sorted(self.hidden))
+                self.store.write(Transaction(state={"hidden": hidden}))
+                self._hidden_stored = self.hidden
             self._declare(now)
             while True:
                 rows = self.store.pending_due(now, _TICK_ROWS)
