@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from plumbline.cli.main import run
 from plumbline.errors import TableError, ToolError
 from plumbline.history.records import JsonLines
 from plumbline.replay import Due, Sender, TimeMap, replay, schedule
@@ -18,6 +19,7 @@ class Exporter:
     def __init__(self, *answers: int) -> None:
         self.bodies: list[bytes] = []
         waiting = list(answers)
+        self.stored = 0  # of each request
         exporter = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -31,7 +33,8 @@ class Exporter:
                     self.close_connection = True
                     return
                 lines = body.count(b"\n")
-                answer = json.dumps({"accepted": lines, "rejected": []}).encode()
+                account = {"accepted": lines, "rejected": [], "duplicates": min(lines, exporter.stored)}
+                answer = json.dumps(account).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(answer)))
                 if status == 503:
@@ -145,6 +148,18 @@ def test_events_are_sent_in_order_not_before_they_are_due_and_counted(sender: li
     assert report.sent == {"outcome": 4, "prediction": 6}
     assert report.accepted == 10
     assert report.seconds >= 1.1
+
+
+def test_events_that_an_earlier_replay_has_stored_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "h.ndjson").write_text('{"type": "outcome", "request_id": "a", "actual": 1, "ts": 1}\n')
+    with Exporter() as exporter:
+        assert run(["replay", str(tmp_path / "h.ndjson"), "--url", exporter.url]) == 0
+        assert "stored before" not in capsys.readouterr().out
+        exporter.stored = 1
+        assert run(["replay", str(tmp_path / "h.ndjson"), "--url", exporter.url]) == 0
+        assert "1 of them were stored before, by an earlier replay perhaps" in capsys.readouterr().out
 
 
 def test_a_replay_can_be_stopped_between_batches(sender: list[Sender]):

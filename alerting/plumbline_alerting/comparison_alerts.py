@@ -8,7 +8,7 @@ from plumbline import names
 from plumbline_alerting import comparison_queries as queries
 from plumbline_alerting.maker import VALUE, Maker
 from plumbline_alerting.model import Rule
-from plumbline_alerting.templates import MODEL, ask
+from plumbline_alerting.templates import COUNT, MODEL, ask
 
 WHO = "{{ $labels.model }} {{ $labels.version }}"
 MV_OF = "model=%q, version=%q"
@@ -35,7 +35,7 @@ def slices(make: Maker) -> Iterable[Rule]:
             f"{{{{ $labels.metric }}}} of {WHO} for {{{{ $labels.slice }}}} = {{{{ $labels.value }}}} is "
             f"{figure('own')} over {window}, for the rest of the model {figure('rest')}: worse by {VALUE} "
             f"(threshold {ask(bound, *MODEL, 'metric')}, {ask(sigmas, *of)} standard deviations of chance, "
-            f"n = {ask(count, *of, unit='humanize')} outcomes)."
+            f"n = {ask(count, *of, unit=COUNT)} outcomes)."
         ),
         dashboard="slices",
         variables=MODEL,
@@ -58,9 +58,9 @@ def canaries(make: Maker) -> Iterable[Rule]:
         description=(
             f"Mean loss ({{{{ $labels.loss }}}}) of the canary {WHO} since its trial began is "
             f"{arm(names.R_TRIAL_MEAN, 'candidate')} on "
-            f"n = {arm(names.R_TRIAL_COUNT, 'candidate', 'humanize')}, "
+            f"n = {arm(names.R_TRIAL_COUNT, 'candidate', COUNT)}, "
             f"of production {arm(names.R_TRIAL_MEAN, 'production')} on "
-            f"n = {arm(names.R_TRIAL_COUNT, 'production', 'humanize')}: "
+            f"n = {arm(names.R_TRIAL_COUNT, 'production', COUNT)}: "
             f"worse by {VALUE} (95 % sequence {ends[0]} to {ends[1]}; threshold: "
             f"{queries.CANARY_EFFECT:g} standard deviations and an always-valid p below "
             f"{queries.CANARY_FALSE_ALARM / 2:g})."
@@ -92,7 +92,7 @@ def kpis(make: Maker) -> Iterable[Rule]:
         description=(
             f"{{{{ $labels.kpi }}}} of {{{{ $labels.model }}}} per {{{{ $labels.per }}}} is {VALUE} "
             f"over {slow} (standard error {number(names.R_KPI_STDERR, slow)}, "
-            f"n = {number(names.R_KPI_COUNT, slow, unit='humanize')}); over the {longest} before it was "
+            f"n = {number(names.R_KPI_COUNT, slow, unit=COUNT)}); over the {longest} before it was "
             f"{number(names.R_KPI_MEAN, longest, slow)}, over the same {slow} one {longest} ago "
             f"{number(names.R_KPI_MEAN, slow, longest)} (bounds: {bounds})."
         ),

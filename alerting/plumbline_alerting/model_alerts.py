@@ -10,7 +10,7 @@ from plumbline_alerting import model_queries, quality_queries
 from plumbline_alerting.maker import VALUE, Maker
 from plumbline_alerting.model import Rule
 from plumbline_alerting.sized import FAST, SLOW
-from plumbline_alerting.templates import MODEL, ask
+from plumbline_alerting.templates import COUNT, MODEL, ask
 
 WHO = "{{ $labels.model }} {{ $labels.version }}"
 MV_OF = "model=%q, version=%q"
@@ -34,7 +34,7 @@ def quality(make: Maker) -> Iterable[Rule]:
             f"{ask(loss, *of)} times its noise worse, n = {outcomes} outcomes"
         )
 
-    outcomes = ask(f"max({names.R_QUALITY_SAMPLES.over(SLOW)}{{{MV_OF}}})", *MODEL, unit="humanize")
+    outcomes = ask(f"max({names.R_QUALITY_SAMPLES.over(SLOW)}{{{MV_OF}}})", *MODEL, unit=COUNT)
     now = f"max({names.R_QUALITY.over(FAST)}{{{MV_OF}, metric=%q}})"
     yield from make.alert(
         "ModelQualityCritical",
@@ -87,9 +87,7 @@ def serving(make: Maker) -> Iterable[Rule]:
     def bound(metric: str) -> str:
         return ask(f'max({names.OBJECTIVE.name}{{{MV_OF}, metric="{metric}"}})', *MODEL)
 
-    n = ask(
-        f"max({names.R_INCREASES[names.PREDICTIONS.name].over(fast)}{{{MV_OF}}})", *MODEL, unit="humanize"
-    )
+    n = ask(f"max({names.R_INCREASES[names.PREDICTIONS.name].over(fast)}{{{MV_OF}}})", *MODEL, unit=COUNT)
     yield from make.alert(
         "ModelErrorRateCritical",
         model_queries.model_error_rate_critical(make.scene),
@@ -138,9 +136,7 @@ def drift(make: Maker) -> Iterable[Rule]:
     def looked_at(over: str) -> str:
         bound = f"max({names.R_PROBLEMS_THRESHOLD.over(over)}{{{one}, problem=%q}})"
         n = f"max({names.R_FEATURE_INCREASE.over(over)}{{{one}}})"
-        return (
-            f"threshold over {over} {ask(bound, *of, 'problem')}, n = {ask(n, *of, unit='humanize')} values"
-        )
+        return f"threshold over {over} {ask(bound, *of, 'problem')}, n = {ask(n, *of, unit=COUNT)} values"
 
     # At a threshold of 1 the tile cannot tell, and the share is that of the longer window.
     later = "" if tile == window else f"; where that is 1: {looked_at(window)}"
@@ -163,8 +159,8 @@ def drift(make: Maker) -> Iterable[Rule]:
     rows = f"max({names.BASELINE_ROWS.name}{{{MV_OF}}})"
     numbers = (
         f"{VALUE} over {window} (threshold {ask(threshold, *of)}, "
-        f"n = {ask(n, *of, unit='humanize')} predictions, "
-        f"baseline {ask(rows, *MODEL, unit='humanize')} rows)."
+        f"n = {ask(n, *of, unit=COUNT)} predictions, "
+        f"baseline {ask(rows, *MODEL, unit=COUNT)} rows)."
     )
     yield from make.alert(
         "FeatureDrift",
@@ -193,9 +189,9 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     slow = make.scene.slow
     wanted = ask(f'max({names.OBJECTIVE.name}{{{MV_OF}, metric="{names.OBJECTIVE_COVERAGE}"}})', *MODEL)
     matured = names.R_INCREASES[names.PREDICTIONS_MATURED.name].over(slow)
-    n = ask(f"max({matured}{{{MV_OF}}})", *MODEL, unit="humanize")
+    n = ask(f"max({matured}{{{MV_OF}}})", *MODEL, unit=COUNT)
     known = names.R_INCREASES[names.OUTCOMES.name].over(slow)
-    reported = ask(f'sum({known}{{{MV_OF}, state=~"late|matched"}})', *MODEL, unit="humanize")
+    reported = ask(f'sum({known}{{{MV_OF}, state=~"late|matched"}})', *MODEL, unit=COUNT)
     yield from make.alert(
         "OutcomesLate",
         quality_queries.outcomes_late(make.scene),

@@ -8,7 +8,7 @@ from plumbline import names
 from plumbline_alerting import monitoring_queries as queries
 from plumbline_alerting.maker import VALUE, Maker
 from plumbline_alerting.model import Rule
-from plumbline_alerting.templates import ask
+from plumbline_alerting.templates import COUNT, ask
 
 
 def monitoring(make: Maker) -> Iterable[Rule]:
@@ -58,7 +58,7 @@ def monitoring(make: Maker) -> Iterable[Rule]:
         summary="A model has nearly used up its series.",
         description=(
             "{{ $labels.model }} uses {{ $value | humanizePercentage }} of "
-            f"{ask(f'max({names.SERIES_BUDGET.name}{{model=%q}})', 'model', unit='humanize')} series "
+            f"{ask(f'max({names.SERIES_BUDGET.name}{{model=%q}})', 'model', unit=COUNT)} series "
             f"(threshold {queries.BUDGET_RATIO:.0%}); above the budget new versions get no series."
         ),
         dashboard="exporter",

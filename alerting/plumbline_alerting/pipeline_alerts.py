@@ -8,7 +8,7 @@ from plumbline import names
 from plumbline_alerting import pipeline_queries as queries
 from plumbline_alerting.maker import VALUE, Maker
 from plumbline_alerting.model import Rule
-from plumbline_alerting.templates import ask
+from plumbline_alerting.templates import COUNT, ask
 
 
 def pipelines(make: Maker) -> Iterable[Rule]:
@@ -53,8 +53,8 @@ def pipelines(make: Maker) -> Iterable[Rule]:
         severity="warning",
         summary="A data pipeline wrote implausibly few or many rows.",
         description=(
-            f"{where} wrote {VALUE} rows per run (plausible: {bound('rows_min', 'humanize')} to "
-            f"{bound('rows_max', 'humanize')}). Models that depend on it: {models}."
+            f"{where} wrote {VALUE} rows per run (plausible: {bound('rows_min', COUNT)} to "
+            f"{bound('rows_max', COUNT)}). Models that depend on it: {models}."
         ),
         dashboard="pipelines",
         variables=("pipeline",),

@@ -8,16 +8,22 @@ from plumbline.catalogue.model import Catalogue
 MODEL = ("model", "version")
 
 
+COUNT = "humanize"  # unit of what is counted
+
+
 def ask(expr: str, *labels: str, unit: str = 'printf "%.4g"', missing: str = "unknown") -> str:
     """Return a template that prints the first value of a query.
 
     Args:
         expr: PromQL with one ``%q`` per label.
         labels: labels of the alert that fill the ``%q``.
-        unit: template function that formats the number.
+        unit: template function that formats the number. Counts are rounded first: increase() extrapolates,
+            and nobody has seen 380.2 outcomes.
         missing: what it says where the query has no result.
     """
     values = " ".join(f"$labels.{label}" for label in labels)
+    if unit == COUNT:
+        expr = f"round({expr})"
     return (
         f"{{{{ with printf `{expr}` {values} | query }}}}{{{{ . | first | value | {unit} }}}}"
         f"{{{{ else }}}}{missing}{{{{ end }}}}"

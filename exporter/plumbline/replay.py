@@ -48,6 +48,7 @@ class ReplayReport:
     Attributes:
         sent: events acknowledged, by type.
         accepted: events that the exporter accepted.
+        duplicates: accepted events that it had stored before; they keep the time they had then.
         rejected: the exporter's words on lines that it refused; at most 20.
         rejected_total: refused lines in all.
         retries: batches sent again.
@@ -57,6 +58,7 @@ class ReplayReport:
 
     sent: dict[str, int] = field(default_factory=dict)
     accepted: int = 0
+    duplicates: int = 0
     rejected: list[str] = field(default_factory=list)
     rejected_total: int = 0
     retries: int = 0
@@ -126,6 +128,7 @@ class Sender:
         self.url = url.rstrip("/") + "/v1/events"
         self.patience = patience
         self.retries = 0
+        self.duplicates = 0
         self._session = requests.Session()
 
     def send(self, lines: Iterable[bytes]) -> tuple[int, list[str]]:
@@ -147,6 +150,7 @@ class Sender:
             else:
                 if answer.status_code == 200:
                     said = answer.json()
+                    self.duplicates += int(said.get("duplicates", 0))
                     return int(said["accepted"]), [str(item) for item in said["rejected"]]
                 trouble = f"{answer.status_code} {answer.text[:200]}"
                 if answer.status_code not in _TEMPORARY:
@@ -198,7 +202,7 @@ def replay(
         report.accepted += accepted
         report.rejected_total += len(refused)
         report.rejected += refused[: max(0, 20 - len(report.rejected))]
-        report.retries = sender.retries
+        report.retries, report.duplicates = sender.retries, sender.duplicates
         report.behind = max(report.behind, time.time() - waiting[0].at - interval)
         for due in waiting:
             report.sent[due.kind] = report.sent.get(due.kind, 0) + 1

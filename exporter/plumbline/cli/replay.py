@@ -94,6 +94,12 @@ def replay(
             f"{sum(report.sent.values()):,} events sent, {report.rejected_total:,} refused, "
             f"{report.retries} retries, {report.seconds:.1f} s"
         )
+        if report.duplicates:
+            click.echo(
+                f"{report.duplicates:,} of them were stored before, by an earlier replay perhaps: they keep "
+                "their time of then and are not counted again; to start afresh, give the exporter another "
+                "data folder"
+            )
     ctx.exit(1 if report.rejected_total else 0)
 
 
