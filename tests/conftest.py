@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,21 @@ from samples import open_sample
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what waits for real servers first: with several workers the short tests then fill the end evenly."""
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escape what no encoding has: one lone surrogate in what a test logged would end the whole run."""
+    return encodable((yield))
+
+
+def encodable(value: Any) -> Any:
+    """The same report, its texts encodable."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {encodable(key): encodable(one) for key, one in value.items()}
+    return type(value)(map(encodable, value)) if isinstance(value, (list, tuple)) else value
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ T = TypeVar("T")
 _STARTER = ThreadPoolExecutor(1)
 
 
-def wait_for(what: Callable[[], T], *, seconds: float = 30.0, every: float = 0.1, name: str = "") -> T:
+def wait_for(what: Callable[[], T], *, seconds: float = 120.0, every: float = 0.1, name: str = "") -> T:
     """Call until the result is truthy and return it.
 
     Raises:
@@ -48,7 +48,7 @@ class Server:
     """A server that can be started again: ``plumbline.servers.Server`` behind a readiness URL."""
 
     def __init__(
-        self, command: Sequence[str | Path], *, url: str, ready: str, log: Path, seconds: float = 30.0
+        self, command: Sequence[str | Path], *, url: str, ready: str, log: Path, seconds: float = 120.0
     ) -> None:
         self.command = list(command)
         self.url = url
@@ -134,7 +134,6 @@ class Prometheus(Server):
         """Wait until every one of the series, of every target, was scraped so many times."""
         wait_for(
             lambda: (self.value(f"min(count_over_time({series}[10m]))") or 0) >= count,
-            seconds=120,
             name=f"{count} scrapes of {series}",
         )
 
@@ -145,7 +144,7 @@ class Prometheus(Server):
         """
         for _ in range(rounds):
             now = time.time()
-            wait_for(partial(self._rules_began_since, now), seconds=120, name="a round of every rule group")
+            wait_for(partial(self._rules_began_since, now), name="a round of every rule group")
 
     def _rules_began_since(self, moment: float) -> bool:
         """Whether the last evaluation that has ended began after the moment, in every group."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import PlumblineError
+from plumbline.files import write_whole
 
 GROUP = "plumbline.generators"
 
@@ -61,12 +62,12 @@ def stale_files(files: Iterable[GeneratedFile], folder: Path) -> list[str]:
 
 
 def write_files(files: Iterable[GeneratedFile], folder: Path) -> list[str]:
-    """Write what differs and return the paths written."""
+    """Write what differs, each file in one step, and return the paths written."""
     files = list(files)
     stale = set(stale_files(files, folder))
     for file in files:
         if file.path in stale:
             target = folder / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(file.content, encoding="utf-8")
+            write_whole(target, file.content)
     return sorted(stale)

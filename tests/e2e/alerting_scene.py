@@ -263,5 +263,5 @@ def running(folder: Path) -> Iterator[Stack]:
                 stack.deploy(model, "1")
             stack.run_of_feed("r0", "succeeded")
             healthy = f'{names.R_QUALITY_SAMPLES.over("40s")}{{model="late"}} > 700'
-            wait_for(lambda: database.query(healthy), seconds=90, name="healthy traffic")
+            wait_for(lambda: database.query(healthy), name="healthy traffic")
             yield stack

@@ -181,7 +181,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             ],
         )
         born = 'ml_predictions_total{version="1"} == 0'
-        wait_for(lambda: len(prometheus.query(born)) == len(rows), name="counters born at 0", seconds=90)
+        wait_for(lambda: len(prometheus.query(born)) == len(rows), name="counters born at 0")
         prometheus.wait_for_scrapes("ml_predictions_total", 3)
         now = time.time()
         send(exporter, itertools.chain.from_iterable(events(model, of, now) for model, of in rows.items()))
@@ -198,11 +198,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         kpi = {"type": "kpi", "model": "hire", "version": "1", "kpi": "fee", "ts": now}
         send(exporter, [{**kpi, "value": float(value), "event_id": f"fee{i}"} for i, value in enumerate(paid)])
         total = sum(len(r.actual) for r in (*rows.values(), *beside.values())) + len(answers)
-        wait_for(lambda: prometheus.value("sum(ml_outcomes_matured_total)") == total, name="mature outcomes", seconds=90)
+        wait_for(lambda: prometheus.value("sum(ml_outcomes_matured_total)") == total, name="mature outcomes")
         for model, of in rows.items():
             send(exporter, corrections(model, of, now + 2))
         gap = names.R_GAP_UPPER.over("life")
-        wait_for(lambda: prometheus.query(f'{gap}{{model="pay"}}'), name="rules of the whole life", seconds=90)
+        wait_for(lambda: prometheus.query(f'{gap}{{model="pay"}}'), name="rules of the whole life")
         prometheus.wait_for_rules()
         yield Scene(prometheus, rows, beside, paid)
 
@@ -330,7 +330,7 @@ def test_the_gap_spans_the_values_that_have_enough_rows(scene: Scene) -> None:
 
 def test_the_planted_disparity_opens_a_ticket_and_nothing_else_does(scene: Scene) -> None:
     firing = 'ALERTS{alertname="SliceDisparity", alertstate="firing"}'
-    found = wait_for(lambda: scene.prometheus.query(firing), name="SliceDisparity", seconds=90)
+    found = wait_for(lambda: scene.prometheus.query(firing), name="SliceDisparity")
     slices = {(a["metric"]["model"], a["metric"]["slice"], a["metric"]["value"]) for a in found}
     assert ("hire", "sex", "f") in slices
     assert {value for _, _, value in slices} <= {"f", "f & young", "f & old"}
@@ -406,9 +406,9 @@ def test_the_worse_canary_and_the_poor_kpi_open_tickets(scene: Scene) -> None:
     def worse() -> set[tuple[str, str]]:
         return {(a["metric"]["model"], a["metric"]["loss"]) for a in firing("CanaryWorse")}
 
-    wait_for(lambda: worse() == {("hire", "wrong"), ("pay", "absolute_error")}, name="CanaryWorse", seconds=90)
+    wait_for(lambda: worse() == {("hire", "wrong"), ("pay", "absolute_error")}, name="CanaryWorse")
     assert {(a["metric"]["version"], a["metric"]["owner"]) for a in firing("CanaryWorse")} == {("2", "team")}
-    [kpi] = wait_for(lambda: firing("KpiDrop"), name="KpiDrop", seconds=90)
+    [kpi] = wait_for(lambda: firing("KpiDrop"), name="KpiDrop")
     assert {k: kpi["metric"][k] for k in ("model", "version", "kpi", "per")} == {
         "model": "hire", "version": "1", "kpi": "fee", "per": "event"
     }  # fmt: skip

@@ -62,7 +62,7 @@ def test_the_exemplar_of_the_latency_panel_opens_the_page_of_its_request(tmp_pat
         [query, *_] = panels_with_exemplars(tmp_path)
         assert names.PREDICTION_LATENCY.name in query
         asked = fill(query, "2m", catalogue.evaluation.scrape_interval)
-        found = wait_for(lambda: exemplars(prometheus, asked), seconds=60, name="exemplars")
+        found = wait_for(lambda: exemplars(prometheus, asked), name="exemplars")
         sources = yaml.safe_load((tmp_path / "dashboards/provisioning/datasources/plumbline.yml").read_text())
         [destination] = sources["datasources"][0]["jsonData"]["exemplarTraceIdDestinations"]
         for exemplar in found:

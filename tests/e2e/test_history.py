@@ -34,7 +34,7 @@ from plumbline.generated import run_generators, write_files
 from plumbline.servers import free_port
 from servers import wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 HOUR = 3600.0
 Series = dict[tuple[tuple[str, str], ...], float]
@@ -157,7 +157,7 @@ def live(scene: Scene) -> Iterator[tuple[Series, Series]]:
                 found = series(prometheus.url, f'{quality}{{metric=~"accuracy|mae"}}', time.time())
                 return found if len(found) == 2 else None
 
-            wait_for(known, seconds=60, name="recorded quality")
+            wait_for(known, name="recorded quality")
             now = time.time()
             yield series(prometheus.url, COUNTED, now), series(prometheus.url, '{__name__=~".+:.+_life"}', now)
 

@@ -136,7 +136,7 @@ def test_kill_during_the_call_and_an_alertmanager_that_repeats_itself_make_one_c
     time.sleep(1)
     scene.exporter.start()
     assert scene.rollbacks("unknown") == 1
-    wait_for(lambda: scene.rollbacks("cooldown") == 1, seconds=60, name="the alert of the outage")
+    wait_for(lambda: scene.rollbacks("cooldown") == 1, name="the alert of the outage")
     assert scene.count(names.ALERTS, severity="critical", status="firing") == 2
     assert len(scene.hook.calls) == 1
 

@@ -83,6 +83,6 @@ def test_one_request_leads_to_commit_and_training_data_and_its_batch_back(tmp_pa
                 plumbline("trace", request, "--url", exporter.url, "--json").stdout
             )
 
-        wait_for(same, seconds=10, name="the folder and the exporter agree")
+        wait_for(same, name="the folder and the exporter agree")
         unknown = plumbline("trace", "nobody", "--url", exporter.url)
         assert (unknown.returncode, unknown.stdout) == (1, "")

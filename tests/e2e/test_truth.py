@@ -37,7 +37,7 @@ from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from servers import Prometheus
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.e2e
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 DAY = 86_400.0

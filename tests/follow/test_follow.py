@@ -63,7 +63,7 @@ class Follow:
         """Return the printed counts, if it could print, and what it told."""
         assert self.process is not None
         self.process.send_signal(number)
-        printed, told = self.process.communicate(timeout=20)
+        printed, told = self.process.communicate(timeout=60)
         assert self.process.returncode == (-number if number == signal.SIGKILL else 0), told
         return (json.loads(printed) if printed else {}), told
 
@@ -253,12 +253,15 @@ def test_a_pipe_is_sent_as_it_comes_not_when_it_ends(stand_in: StandIn) -> None:
     read, write = socket.socketpair()
     process = subprocess.Popen([*command, plain(stand_in)], stdin=read, stdout=subprocess.PIPE)
     read.close()
-    write.sendall(event("a"))
-    wait_for(lambda: stand_in.ids() == ["a"])
-    write.sendall(event("b")[:5])
-    write.sendall(event("b")[5:] + event("c").rstrip())
-    write.close()
-    printed, _ = process.communicate(timeout=20)
+    try:
+        write.sendall(event("a"))
+        wait_for(lambda: stand_in.ids() == ["a"])
+        write.sendall(event("b")[:5])
+        write.sendall(event("b")[5:] + event("c").rstrip())
+        write.close()
+        printed, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert json.loads(printed)["accepted"] == 3
     assert stand_in.ids() == ["a", "b", "c"]
 

@@ -297,7 +297,7 @@ def test_page_and_ticket_reach_their_owners_and_a_broken_pipeline_mutes_the_drif
     def firing(path: str, alert: str) -> list[dict[str, dict[str, str]]]:
         return [a for a in receiver.alerts(path) if a["labels"]["alertname"] == alert]
 
-    page = wait_for(lambda: firing("/flight-ml/page", "ModelQualityCritical"), seconds=60, name="the page")[0]
+    page = wait_for(lambda: firing("/flight-ml/page", "ModelQualityCritical"), name="the page")[0]
     assert page["labels"] | CLASSIFIER == page["labels"]
     assert page["annotations"]["verdict"] == "Roll back to version 6."
     assert "objective 0.75, baseline 0.85" in page["annotations"]["description"]
@@ -305,14 +305,14 @@ def test_page_and_ticket_reach_their_owners_and_a_broken_pipeline_mutes_the_drif
     assert page["annotations"]["dashboard_url"].endswith(
         "/d/plumbline-quality?var-model=flight_late&var-version=7"
     )
-    ticket = wait_for(lambda: firing("/flight-ml/ticket", "FeatureDrift"), seconds=60, name="the ticket")[0]
+    ticket = wait_for(lambda: firing("/flight-ml/ticket", "FeatureDrift"), name="the ticket")[0]
     assert ticket["labels"]["feature"] == "temp"
     assert "threshold 0.13" in ticket["annotations"]["description"]
     assert receiver.alerts("/weather-data/page") == []
 
     stack.exposed.failures = 1
     broken = wait_for(
-        lambda: firing("/weather-data/page", "PipelineFailed"), seconds=60, name="the second page"
+        lambda: firing("/weather-data/page", "PipelineFailed"), name="the second page"
     )
     assert "Models that depend on it: flight_delay." in broken[0]["annotations"]["description"]
 

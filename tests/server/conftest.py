@@ -81,7 +81,7 @@ class Running:
         assert started.wait(20)
 
     def wait_ready(self) -> None:
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while self.exporter.writer.not_ready() is not None:
             assert time.monotonic() < end
             time.sleep(0.01)

@@ -150,7 +150,7 @@ def test_a_full_queue_answers_429_and_what_waited_is_stored(start: Callable[...,
     assert int(refused.headers["Retry-After"]) >= 1
     waiting.append(send(range(10, 14)))
     assert metric(server, "plumbline_queue_capacity_events") == 10
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while metric(server, "plumbline_queue_events") != 10:
         assert time.monotonic() < end
     engine.gate.set()
@@ -175,7 +175,7 @@ def test_large_requests_that_wait_hold_bounded_memory_and_give_it_back(
     ]
     for thread in threads:
         thread.start()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while metric(server, "plumbline_queue_events") != 8:
         assert time.monotonic() < end
     assert post(server, large).status_code == 429
@@ -212,7 +212,7 @@ def test_waiting_requests_are_committed_together(server: Any, engine: Any) -> No
     threads = [threading.Thread(target=post, args=(server, line(n))) for n in range(6)]
     for thread in threads:
         thread.start()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while metric(server, "plumbline_queue_events") != 6:
         assert time.monotonic() < end
     engine.gate.set()

@@ -119,7 +119,7 @@ def test_who_does_not_read_the_answer_is_cut_off(start: Callable[..., Any], engi
     server = start(patience=SHORT)
     with connection(server) as sock:
         sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while server.exporter.app.metrics.refused.block().values.sum() < 1:
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -136,7 +136,7 @@ def test_who_asks_again_instead_of_reading_the_answer_is_cut_off_too(
         assert sock.recv(100).startswith(b"HTTP/1.1 200")  # the answer is under way
         time.sleep(0.2)
         sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while server.exporter.app.metrics.refused.block().values.sum() < 1:
             assert time.monotonic() < end
             time.sleep(0.05)

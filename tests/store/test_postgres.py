@@ -217,19 +217,21 @@ def test_crashes_of_writer_and_server_lose_nothing_acknowledged(postgres: Postgr
         lines.append(process.stdout.readline())
         rest = threading.Thread(target=lines.extend, args=(process.stdout,))
         rest.start()
-        time.sleep(rng.uniform(0, 0.15))
-        if number % 2:
-            postgres.stop("immediate")
-            postgres.start()
-            goal = len(lines) + 3
-            end = time.monotonic() + 30
-            while len(lines) < goal and time.monotonic() < end:
-                time.sleep(0.02)
-            assert len(lines) >= goal, "the writer did not go on after the server's restart"
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        rest.join()
-        process.stdout.close()
+        try:
+            time.sleep(rng.uniform(0, 0.15))
+            if number % 2:
+                postgres.stop("immediate")
+                postgres.start()
+                goal = len(lines) + 3
+                end = time.monotonic() + 60
+                while len(lines) < goal and time.monotonic() < end:
+                    time.sleep(0.02)
+                assert len(lines) >= goal, "the writer did not go on after the server's restart"
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            rest.join()
+            process.stdout.close()
         acknowledged = max([acknowledged, *(int(line) for line in lines if line.endswith("\n"))])
         (count, newest), = ask(url, "SELECT count(*), max(seq) FROM plumbline.events")  # fmt: skip
         (state,), = ask(url, "SELECT convert_from(value, 'UTF8')::bigint FROM plumbline.state")  # fmt: skip

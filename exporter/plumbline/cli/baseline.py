@@ -21,6 +21,7 @@ from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
 from plumbline.cli.options import PathType, catalogue_option, json_option, optional_duration, writing
 from plumbline.errors import UsageError
+from plumbline.files import write_whole
 from plumbline.units import parse_duration
 
 
@@ -192,7 +193,7 @@ def diff(old: Path, new: Path, draw: int, html: Path | None, as_json: bool) -> N
 
 def _write(path: Path, text: str) -> None:
     with writing(path.parent):
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)
     click.echo(str(path))
 
 

@@ -19,6 +19,7 @@ from plumbline.cli.options import (
 )
 from plumbline.errors import UsageError
 from plumbline.evaluate.budget import exceeded
+from plumbline.files import write_whole
 from plumbline.units import parse_time
 
 _WIDE = 200  # the table's columns must survive a pipe
@@ -128,7 +129,7 @@ def evaluate(
         )
     if picture is not None:
         with writing(picture):
-            picture.write_text(timeline(result), encoding="utf-8")
+            write_whole(picture, timeline(result))
     broken = exceeded(result.alerts, budget)
     if as_json:
         made_with = digests(chosen, read_recording(rules))
