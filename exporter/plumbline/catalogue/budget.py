@@ -170,8 +170,9 @@ def _corrections(model: Model) -> int:
     if not model.outcome.corrections:
         return 0
     if model.task == "regression":
-        return 7 * _slice_values(model)
-    return _confusion(model) + 2 * _slice_values(model) + (SCORE_BINS * 4 if model.task == "binary" else 0)
+        return 7 * _slice_values(model) + 1  # corrections left out
+    binned = SCORE_BINS * 4 if model.task == "binary" else 0
+    return _confusion(model) + 2 * _slice_values(model) + binned + 1
 
 
 def _young(model: Model) -> int:

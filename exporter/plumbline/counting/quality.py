@@ -76,16 +76,19 @@ def revise_outcomes(
     cells: Floats,
     revised: Sequence[tuple[Judged, Judged]],
     born: float | None = None,
+    without: Sequence[int] = (),
 ) -> None:
     """Replace outcomes that had entered the cells: (what was counted, what stands now).
 
     Cells that grow by it take the growth; what others lose is added to what is retracted of them. The
-    distributions of the target and of the error's size keep the first outcome: see docs/adr/0024.
+    distributions of the target and of the error's size keep the first outcome: see docs/adr/0024. Cells
+    ``without`` these outcomes stay as they are.
     """
     before, after = np.zeros(layout.size), np.zeros(layout.size)
     count_outcomes(layout, before, [old for old, _ in revised], born, distributions=False)
     count_outcomes(layout, after, [new for _, new in revised], born, distributions=False)
     change = after - before
+    change[list(without)] = 0.0
     for section, taken in layout.retractions:
         cells[taken.offset : taken.end] -= np.minimum(change[section.offset : section.end], 0.0)
     # Nothing else falls: an outcome that can be compared is never replaced by one that cannot.

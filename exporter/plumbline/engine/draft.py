@@ -7,7 +7,7 @@ it was.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import structlog
@@ -15,6 +15,7 @@ import structlog
 from plumbline import names
 from plumbline.baseline.artefact import Baseline
 from plumbline.counting.judged import Judged
+from plumbline.engine.past import created
 from plumbline.engine.trials import Trial
 from plumbline.engine.versions import Entry, Key, VersionState
 from plumbline.events.kinds import Prediction
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from plumbline.engine.engine import Engine
 
 log = structlog.get_logger(__name__)
+
+
+class Revised(NamedTuple):
+    """An outcome that was counted and the one that replaces it; ``seq`` and ``due`` say when it entered."""
+
+    before: Judged
+    after: Judged
+    seq: int
+    due: float
 
 
 class Draft:
@@ -53,7 +63,7 @@ class Draft:
         self._local: dict[int, list[StoredEvent]] = defaultdict(list)
         self._predictions: dict[Key, list[tuple[Prediction, float]]] = defaultdict(list)
         self._judged: dict[Key, list[Judged]] = defaultdict(list)
-        self._revised: dict[Key, list[tuple[Judged, Judged]]] = defaultdict(list)
+        self._revised: dict[Key, list[Revised]] = defaultdict(list)
 
     def _related(self, key: int) -> list[StoredEvent]:
         return [*self._stored.get(key, ()), *self._local.get(key, ())]
@@ -89,7 +99,8 @@ class Draft:
         if baseline is None and not announced:
             return None
         layout = build_layout(model, version, self.engine.catalogue.models[model], baseline)
-        state = VersionState(layout, baseline, np.zeros(layout.size), {}, 1)
+        # The event in hand has its number, and is the first that counts for the version.
+        state = VersionState(layout, baseline, np.zeros(layout.size), {}, 1, past=created(self._next - 1))
         used = self.engine.series_of(model, self.versions)
         if used + state.series > self.engine.catalogue.series_budget.per_model:
             self.ledger[self.engine.ledger_layout.refused[model]] += state.series

@@ -14,6 +14,7 @@ import msgspec
 
 from plumbline import names
 from plumbline.counting.judged import Judged, Pair, decode_judged, encode_judged
+from plumbline.engine.draft import Revised
 from plumbline.engine.draft_trials import TrialsDraft
 from plumbline.engine.joins import join
 from plumbline.engine.versions import Key, VersionState
@@ -120,13 +121,14 @@ class OutcomesDraft(TrialsDraft):
             self.orphans.setdefault(item.key, []).append(waiting)
             self.transaction.orphans.append(waiting)
             return
-        known = [_said(e) for e in related if e.kind == "outcome"]
+        before = [e for e in related if e.kind == "outcome"]
+        known = [_said(e) for e in before]
         new = [Said(event.correction, item.ts, event.actual)]
         for row in predictions:
             prediction = _decode_prediction(row.raw)
             # Of a pair that is complete, the shadow's side carries both answers to the outcome.
             pairs = [p for p in self._pairs(row, prediction) if p.shadow == prediction.version]
-            self._join(row, prediction, known, new, pairs)
+            self._join(row, prediction, known, new, pairs, min((e.seq for e in before), default=seq))
 
     def _drop_orphan(self, waiting: Waiting) -> None:
         self.orphans_gone.add(waiting.prediction)
@@ -139,8 +141,12 @@ class OutcomesDraft(TrialsDraft):
         known: Sequence[Said],
         new: Sequence[Said],
         pairs: list[Pair],
+        first: int = 0,
     ) -> None:
-        """Meet a prediction and outcomes: count their states; let the truth wait, count or be replaced."""
+        """Meet a prediction and outcomes: count their states; let the truth wait, count or be replaced.
+
+        ``first`` is the sequence number of the first of the known outcomes.
+        """
         key = self._version(prediction.model, prediction.version)
         version = self._writable(key)
         layout, quality = version.layout, version.layout.quality
@@ -179,7 +185,8 @@ class OutcomesDraft(TrialsDraft):
         elif change.before is None:
             self._judged[key].append(judged(change.after))
         elif layout.retractions:
-            self._revised[key].append((judged(change.before), judged(change.after)))
+            entered = max(row.seq, first)
+            self._revised[key].append(Revised(judged(change.before), judged(change.after), entered, due))
 
     def _count_excluded(self, version: VersionState, reason: str | None) -> None:
         quality = version.layout.quality

@@ -12,6 +12,7 @@ import msgspec
 from plumbline.counting.judged import Pair
 from plumbline.counting.trials import count_agreement, count_answers, count_better, count_losses
 from plumbline.engine.draft import Draft
+from plumbline.engine.past import changed
 from plumbline.engine.trials import Trial, trials_of
 from plumbline.engine.versions import Entry, Key, VersionState, kept_entries
 from plumbline.events.kinds import ClassOrNumber, Deployment, Prediction
@@ -42,8 +43,9 @@ class TrialsDraft(Draft):
         elif baseline is not None and state.layout.baseline != baseline.digest:
             layout = build_layout(*key, self.engine.catalogue.models[event.model], baseline)
             cells = remap(state.layout.cell_names(), state.cells, layout)
+            past = changed(state.layout.cell_names(), layout, state.past, *self.engine.border())
             self.versions[key] = VersionState(
-                layout, baseline, cells, dict(state.schedule), state.generation + 1
+                layout, baseline, cells, dict(state.schedule), state.generation + 1, past=past
             )
         self._begin_trials(event.model)
 
@@ -124,16 +126,16 @@ class TrialsDraft(Draft):
             answers = [e for e, ts in self._predictions.get(key, ()) if ts >= trial.start]
             count_answers(at, state.cells, arm, sum(e.status == "error" for e in answers), len(answers))
             judged = [j for j in self._judged.get(key, ()) if j.predicted_ts >= trial.start]
-            revised = [r for r in self._revised.get(key, ()) if r[0].predicted_ts >= trial.start]
-            judged += [after for _, after in revised]
+            revised = [r for r in self._revised.get(key, ()) if r.before.predicted_ts >= trial.start]
+            judged += [r.after for r in revised]
             count_losses(at, state.layout.quality, state.cells, arm, judged)
             back = state.layout.trial_retracted
             if back is not None:
-                taken = [before for before, _ in revised]
+                taken = [r.before for r in revised]
                 count_losses(back, state.layout.quality, state.cells, arm, taken)
-        for one in (*self._judged.get(key, ()), *(after for _, after in self._revised.get(key, ()))):
+        for one in (*self._judged.get(key, ()), *(r.after for r in self._revised.get(key, ()))):
             for pair in one.pairs:
                 self._count_pair(model, pair, one.actual)
-        for before, _ in self._revised.get(key, ()):
-            for pair in before.pairs:
-                self._count_pair(model, pair, before.actual, taken_back=True)
+        for r in self._revised.get(key, ()):
+            for pair in r.before.pairs:
+                self._count_pair(model, pair, r.before.actual, taken_back=True)

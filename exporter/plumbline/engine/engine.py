@@ -22,6 +22,7 @@ from plumbline.counting.pipelines import build_pipeline_layout
 from plumbline.engine.actions import Actions
 from plumbline.engine.exposition import Exposition
 from plumbline.engine.ledger import LedgerLayout
+from plumbline.engine.past import NEVER
 from plumbline.engine.restore import (
     encode_layout,
     label_of,
@@ -107,6 +108,7 @@ class Engine:
         # As of the last tick: what is off the page takes no room from versions that are new.
         self.hidden = set(msgspec.json.decode(state.get("hidden", b"[]"), type=list[Key]))
         self._hidden_stored = self.hidden
+        border = self.border()
         # What was counted before comes back first; the budget decides on the rest, as it does at run time.
         refused: list[tuple[str, int]] = []
         for key in sorted(wanted, key=lambda key: key not in saved):
@@ -118,6 +120,7 @@ class Engine:
                 known,
                 saved.get(key),
                 shown.generation + 1 if shown else 1,
+                border,
             )
             room = self.catalogue.series_budget.per_model - self.series_of(key[0])
             if key in saved or key[1] == names.UNKNOWN or state_.series <= room:
@@ -138,6 +141,11 @@ class Engine:
         self.actions.restored(decode_book(state.get("hooks")))
         self._generation = generation
 
+    def border(self) -> tuple[int, float]:
+        """Return where a layout that changes now begins: its first event, and when what waits is due."""
+        waiting = self.store.pending_due(NEVER, 1)
+        return self.store.last_seq + 1, waiting[0].due if waiting else NEVER
+
     def _follow(self) -> None:
         """Read everything again if the store knows of a commit that was reported as failed."""
         if self.store.generation != self._generation:
@@ -151,7 +159,7 @@ class Engine:
         for key in self.versions:
             state = self.versions[key]
             work.versions[key] = state
-            work.transaction.state[f"layout/{label_of(key)}"] = encode_layout(state.layout)
+            work.transaction.state[f"layout/{label_of(key)}"] = encode_layout(state.layout, state.past)
         transaction = work.finish()
         transaction.state["names/ledger"] = msgspec.json.encode(self.ledger_layout.cell_names())
         transaction.state["names/pipelines"] = msgspec.json.encode(self.pipeline_layout.cell_names())

@@ -17,6 +17,7 @@ from plumbline import names
 from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue, Model
+from plumbline.engine.past import Past, changed, created
 from plumbline.engine.versions import Entry, Key, VersionState, decode_schedule
 from plumbline.layout.build import build_layout
 from plumbline.layout.version import VersionLayout, remap
@@ -30,6 +31,7 @@ class Saved(NamedTuple):
     names: list[str]
     cells: Floats
     schedule: dict[float, int]
+    past: Past | None
 
 
 def label_of(key: Key) -> str:
@@ -47,13 +49,23 @@ def saved_versions(state: Mapping[str, bytes]) -> dict[Key, Saved]:
         model, version = msgspec.json.decode(label, type=tuple[str, str])
         cells = np.frombuffer(state[f"cells/{label}"], dtype=np.float64)
         schedule = decode_schedule(state[f"schedule/{label}"])
-        found[model, version] = Saved(msgspec.json.decode(value)["cells"], cells, schedule)
+        layout = _decode_layout(value)
+        found[model, version] = Saved(layout.cells, cells, schedule, layout.past)
     return found
 
 
-def encode_layout(layout: VersionLayout) -> bytes:
+class _Layout(msgspec.Struct):
+    cells: list[str]
+    baseline: str | None = None
+    past: Past | None = None
+
+
+_decode_layout = msgspec.json.Decoder(_Layout).decode
+
+
+def encode_layout(layout: VersionLayout, past: Past | None) -> bytes:
     """Return what ``saved_versions`` reads of a layout."""
-    return msgspec.json.encode({"baseline": layout.baseline, "cells": layout.cell_names()})
+    return msgspec.json.encode(_Layout(layout.cell_names(), layout.baseline, past))
 
 
 def saved_entries(state: Mapping[str, bytes], models: Iterable[str]) -> dict[str, list[Entry]]:
@@ -91,15 +103,31 @@ def wanted_versions(
 
 
 def restored_version(
-    key: Key, model: Model | None, baseline: Baseline | None, saved: Saved | None, generation: int
+    key: Key,
+    model: Model | None,
+    baseline: Baseline | None,
+    saved: Saved | None,
+    generation: int,
+    border: tuple[int, float],
 ) -> VersionState:
-    """Return a version with its stored counters, or zeros, in the layout that it has by now."""
+    """Return a version with its stored counters, or zeros, in the layout that it has by now.
+
+    Args:
+        key: model and version.
+        model: its entry in the catalogue.
+        baseline: its baseline.
+        saved: what the store holds of it.
+        generation: of the state.
+        border: where a layout that has changed begins; see ``past.changed``.
+    """
     layout = build_layout(*key, model, baseline)
     if saved is None:
-        return VersionState(layout, baseline, np.zeros(layout.size), {}, generation)
-    same = saved.names == layout.cell_names()
-    cells = saved.cells.copy() if same else remap(saved.names, saved.cells, layout)
-    return VersionState(layout, baseline, cells, saved.schedule, generation)
+        return VersionState(layout, baseline, np.zeros(layout.size), {}, generation, past=created(border[0]))
+    if saved.names == layout.cell_names():
+        return VersionState(layout, baseline, saved.cells.copy(), saved.schedule, generation, past=saved.past)
+    past = changed(saved.names, layout, saved.past, *border)
+    cells = remap(saved.names, saved.cells, layout)
+    return VersionState(layout, baseline, cells, saved.schedule, generation, past=past)
 
 
 def restored_array(state: Mapping[str, bytes], name: str, cells: list[str]) -> Floats:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from plumbline import fairness, names
 from plumbline.baseline.artefact import Baseline
 from plumbline.catalogue.model import Model
+from plumbline.engine.past import Past
 from plumbline.expose.block import Exemplar
 from plumbline.layout.version import VersionLayout
 from plumbline.units import parse_duration
@@ -45,6 +46,7 @@ class VersionState:
         cells: the counters; treated as immutable once published.
         schedule: predictions that reach maturity, by time (coarse steps): (due, count).
         generation: grows with every change of the cells.
+        past: what entered before the layout's latest change, which some cells do not hold.
     """
 
     layout: VersionLayout
@@ -53,6 +55,7 @@ class VersionState:
     schedule: dict[float, int] = field(default_factory=dict)
     generation: int = 0
     exemplars: dict[tuple[int, int], Exemplar] = field(default_factory=dict)
+    past: Past | None = None
 
     def writable(self) -> VersionState:
         """Return a copy whose cells, schedule and exemplars may be changed."""

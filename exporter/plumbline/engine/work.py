@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+import structlog
 
 from plumbline import names
+from plumbline.counting.judged import Judged
 from plumbline.counting.pipelines import count_pipeline
 from plumbline.counting.quality import count_early, count_outcomes, revise_outcomes
 from plumbline.counting.serving import count_predictions, observe
 from plumbline.counting.skew import count_skew
+from plumbline.engine.draft import Revised
 from plumbline.engine.draft_alerts import AlertsDraft
 from plumbline.engine.draft_outcomes import OutcomesDraft
 from plumbline.engine.restore import encode_layout, label_of
@@ -39,6 +42,9 @@ from plumbline.store.base import StoredEvent, Transaction
 
 if TYPE_CHECKING:
     from plumbline.engine.engine import Engine
+
+
+log = structlog.get_logger(__name__)
 
 
 class Work(OutcomesDraft, AlertsDraft):
@@ -179,7 +185,7 @@ class Work(OutcomesDraft, AlertsDraft):
             count_early(state.layout, state.cells, judged)
         for key, revised in self._revised.items():
             state = self._writable(key)
-            revise_outcomes(state.layout, state.cells, revised, self._born(key))
+            self._revise(state, revised, self._born(key))
         for key, pairs in self._skew.items():
             state = self._writable(key)
             count_skew(state.layout, state.cells, pairs)
@@ -200,8 +206,31 @@ class Work(OutcomesDraft, AlertsDraft):
             t.state[f"schedule/{name}"] = encode_schedule(state.schedule)
             known = self.engine.versions.get(key)
             if known is None or known.layout is not state.layout:
-                t.state[f"layout/{name}"] = encode_layout(state.layout)
+                t.state[f"layout/{name}"] = encode_layout(state.layout, state.past)
         return t
+
+    def _revise(self, state: VersionState, revised: Sequence[Revised], born: float | None) -> None:
+        """Replace outcomes in the counters that hold them; see ``plumbline.engine.past``."""
+        past, layout = state.past, state.layout
+        groups: dict[str, list[tuple[Judged, Judged]]] = {"now": [], "waited": [], "before": []}
+        for r in revised:
+            known = past is None or r.seq >= past.before
+            when = "now" if known else "before" if past and past.entered(r.seq, r.due) else "waited"
+            groups[when].append((r.before, r.after))
+        revise_outcomes(layout, state.cells, groups["now"], born)
+        if past is None:
+            return
+        waited = past.columns(layout, waited=True) if groups["waited"] else []
+        revise_outcomes(layout, state.cells, groups["waited"], born, waited)
+        if not past.closed:
+            young = past.columns(layout, waited=False) if groups["before"] else []
+            revise_outcomes(layout, state.cells, groups["before"], born, young)
+        elif groups["before"] and layout.quality.excluded is not None:
+            left = len(groups["before"])
+            said = "corrections left out: of outcomes counted under other classes, or for an unknown version"
+            log.warning(said, model=layout.model, version=layout.version, corrections=left)
+            at = layout.quality.excludes.index(names.LAYOUT_CHANGED)
+            state.cells[layout.quality.excluded + at] += left
 
     def _schedule(self, state: VersionState, rows: Sequence[tuple[Prediction, float]]) -> None:
         maturity = self.engine.maturity(state.layout.model)

@@ -118,6 +118,8 @@ def place_quality(
             rows.append((slice_, value))
     # Any class that is not declared is "other" for a multiclass model: nothing is excluded there.
     excludes = {"regression": ("not_a_number", "extreme"), "binary": ("unknown_class",)}.get(model.task, ())
+    if model.outcome.corrections:
+        excludes = (*excludes, names.LAYOUT_CHANGED)
     excluded = b.add(names.EXCLUDED, [(*mv, reason) for reason in excludes]).offset
     cells = QualityCells(rows=tuple(rows), slices=slices, excluded=excluded, excludes=excludes)
     if baseline is not None and names.ACTUAL_FEATURE in baseline.features:

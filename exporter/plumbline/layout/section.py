@@ -39,11 +39,14 @@ class Section:
         """Index after the last cell."""
         return self.offset + self.size
 
-    def keys(self) -> Iterable[str]:
-        """Name every cell, so that a changed layout can take over what it still has."""
+    def rows(self) -> Iterable[tuple[tuple[str, ...], list[str]]]:
+        """Yield each row and the names of its cells: a changed layout takes over what it still has."""
         for row in self.labels:
-            for column in range(self.columns):
-                yield "\x1f".join((self.metric.name, *row, str(column)))
+            yield row, ["\x1f".join((self.metric.name, *row, str(at))) for at in range(self.columns)]
+
+    def keys(self) -> Iterable[str]:
+        """Name every cell."""
+        return (key for _, keys in self.rows() for key in keys)
 
 
 class LayoutBuilder:

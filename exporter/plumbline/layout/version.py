@@ -89,7 +89,10 @@ class VersionLayout:
         return total
 
     def cell_names(self) -> list[str]:
-        """Name every cell in order, with what its meaning hangs on: the baseline, the positive class."""
+        """Name every cell in order, with what its meaning hangs on.
+
+        The baseline, the positive class, and for the "other" values of a slice those that are declared.
+        """
         positive = self.quality.classes[self.quality.positive] if self.quality.positive >= 0 else ""
         found = []
         for section in self.sections:
@@ -97,8 +100,16 @@ class VersionLayout:
             meaning = f"\x1f{self.baseline}" if metric in BASELINE_BOUND else ""
             if positive and metric in POSITIVE_BOUND:
                 meaning += f"\x1f{positive}"
-            found += [f"{key}{meaning}" for key in section.keys()]  # noqa: SIM118 - not a dict
+            for row in section.rows():
+                others = self._others(section, row[0])
+                found += [f"{key}{meaning}{others}" for key in row[1]]
         return found
+
+    def _others(self, section: Section, row: tuple[str, ...]) -> str:
+        labels = section.metric.labels
+        if "slice" not in labels or row[labels.index("value")] != names.OTHER:
+            return ""
+        return "\x1f" + "\x1f".join(self.quality.slices.get(row[labels.index("slice")], ()))
 
 
 def remap(old_names: Sequence[str], old: Floats, layout: VersionLayout) -> Floats:

@@ -19,7 +19,8 @@ OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
 # States that an event yet to come can take back: an earlier report of the same outcome, the prediction.
 RETRACTABLE_STATES = ("late", "orphan")
 YOUNG_AGES = {"1d": 86_400.0, "7d": 604_800.0}
-EXCLUDE_REASONS = ("unknown_class", "not_a_number", "extreme")
+LAYOUT_CHANGED = "layout_changed"
+EXCLUDE_REASONS = ("unknown_class", "not_a_number", "extreme", LAYOUT_CHANGED)
 # The embedded store keeps a kind by its place here: new ones go to the end. alert and action are made by the
 # exporter itself, of what Alertmanager sends and of what its hooks did.
 EVENT_KINDS = (

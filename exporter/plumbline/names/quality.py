@@ -93,8 +93,9 @@ ACTUAL_SQUARED = Metric(
 EXCLUDED = Metric(
     "ml_outcomes_excluded_total", "counter",
     "Outcomes that cannot be compared with their prediction and stay out of quality: unknown_class (a class "
-    "that is not declared), not_a_number, extreme (so far out that float64 sums would swallow the others).",
-    (*MV, "reason"), "Quality", "1 or 2 per model version",
+    "that is not declared), not_a_number, extreme (so far out that float64 sums would swallow the others), "
+    "layout_changed (a correction of what was counted under other classes, or for an unknown version).",
+    (*MV, "reason"), "Quality", "1 to 3 per model version",
 )  # fmt: skip
 
 SCORE_NEGATIVES_ABOVE = Metric(
