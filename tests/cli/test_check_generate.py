@@ -240,3 +240,14 @@ def test_check_remarks_on_an_objective_within_what_the_baseline_strays(
     out = " ".join(capsys.readouterr().out.split())
     assert ("of the baseline itself stray" in out) is bool(said)
     assert said in out
+
+
+def test_check_remarks_on_a_baseline_without_the_spread_by_window(catalogue, generators, tmp_path, capsys):
+    generators()
+    quality = {"accuracy": Quality(value=0.9, stddev=0.02, rows=500)}
+    lineage = Lineage(
+        training_data="sha256:0", source="t.csv", rows=5, quality_rows=5, start="2024-01-01T00:00:00Z"
+    )
+    save_baseline(artefact(quality=quality, lineage=lineage), tmp_path / "old")
+    assert run(["check", str(catalogue), "--baselines", str(tmp_path / "old")]) == 0
+    assert "before the spread of the quality was measured" in " ".join(capsys.readouterr().out.split())

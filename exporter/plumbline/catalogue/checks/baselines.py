@@ -28,6 +28,11 @@ def baseline_remarks(catalogue: Catalogue, folder: Path) -> list[str]:
                 f"{path}: was built before the worst windows of missing values were measured: FeatureBroken "
                 "knows only their share over all rows; build it again"
             )
+        if baseline.lineage.start and any(q.spreads is UNSET for q in baseline.quality.values()):
+            remarks.append(
+                f"{path}: was built before the spread of the quality was measured by length of window: its "
+                "alerts take that of its time blocks for all of them; build it again"
+            )
         remarks.extend(f"{path}: {remark}" for remark in _later_than_declared(catalogue, baseline))
     return remarks
 
