@@ -7,7 +7,7 @@ so is one of a window in which corrections took back more than it had counted (`
 
 Standard errors: accuracy, precision and recall as proportions; F1 by the delta method through
 t = TP / (TP + FP + FN), of which F1 = 2t / (1 + t); ROC-AUC after Hanley and McNeil (1982); MAE and bias
-from the sum of squares; Brier the largest that a mean in [0, 1] allows, sqrt(b (1 - b) / n). Average
+from the sum of squares; Brier the largest that a mean of its range allows (``scores``). Average
 precision, RMSE, R2, log-loss, quantiles and means over classes have none: they would need fourth moments
 or more that are not counted.
 """
@@ -149,7 +149,7 @@ def rules(window: Window, catalogue: Catalogue) -> Iterable[Rule]:
     yield from samples(window)
     if tasks & {"binary", "multiclass"}:
         yield from accuracy(window, tasks)
-        yield from scores.proper_scores(window)
+        yield from scores.proper_scores(window, catalogue)
     if groups := positive_classes(catalogue):
         yield from positives(window, groups)
     if "binary" in tasks:

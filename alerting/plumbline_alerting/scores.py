@@ -18,6 +18,7 @@ from plumbline_alerting.promql import MV, SLICE, WHOLE, largest, one_of
 from plumbline_alerting.sums import NOTHING, ROUNDING, Positive, Sums, stderr_rule, value_rule
 from plumbline_alerting.windows import Window
 
+_LARGEST_BRIER = {"binary": 1, "multiclass": 2}
 _DEVIATION = math.sqrt(2 / math.pi)  # mean absolute deviation of a normal distribution, in its own
 
 
@@ -82,18 +83,24 @@ def ranking(window: Window) -> Iterable[Rule]:
     )
 
 
-def proper_scores(window: Window) -> Iterable[Rule]:
+def proper_scores(window: Window, catalogue: Catalogue) -> Iterable[Rule]:
     """Brier and log-loss by slice value, exact sums over the outcomes whose prediction gave a score.
 
-    Brier of several classes is the sum over classes of (p - y)^2, from 0 to 2; of two, (score - y)^2.
+    Brier of several classes is the sum over classes of (p - y)^2, from 0 to 2; of two, (score - y)^2. The
+    standard error is the largest that a mean b of numbers from 0 to m allows, sqrt(b (m - b) / n).
     """
     sums = Sums(window.name)
     n = f"({sums.of(names.SCORED)} > 0)"
-    brier = f"max by ({SLICE}) ({sums.quality('brier')})"
     yield value_rule(window, "brier", f"{sums.of(names.SQUARED_SCORE_ERROR)} / {n}")
     yield value_rule(window, "log_loss", f"{sums.of(names.LOG_LOSS)} / {n}")
-    # > 0: a sum over several classes can exceed 1, where this largest variance says nothing.
-    yield stderr_rule(window, "brier", f"sqrt(({brier} * (1 - {brier}) > 0) / on ({SLICE}) {n})")
+    errors = []
+    for task, most in _LARGEST_BRIER.items():
+        models = [name for name, model in catalogue.models.items() if model.task == task]
+        if models:
+            of = f'{names.R_QUALITY.over(window.name)}{{model=~"{one_of(models)}", metric="brier"}}'
+            brier = f"max by ({SLICE}) ({of})"
+            errors.append(f"sqrt(({brier} * ({most} - {brier}) > 0) / on ({SLICE}) {n})")
+    yield stderr_rule(window, "brier", "\nor\n".join(errors))
 
 
 def average_precision(window: Window) -> Iterable[Rule]:

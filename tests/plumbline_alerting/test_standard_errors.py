@@ -13,6 +13,8 @@ from plumbline.catalogue.model import Catalogue
 from plumbline_alerting import quality
 from plumbline_alerting.model import Group, rule_file
 from plumbline_alerting.windows import Window
+from rule_values import promtool
+from samples import catalogue
 
 WINDOW = Window("1h", 3600.0, "1m")
 ABOVE_1 = 1.0000000000000002  # the float after 1: increase() multiplies, so that sums of parts differ in the last bit
@@ -54,3 +56,30 @@ def test_a_share_that_rounding_left_above_one_has_the_standard_error_zero(
     path.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test]}))
     done = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_brier_of_several_classes_strays_as_numbers_up_to_2_do(tmp_path: Path) -> None:
+    """Their Brier goes from 0 to 2: b (1 - b) would say that 1 strays by nothing."""
+    models = catalogue().model_dump(mode="json")["models"]
+    models["many"] = models["clf"] | {
+        "task": "multiclass", "classes": ["a", "b", "c"], "positive_class": None, "objectives": [], "kpis": [],
+    }  # fmt: skip
+    whole = f'version="1", slice="{names.ALL}", value="{names.ALL}"'
+    counters = {names.SCORED: 1.0, names.SQUARED_SCORE_ERROR: {"clf": 0.2, "many": 1.0}}
+    series = {
+        f'{metric.name}{{model="{model}", {whole}}}': f"0+{each if isinstance(each, float) else each[model]}x40"
+        for metric, each in counters.items() for model in ("clf", "many")
+    }  # fmt: skip
+    stderr = names.R_QUALITY_STDERR.over("5m")
+    n = names.R_INCREASES[names.SCORED.name].over("5m")
+    promtool(
+        catalogue(models=models),
+        tmp_path,
+        series,
+        {
+            f'sum by (model) ({stderr}{{metric="brier"}} ^ 2 * on (model, version, slice, value) {n})': [
+                ('{model="clf"}', 0.16),
+                ('{model="many"}', 1.0),
+            ]
+        },
+    )
