@@ -88,6 +88,7 @@ def serving(make: Maker) -> Iterable[Rule]:
         return ask(f'max({names.OBJECTIVE.name}{{{MV_OF}, metric="{metric}"}})', *MODEL)
 
     n = ask(f"max({names.R_INCREASES[names.PREDICTIONS.name].over(fast)}{{{MV_OF}}})", *MODEL, unit=COUNT)
+    timed = ask(model_queries.timed(fast, f"{MV_OF}, "), *MODEL, unit=COUNT)
     yield from make.alert(
         "ModelErrorRateCritical",
         model_queries.model_error_rate_critical(make.scene),
@@ -107,7 +108,7 @@ def serving(make: Maker) -> Iterable[Rule]:
         summary="A model answers too slowly.",
         description=(
             f"The 99th percentile of the latency of {WHO} is {{{{ $value | humanizeDuration }}}} over "
-            f"{fast} (objective {bound(names.OBJECTIVE_LATENCY)} s, n = {n} predictions)."
+            f"{fast} (objective {bound(names.OBJECTIVE_LATENCY)} s, n = {timed} predictions that tell it)."
         ),
         dashboard="fleet",
         variables=MODEL,

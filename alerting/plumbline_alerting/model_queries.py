@@ -42,6 +42,11 @@ def model_error_rate_critical(scene: Scene) -> str:
     )
 
 
+def timed(window: str, matchers: str = "") -> str:
+    """How many predictions came with a latency, which is optional: the n of a p99."""
+    return f'sum by ({MV}) ({names.R_LATENCY_INCREASE.over(window)}{{{matchers}le="+Inf"}})'
+
+
 def model_latency_critical(scene: Scene) -> str:
     """p99 above the objective over the fast window, by more than chance at this n, and still so now.
 
@@ -51,7 +56,7 @@ def model_latency_critical(scene: Scene) -> str:
     bound = objective(names.OBJECTIVE_LATENCY)
     p99 = f"max by ({MV}) ({names.R_LATENCY_P99.over(scene.fast)})"
     now = f"max by ({MV}) ({names.R_LATENCY_P99.over(scene.short)})"
-    n = f"max by ({MV}) ({increased(names.PREDICTIONS, scene.fast)})"
+    n = timed(scene.fast)
     slow = f"max by ({MV}) ({names.R_LATENCY_SLOW.over(scene.fast)})"
     allowed = f"({bound} * 0 + {1 - LATENCY_QUANTILE:g})"
     return owned(

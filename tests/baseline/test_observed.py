@@ -34,6 +34,13 @@ def test_a_business_closed_at_weekends_has_weeks_of_five_days():
     assert observed_blocks(times, WEEK).tolist() == np.repeat(np.arange(5), 5 * 24).tolist()
 
 
+@pytest.mark.parametrize("window", [2, 3, 7])
+def test_of_a_model_that_runs_once_a_week_every_run_is_a_block(window):
+    """Two days of the calendar hold less than half of such a day."""
+    times = days(*range(0, 20 * 7, 7))
+    assert observed_blocks(times, window * DAY).tolist() == np.repeat(np.arange(20), 24).tolist()
+
+
 def test_days_cut_short_and_the_rest_are_in_no_block():
     times = np.concatenate([days(0, rows=3), days(*range(1, 31))])
     blocks = observed_blocks(times, WEEK)

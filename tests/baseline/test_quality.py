@@ -179,6 +179,23 @@ def test_the_calibration_gap_of_alike_blocks_is_what_sampling_makes_of_it():
     assert np.sqrt(np.mean(found)) == pytest.approx(np.sqrt(np.mean(expected)), rel=0.1)
 
 
+def test_the_calibration_gap_of_each_block_is_against_all_rows_outside_it():
+    """Also those that are in no block."""
+    random = np.random.default_rng(8)
+    codes, block = random.integers(0, 5, 300), random.integers(-1, 4, 300)
+    positive = random.random(300) < 0.2 + 0.1 * block
+    gaps = []
+    for b in range(4):
+        here, others = block == b, block != b
+        overall = (positive[others].sum() + 0.5) / (others.sum() + 1)
+        share = [
+            (positive[others & (codes == c)].sum() + overall) / ((others & (codes == c)).sum() + 1)
+            for c in range(5)
+        ]
+        gaps.append((positive[here].sum() - sum(share[c] for c in codes[here])) / here.sum())
+    assert gap_spread(codes, positive, block, 5) == pytest.approx(np.sqrt(np.mean(np.square(gaps))))
+
+
 def test_the_calibration_gap_of_unlike_blocks_is_how_far_they_lie_apart():
     random = np.random.default_rng(9)
     score = random.random(80_000)

@@ -177,8 +177,8 @@ def test_the_real_rules_on_a_real_prometheus_say_the_same_at_every_look(
         months = len(ones) / 2 / MINUTES
         one, two = (Bad.of(rng, 300, share, months) for share in (0.01, 0.04))
         model = Bad(*(np.concatenate([getattr(one, f), getattr(two, f)]) for f in ("n", "share", "now")))
-        series[f"{names.R_INCREASES[names.PREDICTIONS.name].over('1h')}{{{MODEL}}}"] = model.n
         if about == "errors":
+            series[f"{names.R_INCREASES[names.PREDICTIONS.name].over('1h')}{{{MODEL}}}"] = model.n
             series[f"{names.R_ERRORS.over('1h')}{{{MODEL}}}"] = model.share
             series[f"{names.R_ERRORS.over('5m')}{{{MODEL}}}"] = model.now
             series[f"{names.R_INCREASES[names.PREDICTION_ERRORS.name].over('1h')}{{{MODEL}}}"] = model.share * model.n + 1e-9
@@ -186,6 +186,7 @@ def test_the_real_rules_on_a_real_prometheus_say_the_same_at_every_look(
             expr, expected = model_error_rate_critical(scene), model.failing(0.01, z)
         else:
             # The p99 is above the objective where more than 1 % of the predictions are.
+            series[f"{names.R_LATENCY_INCREASE.over('1h')}{{{MODEL}, le=\"+Inf\"}}"] = model.n
             series[f"{names.R_LATENCY_SLOW.over('1h')}{{{MODEL}}}"] = model.share
             series[f"{names.R_LATENCY_P99.over('1h')}{{{MODEL}}}"] = np.where(model.share > 0.01, 0.3, 0.2)
             series[f"{names.R_LATENCY_P99.over('5m')}{{{MODEL}}}"] = np.where(model.now > 0.01, 0.3, 0.2)

@@ -38,8 +38,9 @@ def observed_blocks(times: Floats, seconds: float) -> Ints:
     days, inverse, rows = np.unique(np.floor(times / DAY), return_inverse=True, return_counts=True)
     observed = rows >= _CUT_SHORT * np.median(rows)
     weekdays = np.unique(days[observed] % _WEEK).size
-    per_block = round(seconds / DAY * weekdays / _WEEK)
-    blocks = int(observed.sum()) // max(per_block, 1)
+    # At least one: of a model that runs on Mondays only, two days of the calendar may hold none.
+    per_block = max(round(seconds / DAY * weekdays / _WEEK), 1)
+    blocks = int(observed.sum()) // per_block
     if blocks < MINIMUM_BLOCKS:
         edges = np.quantile(times, np.arange(1, MINIMUM_BLOCKS) / MINIMUM_BLOCKS, method="lower")
         return np.searchsorted(edges, times, side="left")
@@ -53,7 +54,8 @@ def window_blocks(times: Floats, seconds: float) -> Ints | None:
     """Return the block of each row for a window of the rules, -1 = in none; None if blocks would say nothing.
 
     As ``observed_blocks`` from ``SHORTEST`` on. Shorter windows are cut by the clock; those with less than
-    half the median rows are left out (nights). None with too few rows in most of them, or too few of them.
+    half the median rows are left out (nights). None with too few rows in most of them, or with too few or
+    too many of them.
 
     Args:
         times: shape (n,), n of at least 1, epoch seconds, in any order.

@@ -125,17 +125,18 @@ def gap_spread(codes: Ints, positive: Bools, block: Ints, bins: int) -> float | 
     Returns:
         None with fewer than two blocks.
     """
-    blocks = [b for b in np.unique(block).tolist() if b >= 0]
-    if len(blocks) < 2:
+    numbers, place = np.unique(block, return_inverse=True)
+    # One pass, however many blocks: windows of minutes cut the rows into thousands.
+    cell = place * bins + codes
+    shape = (numbers.size, bins)
+    rows = np.bincount(cell, minlength=numbers.size * bins).reshape(shape)
+    hits = np.bincount(cell[positive], minlength=numbers.size * bins).reshape(shape)
+    other_rows, other_hits = rows.sum(axis=0) - rows, hits.sum(axis=0) - hits
+    overall = (other_hits.sum(axis=1, keepdims=True) + 0.5) / (other_rows.sum(axis=1, keepdims=True) + 1.0)
+    expected = rows * (other_hits + overall) / (other_rows + 1.0)
+    gaps = ((hits - expected).sum(axis=1) / rows.sum(axis=1))[numbers >= 0]
+    if gaps.size < 2:
         return None
-    gaps = []
-    for b in blocks:
-        here = block == b
-        rows = np.bincount(codes[~here], minlength=bins)
-        hits = np.bincount(codes[~here & positive], minlength=bins)
-        overall = (hits.sum() + 0.5) / (rows.sum() + 1.0)
-        expected = ((hits + overall) / (rows + 1.0))[codes[here]]
-        gaps.append(float(np.mean(positive[here] - expected)))
     return float(np.sqrt(np.mean(np.square(gaps))))
 
 
