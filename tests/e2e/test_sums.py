@@ -56,6 +56,11 @@ class Scene:
     live: Rows
     reference: Rows
     baselines: dict[str, Baseline]
+    at: float
+
+    def value(self, expr: str) -> float | None:
+        """Return the value at the one moment that all tests look at: between two, the rules go on."""
+        return self.prometheus.value(expr, self.at)
 
 
 @pytest.fixture(scope="module")
@@ -81,28 +86,30 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             lambda: prometheus.value("sum(ml_outcomes_matured_total)") == 2 * len(live), name="mature outcomes"
         )
         prometheus.wait_for_rules()
-        yield Scene(prometheus, exporter, live, reference, baselines)
+        at = time.time()
+        prometheus.wait_for_rules()  # so that the round at that moment is whole
+        yield Scene(prometheus, exporter, live, reference, baselines, at)
 
 
 def test_counters_equal_an_independent_count(scene: Scene) -> None:
     for model in ("late", "minutes"):
         selector = f'{{model="{model}", version="1"}}'
-        assert scene.prometheus.value(f"ml_predictions_total{selector}") == len(scene.live)
-        assert scene.prometheus.value(f"sum(ml_outcomes_total{selector})") == len(scene.live)
-        missing = scene.prometheus.value(
+        assert scene.value(f"ml_predictions_total{selector}") == len(scene.live)
+        assert scene.value(f"sum(ml_outcomes_total{selector})") == len(scene.live)
+        missing = scene.value(
             f'ml_feature_problems_total{{model="{model}", version="1", feature="x", problem="missing"}}'
         )
         assert missing == np.isnan(scene.live.x).sum()
     for actual in (0, 1):
         for predicted in (0, 1):
-            got = scene.prometheus.value(f'ml_confusion_total{{version="1", actual="{actual}", predicted="{predicted}"}}')
+            got = scene.value(f'ml_confusion_total{{version="1", actual="{actual}", predicted="{predicted}"}}')
             mask = (scene.live.late == actual) & ((scene.live.score > 0.5) == predicted)
             assert got == mask.sum()
 
 
 def quality(scene: Scene, model: str, metric: str) -> float:
     name = names.R_QUALITY.over(WINDOW)
-    got = scene.prometheus.value(f'{name}{{model="{model}", version="1", metric="{metric}", slice="all"}}')
+    got = scene.value(f'{name}{{model="{model}", version="1", metric="{metric}", slice="all"}}')
     assert got is not None, metric
     return got
 
@@ -124,7 +131,7 @@ def test_classification_quality_equals_scikit_learn(scene: Scene) -> None:
 
 def test_roc_auc_lies_within_its_recorded_bound(scene: Scene) -> None:
     exact = roc_auc_score(scene.live.late, scene.live.score)
-    bound = scene.prometheus.value(f'{names.R_AUC_BOUND.over(WINDOW)}{{model="late", version="1"}}')
+    bound = scene.value(f'{names.R_AUC_BOUND.over(WINDOW)}{{model="late", version="1"}}')
     assert bound is not None
     assert 0 < bound < 0.02
     assert abs(quality(scene, "late", "roc_auc") - exact) <= bound
@@ -168,8 +175,8 @@ def test_psi_equals_numpy(scene: Scene) -> None:
         ("x", count_x(scene.live.x), count_x(scene.reference.x)),
         ("c", count_c(scene.live.c), count_c(scene.reference.c)),
     ):
-        got = scene.prometheus.value(f'{names.R_PSI.over(WINDOW)}{{model="late", version="1", feature="{feature}"}}')
-        n = scene.prometheus.value(f'{names.R_FEATURE_INCREASE.over(WINDOW)}{{model="late", version="1", feature="{feature}"}}')
+        got = scene.value(f'{names.R_PSI.over(WINDOW)}{{model="late", version="1", feature="{feature}"}}')
+        n = scene.value(f'{names.R_FEATURE_INCREASE.over(WINDOW)}{{model="late", version="1", feature="{feature}"}}')
         assert n is not None
         # increase() scales the counts by one factor; smoothing sees the scaled n, so numpy does as well.
         scaled = live * (n / live.sum())
@@ -180,8 +187,8 @@ def test_psi_equals_numpy(scene: Scene) -> None:
 
 def test_the_threshold_knows_its_sample_size(scene: Scene) -> None:
     for feature, bins in scene.baselines["late"].features.items():
-        got = scene.prometheus.value(f'{names.R_PSI_THRESHOLD.over(WINDOW)}{{model="late", version="1", feature="{feature}"}}')
-        n = scene.prometheus.value(f'{names.R_FEATURE_INCREASE.over(WINDOW)}{{model="late", version="1", feature="{feature}"}}')
+        got = scene.value(f'{names.R_PSI_THRESHOLD.over(WINDOW)}{{model="late", version="1", feature="{feature}"}}')
+        n = scene.value(f'{names.R_FEATURE_INCREASE.over(WINDOW)}{{model="late", version="1", feature="{feature}"}}')
         assert n is not None
         expected = max(0.1, bins.noise, significant_psi(bins.counts, n, bins.chi2))
         assert got == pytest.approx(expected, rel=TOLERANCE)
@@ -189,5 +196,5 @@ def test_the_threshold_knows_its_sample_size(scene: Scene) -> None:
 
 def test_coverage_is_complete(scene: Scene) -> None:
     for model in ("late", "minutes"):
-        got = scene.prometheus.value(f'{names.R_COVERAGE.over(WINDOW)}{{model="{model}", version="1"}}')
+        got = scene.value(f'{names.R_COVERAGE.over(WINDOW)}{{model="{model}", version="1"}}')
         assert got == pytest.approx(1.0, rel=TOLERANCE)
