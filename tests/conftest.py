@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,17 @@ from plumbline.engine import Engine
 from plumbline.trace.lookup import Lookup
 from postgres import Postgres, why_not
 from samples import open_sample
+
+
+def pytest_configure() -> None:
+    """Hand down signals that came in ignored (SIGINT to a background job, SIGHUP by nohup) as what they are.
+
+    A program leaves such a signal ignored, rightly, and the tests that send it would wait for ever. One that is
+    handled is set to its default in a child.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -137,8 +137,6 @@ def test_its_prometheus_ends_with_it_whatever_signal_ends_it(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell's background job hands down an ignored SIGINT, and Python then leaves it ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         wait_for(lambda: servers_of(folder / "tsdb"), name="its Prometheus", every=0.02)
