@@ -34,10 +34,10 @@ def test_it_is_what_windows_stray_without_sampling() -> None:
     assert np.sqrt(np.mean([f["7d"] ** 2 for f in found])) == pytest.approx(2.0 / 7**0.5, rel=0.1)
 
 
-def test_where_nothing_but_sampling_varies_half_of_it_is_left() -> None:
+def test_where_nothing_but_sampling_varies_nothing_is_left_of_it() -> None:
     rows, times = regression(140, 60, 0.0, 1)
     found = window_spreads(rows, times, WINDOWS, "regression", 0)
-    assert found["mae"]["1d"] == pytest.approx(0.5 / 60**0.5, rel=0.2)  # a day's standard error is 1 / sqrt(60)
+    assert found["mae"]["1d"] < 0.3 / 60**0.5  # a day's standard error is 1 / sqrt(60)
     # R2 has no standard error in the rules, so its spread keeps the sampling.
     assert found["rmse"]["1d"] == pytest.approx(1.0 / 60**0.5, rel=0.2)
 

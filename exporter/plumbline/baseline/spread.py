@@ -20,9 +20,6 @@ import numpy.typing as npt
 from plumbline.baseline.observed import window_blocks
 from plumbline.baseline.quality import Rows, gap_spread, measure, stable
 
-# Of the standard deviation, whatever sampling explains: of few blocks the difference is 0 by luck alone.
-LEAST_KEPT = 0.5
-
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.intp]
@@ -57,9 +54,8 @@ def window_spreads(
                 errors.setdefault(metric, []).append(sampling.get(metric, 0.0))
         for metric, seen in values.items():
             if len(seen) > 1:
-                total = float(np.var(seen, ddof=1))
-                between = max(total - float(np.mean(errors[metric])), LEAST_KEPT**2 * total)
-                found.setdefault(metric, {})[name] = stable(between**0.5)
+                between = float(np.var(seen, ddof=1)) - float(np.mean(errors[metric]))
+                found.setdefault(metric, {})[name] = stable(max(between, 0.0) ** 0.5)
     return found
 
 
