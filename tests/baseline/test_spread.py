@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import brier_score_loss, f1_score, roc_auc_score
 
 from plumbline.baseline.artefact import Quality
-from plumbline.baseline.quality import Rows, measure
-from plumbline.baseline.spread import split, squared_errors, window_gap_spreads, window_spreads
+from plumbline.baseline.quality import Rows, measure, split
+from plumbline.baseline.spread import squared_errors, window_gap_spreads, window_spreads
 
 DAY = 86_400.0
 MONDAY = 1_699_833_600.0

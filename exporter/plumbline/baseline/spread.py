@@ -12,17 +12,16 @@ the values of the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from plumbline.baseline.observed import window_blocks
-from plumbline.baseline.quality import Rows, gap_spread, measure, stable
+from plumbline.baseline.quality import Rows, gap_spread, measure, split, stable
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.intp]
 
 
 def window_spreads(
@@ -79,22 +78,6 @@ def window_gap_spreads(
         if spread is not None:
             found[name] = stable(spread)
     return found
-
-
-def split(rows: Rows, blocks: Ints) -> Iterator[Rows]:
-    """Yield the rows of each block; those of block -1 are left out. One sort, however many blocks.
-
-    Args:
-        rows: n rows.
-        blocks: shape (n,).
-    """
-    order = np.argsort(blocks, kind="stable")
-    ordered = blocks[order]
-    edges = np.flatnonzero(np.diff(ordered)) + 1
-    for part in np.split(order, edges):
-        if part.size and blocks[part[0]] >= 0:
-            score = rows.score[part] if rows.score is not None else None
-            yield Rows(rows.predicted[part], rows.actual[part], score, rows.block[part])
 
 
 def squared_errors(rows: Rows, measured: Mapping[str, float], task: str, positive: int) -> dict[str, float]:
