@@ -80,7 +80,8 @@ def metrics_now() -> table.Panel:
     panel = grid(
         "Metrics",
         "Standard error: of the value at this n. Spread: standard deviation over the baseline's time blocks. "
-        "A value is bad when it is worse than the baseline by more than three times the larger of the two.",
+        "Worse by: in units of noise, the standard error together with what windows of this length of the "
+        "baseline vary; more than three is bad.",
         "short",
         [
             Column("metric", "Metric"),
