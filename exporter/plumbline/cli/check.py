@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plumbline.catalogue.budget import ModelBudget, estimate
-from plumbline.catalogue.checks.baselines import baseline_problems, baseline_remarks
+from plumbline.catalogue.checks.baselines import examine_baselines
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.cli.options import PathType, budget_option, catalogue_argument, json_option
@@ -68,8 +68,7 @@ def check(
     stale = stale_files(files, folder)
     current = [file.path for file in files if file.path not in stale]
     verdicts = check_files(folder, current)
-    problems = baseline_problems(loaded, baselines) if baselines is not None else []
-    remarks = baseline_remarks(loaded, baselines) if baselines is not None else []
+    problems, remarks = examine_baselines(loaded, baselines) if baselines is not None else ([], [])
     if budget and evaluation is None and loaded.alert_budget is None:
         raise UsageError("--budget needs --evaluation, or an alert_budget in the catalogue")
     unshown = _unshown(loaded, catalogue.parent, files, evaluation, budget)

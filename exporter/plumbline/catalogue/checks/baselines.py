@@ -15,26 +15,41 @@ from plumbline.names import PSEUDO_FEATURES
 from plumbline.significance import sigmas
 
 
-def baseline_remarks(catalogue: Catalogue, folder: Path) -> list[str]:
-    """Return what artefacts lack that are usable all the same; unreadable ones are problems, not remarks."""
-    remarks = []
+def examine_baselines(catalogue: Catalogue, folder: Path) -> tuple[list[str], list[str]]:
+    """Return why artefacts cannot serve the catalogue, and what those lack that can; one sentence each.
+
+    Each begins with the file. An unreadable artefact is a problem.
+    """
+    if not folder.is_dir():
+        return [f"{folder}: no such folder"], []
+    problems: list[str] = []
+    remarks: list[str] = []
     for path in sorted(folder.glob("*.json")):
         try:
             baseline = load_baseline(path)
-        except BaselineError:
+        except BaselineError as error:
+            problems.append(str(error))
             continue
-        if any(bins.problem_peaks is UNSET for bins in baseline.features.values()):
-            remarks.append(
-                f"{path}: was built before the worst windows of missing values were measured: FeatureBroken "
-                "knows only their share over all rows; build it again"
-            )
-        if baseline.lineage.start and any(q.spreads is UNSET for q in baseline.quality.values()):
-            remarks.append(
-                f"{path}: was built before the spread of the quality was measured by length of window: its "
-                "alerts take that of its time blocks for all of them; build it again"
-            )
+        problems.extend(f"{path}: {message}" for message in _misfits(catalogue, baseline))
+        remarks.extend(f"{path}: {remark}" for remark in _lacks(baseline))
         remarks.extend(f"{path}: {remark}" for remark in _later_than_declared(catalogue, baseline))
-    return remarks
+    return problems, remarks
+
+
+def _lacks(baseline: Baseline) -> list[str]:
+    """Return what was not yet measured when the artefact was built."""
+    found = []
+    if any(bins.problem_peaks is UNSET for bins in baseline.features.values()):
+        found.append(
+            "was built before the worst windows of missing values were measured: FeatureBroken "
+            "knows only their share over all rows; build it again"
+        )
+    if baseline.lineage.start and any(q.spreads is UNSET for q in baseline.quality.values()):
+        found.append(
+            "was built before the spread of the quality was measured by length of window: its "
+            "alerts take that of its time blocks for all of them; build it again"
+        )
+    return found
 
 
 def _later_than_declared(catalogue: Catalogue, baseline: Baseline) -> list[str]:
@@ -59,21 +74,6 @@ def _later_than_declared(catalogue: Catalogue, baseline: Baseline) -> list[str]:
                 "declare as much, or look over a longer slow window"
             )
     return found
-
-
-def baseline_problems(catalogue: Catalogue, folder: Path) -> list[str]:
-    """Return why artefacts cannot serve the catalogue; one sentence each, beginning with the file."""
-    if not folder.is_dir():
-        return [f"{folder}: no such folder"]
-    problems = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            baseline = load_baseline(path)
-        except BaselineError as error:
-            problems.append(str(error))
-            continue
-        problems.extend(f"{path}: {message}" for message in _misfits(catalogue, baseline))
-    return problems
 
 
 def _misfits(catalogue: Catalogue, baseline: Baseline) -> list[str]:
