@@ -31,9 +31,10 @@ generate: setup ## Rewrite rules, dashboards, Alertmanager and scrape configurat
 bench: setup ## Run the benchmarks
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python $$script; done
 
-lint: ## Check style (ruff) and types (mypy)
+lint: ## Check style and form (ruff) and types (mypy)
 	@scripts/setup.sh lint
 	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
 setup:

@@ -53,16 +53,17 @@ def setting() -> tuple[Catalogue, Baseline]:
     """One binary model with 30 numeric features of 12 bins."""
     receiver = [{"webhook": "http://localhost:1/x"}]
     model = {
-        "task": "binary", "owner": "o", "features": {f: {"type": "numeric"} for f in FEATURES},
-        "classes": ["0", "1"], "positive_class": "1",
-    }  # fmt: skip
+        "task": "binary",
+        "owner": "o",
+        "features": {f: {"type": "numeric"} for f in FEATURES},
+        "classes": ["0", "1"],
+        "positive_class": "1",
+    }
     owner = {"team": "O", "page": receiver, "ticket": receiver}
     catalogue = Catalogue.model_validate(
         {"version": 1, "owners": {"o": owner}, "platform_owner": "o", "models": {"m": model}}
     )
-    bins = FeatureBins(
-        kind="numeric", labels=LABELS, counts=[10] * len(LABELS), noise=0.01, chi2=30.0, uppers=UPPERS
-    )
+    bins = FeatureBins(kind="numeric", labels=LABELS, counts=[10] * len(LABELS), noise=0.01, chi2=30.0, uppers=UPPERS)
     lineage = Lineage(training_data="sha256:0", source="none", rows=120, quality_rows=0)
     return catalogue, Baseline(
         model="m", version="1", task="binary", features=dict.fromkeys(FEATURES, bins), lineage=lineage
@@ -78,9 +79,16 @@ def bodies(events: int) -> list[bytes]:
         for i in range(start, min(start + BATCH, events)):
             features = dict(zip(FEATURES, rng.random(len(FEATURES)).round(6).tolist(), strict=True))
             event = {
-                "type": "prediction", "request_id": f"request-{i:09d}", "model": "m", "version": "1",
-                "ts": 1.7e9 + i, "features": features, "prediction": "1", "score": 0.25, "latency": 0.012,
-            }  # fmt: skip
+                "type": "prediction",
+                "request_id": f"request-{i:09d}",
+                "model": "m",
+                "version": "1",
+                "ts": 1.7e9 + i,
+                "features": features,
+                "prediction": "1",
+                "score": 0.25,
+                "latency": 0.012,
+            }
             lines.append(json.dumps(event))
         made.append("\n".join(lines).encode())
     return made
@@ -121,9 +129,7 @@ def main() -> None:
     registry = CollectorRegistry()
     counter = Counter("values", "by bin", ["model", "version", "feature", "bin"], registry=registry)
     predictions = Counter("predictions", "all", ["model", "version"], registry=registry)
-    latency = Histogram(
-        "latency", "s", ["model", "version"], registry=registry, buckets=names.LATENCY_BUCKETS
-    )
+    latency = Histogram("latency", "s", ["model", "version"], registry=registry, buckets=names.LATENCY_BUCKETS)
     start = time.perf_counter()
     for batch in parsed:
         for item in batch.events:

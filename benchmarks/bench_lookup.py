@@ -82,9 +82,7 @@ def measure(opening: Callable[[], Store], events: int, lookups: int) -> dict[str
 
 def main() -> None:
     """Run both and print them beside each other."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--lookups", type=int, default=2000)
     parser.add_argument("--only", choices=["embedded", "postgres"])
@@ -93,9 +91,7 @@ def main() -> None:
     results = {}
     if options.only != "postgres":
         with tempfile.TemporaryDirectory() as folder:
-            results["embedded"] = measure(
-                lambda: EmbeddedStore(Path(folder)), options.events, options.lookups
-            )
+            results["embedded"] = measure(lambda: EmbeddedStore(Path(folder)), options.events, options.lookups)
     reason = why_not()
     if options.only != "embedded" and reason is None:
         from plumbline.store.postgres import PostgresStore

@@ -62,9 +62,15 @@ def read_reference(path: Path, model: Model, where: str | None, actual: str) -> 
             }
             score = float(line["score"]) if model.task == "binary" else None
             rows.append(
-                Row(int(at // DAY), at % DAY, features, _answer(line["prediction"], model), score,
-                    _answer(line[actual], model))
-            )  # fmt: skip
+                Row(
+                    int(at // DAY),
+                    at % DAY,
+                    features,
+                    _answer(line["prediction"], model),
+                    score,
+                    _answer(line[actual], model),
+                )
+            )
     return sorted(rows, key=lambda row: (row.day, row.second))
 
 

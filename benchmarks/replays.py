@@ -65,9 +65,14 @@ def write_events(path: Path, replays: Iterable[tuple[str, Iterable[Row]]], matur
             while waiting and waiting[0][0] <= at:
                 yield heapq.heappop(waiting)
             event = {
-                "type": "prediction", "ts": at, "request_id": f"{name}-{number}", "model": name,
-                "version": "1", "features": row.features, "prediction": row.prediction,
-            }  # fmt: skip
+                "type": "prediction",
+                "ts": at,
+                "request_id": f"{name}-{number}",
+                "model": name,
+                "version": "1",
+                "features": row.features,
+                "prediction": row.prediction,
+            }
             if row.score is not None:
                 event["score"] = row.score
             yield at, json.dumps(event)
@@ -127,11 +132,7 @@ def many_models(catalogue: Catalogue, replays: int) -> Catalogue:
 
 
 def replay(
-    catalogue: Catalogue,
-    baseline: Baseline,
-    rows: Iterable[tuple[str, Iterable[Row]]],
-    plan: Plan,
-    work: Path,
+    catalogue: Catalogue, baseline: Baseline, rows: Iterable[tuple[str, Iterable[Row]]], plan: Plan, work: Path
 ) -> Evaluation:
     """Feed all replays, record what the alerts read, judge the alerts."""
     shortest = min(parse_duration(window) for window in catalogue.evaluation.quality)
@@ -154,15 +155,15 @@ def replay(
     engine = open_engine(every, work / "baselines", work / "data")
     try:
         sampled: Any = Needed(engine, raw)
-        report = backfill(
-            work / "events.ndjson", sampled, work / "tsdb", step=plan.step, rules=[work / "needed.yml"]
-        )
+        report = backfill(work / "events.ndjson", sampled, work / "tsdb", step=plan.step, rules=[work / "needed.yml"])
     finally:
         engine.close()
     print(
         f"{report.samples:,} samples and {report.recorded_samples:,} of {len(recording)} recording rules "
-        f"in {report.seconds:.0f} s", file=sys.stderr, flush=True,
-    )  # fmt: skip
+        f"in {report.seconds:.0f} s",
+        file=sys.stderr,
+        flush=True,
+    )
     over = grid(*history_range(work / "tsdb"), plan.step)
     incidents = []
     if plan.plant is not None:
@@ -183,16 +184,29 @@ def synthetic_catalogue(task: str) -> Catalogue:
     if task == "binary":
         kind = {"task": "binary", "classes": ["0", "1"], "positive_class": "1"}
         objectives = [("accuracy", 0.05, "warning"), ("accuracy", 0.1, "critical")]
-    return Catalogue.model_validate({
-        "version": 1, "platform_owner": "t",
-        "owners": {"t": {"team": "T", "page": receiver, "ticket": receiver}},
-        "evaluation": {"drift": ["1d", "7d"], "quality": ["1d", "7d"], "fast": "1d", "slow": "7d",
-                       "drift_alert": "7d"},
-        "models": {"s": {
-            **kind, "owner": "t", "features": features, "outcome": {"maturity": "6h", "minimum_samples": 100},
-            "objectives": [{"metric": m, "max_drop": d, "severity": s} for m, d, s in objectives],
-        }},
-    })  # fmt: skip
+    return Catalogue.model_validate(
+        {
+            "version": 1,
+            "platform_owner": "t",
+            "owners": {"t": {"team": "T", "page": receiver, "ticket": receiver}},
+            "evaluation": {
+                "drift": ["1d", "7d"],
+                "quality": ["1d", "7d"],
+                "fast": "1d",
+                "slow": "7d",
+                "drift_alert": "7d",
+            },
+            "models": {
+                "s": {
+                    **kind,
+                    "owner": "t",
+                    "features": features,
+                    "outcome": {"maturity": "6h", "minimum_samples": 100},
+                    "objectives": [{"metric": m, "max_drop": d, "severity": s} for m, d, s in objectives],
+                }
+            },
+        }
+    )
 
 
 def write_table(path: Path, rows: Iterable[Row]) -> None:
@@ -200,8 +214,12 @@ def write_table(path: Path, rows: Iterable[Row]) -> None:
     with path.open("w", newline="") as file:
         out = None
         for row in rows:
-            line = {"ts": START + row.day * DAY + row.second, **row.features, "prediction": row.prediction,
-                    "actual": row.actual}  # fmt: skip
+            line = {
+                "ts": START + row.day * DAY + row.second,
+                **row.features,
+                "prediction": row.prediction,
+                "actual": row.actual,
+            }
             if row.score is not None:
                 line["score"] = row.score
             if out is None:
@@ -244,12 +262,14 @@ def _build(catalogue: Catalogue, reference: Path, where: str | None, actual: str
     (name, model), *_ = catalogue.models.items()
     chosen = Filter.parse(where, "--where") if where else None
     settings = BuildSettings(
-        tables=(reference,), where=chosen, quality_where=chosen,
+        tables=(reference,),
+        where=chosen,
+        quality_where=chosen,
         columns=Columns("prediction", actual, "ts", "score" if model.task == "binary" else None),
         block_seconds=parse_duration(catalogue.evaluation.drift_alert),
         quality_windows={w: parse_duration(w) for w in catalogue.evaluation.quality},
         peak_windows={w: parse_duration(w) for w in catalogue.evaluation.drift},
-    )  # fmt: skip
+    )
     return build_baseline(name, "1", model, settings).baseline
 
 
@@ -274,9 +294,14 @@ def main() -> None:
     given = parser.parse_args()
     kind, _, size = (given.plant or "").partition("=")
     plan = Plan(
-        given.replays, given.days, given.block, parse_duration(given.step), given.seed,
-        (kind, float(size)) if given.plant else None, given.plant_day,
-    )  # fmt: skip
+        given.replays,
+        given.days,
+        given.block,
+        parse_duration(given.step),
+        given.seed,
+        (kind, float(size)) if given.plant else None,
+        given.plant_day,
+    )
     work = given.work or Path(tempfile.mkdtemp(prefix="plumbline-replays-"))
     work.mkdir(parents=True, exist_ok=True)
     try:

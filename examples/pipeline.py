@@ -67,9 +67,13 @@ def stage(client: Client, name: str) -> Iterator[Stage]:
         status = "succeeded"
     finally:
         client.pipeline(
-            pipeline="flights", stage=name, status=status, duration=time.perf_counter() - start,
-            data_ts=time.time(), **vars(report),
-        )  # fmt: skip
+            pipeline="flights",
+            stage=name,
+            status=status,
+            duration=time.perf_counter() - start,
+            data_ts=time.time(),
+            **vars(report),
+        )
         log.info("stage %s %s", name, status)
 
 
@@ -124,15 +128,24 @@ def train(folder: Path, client: Client, batch: str, table: Path) -> dict[str, An
     commit = os.environ.get("GIT_COMMIT") or git_commit()
     baseline = freeze(folder, version, fitted, seen, rows[cut:], commit)
     model = {
-        "model": MODEL, "version": version, "training_data": digest, "commit": commit, "baseline": baseline,
+        "model": MODEL,
+        "version": version,
+        "training_data": digest,
+        "commit": commit,
+        "baseline": baseline,
         "weights": dict(zip(FEATURES, fitted.coef_[0].tolist(), strict=True)),
         "bias": float(fitted.intercept_[0]),
-    }  # fmt: skip
+    }
     publish(folder / "model.json", model)
     client.deployment(
-        model=MODEL, version=version, stage="production", commit=commit, training_data=digest,
-        baseline=baseline, config={"model": "LogisticRegression", "held_out": HELD_OUT},
-    )  # fmt: skip
+        model=MODEL,
+        version=version,
+        stage="production",
+        commit=commit,
+        training_data=digest,
+        baseline=baseline,
+        config={"model": "LogisticRegression", "held_out": HELD_OUT},
+    )
     return model
 
 
@@ -175,9 +188,7 @@ def publish(path: Path, content: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def run(
-    folder: Path, client: Client, batch: str, seed: int = 0, *, training: bool = True
-) -> dict[str, Any] | None:
+def run(folder: Path, client: Client, batch: str, seed: int = 0, *, training: bool = True) -> dict[str, Any] | None:
     """Run the pipeline for one batch; return what describes the model, if one was trained."""
     folder.mkdir(parents=True, exist_ok=True)
     with bind(run_id=f"run-{batch}"):

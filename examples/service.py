@@ -49,9 +49,8 @@ def build(client: Client, folder: Path) -> ASGIMiddleware:
             total = sum(w * (features.get(name) or 0.0) for name, w in model["weights"].items())
             score = 1 / (1 + math.exp(-max(-50.0, min(50.0, total + model["bias"]))))
             request_id = client.prediction(
-                features=features, prediction=int(score > 0.5), score=score,
-                latency=time.perf_counter() - start,
-            )  # fmt: skip
+                features=features, prediction=int(score > 0.5), score=score, latency=time.perf_counter() - start
+            )
             log.info("predicted", extra={"score": score})
         return {"request_id": request_id, "late": score > 0.5, "score": score}
 

@@ -18,28 +18,49 @@ ENDLESS = "0001-01-01T00:00:00Z"
 def alert(**changes: Any) -> dict[str, Any]:
     """A firing page about clf 2 whose verdict is to roll back to 1, as Alertmanager 0.25 writes it."""
     labels = {
-        "alertname": "ModelQualityCritical", "model": "clf", "version": "2", "severity": "critical",
-        "owner": "team", "metric": "accuracy", **changes.pop("labels", {}),
-    }  # fmt: skip
+        "alertname": "ModelQualityCritical",
+        "model": "clf",
+        "version": "2",
+        "severity": "critical",
+        "owner": "team",
+        "metric": "accuracy",
+        **changes.pop("labels", {}),
+    }
     annotations = {
-        "summary": "s", "verdict": "Roll back to version 1.", "rollback_version": "1",
-        "dashboard_url": "http://g/d/x", "runbook_url": "http://r/ModelQualityCritical.md",
+        "summary": "s",
+        "verdict": "Roll back to version 1.",
+        "rollback_version": "1",
+        "dashboard_url": "http://g/d/x",
+        "runbook_url": "http://r/ModelQualityCritical.md",
         **changes.pop("annotations", {}),
-    }  # fmt: skip
+    }
     return {
-        "status": "firing", "labels": {k: v for k, v in labels.items() if v is not None},
-        "annotations": annotations, "startsAt": START, "endsAt": ENDLESS, "generatorURL": "http://p/graph",
-        "fingerprint": "0123456789abcdef", **changes,
-    }  # fmt: skip
+        "status": "firing",
+        "labels": {k: v for k, v in labels.items() if v is not None},
+        "annotations": annotations,
+        "startsAt": START,
+        "endsAt": ENDLESS,
+        "generatorURL": "http://p/graph",
+        "fingerprint": "0123456789abcdef",
+        **changes,
+    }
 
 
 def webhook(*alerts: dict[str, Any], **changes: Any) -> bytes:
     """Alerts as one notification."""
     group = {
-        "version": "4", "groupKey": '{}/{}:{alertname="A"}', "truncatedAlerts": 0, "status": "firing",
-        "receiver": "plumbline-exporter", "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {},
-        "externalURL": "http://am", "alerts": list(alerts), **changes,
-    }  # fmt: skip
+        "version": "4",
+        "groupKey": '{}/{}:{alertname="A"}',
+        "truncatedAlerts": 0,
+        "status": "firing",
+        "receiver": "plumbline-exporter",
+        "groupLabels": {},
+        "commonLabels": {},
+        "commonAnnotations": {},
+        "externalURL": "http://am",
+        "alerts": list(alerts),
+        **changes,
+    }
     return json.dumps(group).encode()
 
 
@@ -47,13 +68,7 @@ def deployments(*versions: str) -> bytes:
     """Versions of clf that entered production one after another."""
     return body(
         *(
-            {
-                "type": "deployment",
-                "ts": 1000.0 + 100 * at,
-                "model": "clf",
-                "version": v,
-                "stage": "production",
-            }
+            {"type": "deployment", "ts": 1000.0 + 100 * at, "model": "clf", "version": v, "stage": "production"}
             for at, v in enumerate(versions)
         )
     )

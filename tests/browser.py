@@ -11,9 +11,14 @@ from pathlib import Path
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 # It shall talk to the page under test and to nobody else.
 _QUIET = (
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
-    "--disable-quic", "--disable-default-apps", "--disable-extensions",
-)  # fmt: skip
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+    "--disable-default-apps",
+    "--disable-extensions",
+)
 
 
 def why_not() -> str | None:
@@ -29,8 +34,11 @@ def _run(url: str, *more: str) -> subprocess.CompletedProcess[str]:
         command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *_QUIET]
         return subprocess.run(
             [*command, f"--user-data-dir={profile}", *more, url],
-            capture_output=True, text=True, timeout=180, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=True,
+        )
 
 
 def dom(url: str) -> str:

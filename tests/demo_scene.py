@@ -31,13 +31,23 @@ def days() -> list[date]:
 def raw_flights(departures: tuple[tuple[Any, ...], ...] = DEPARTURES) -> pd.DataFrame:
     rows = [
         {
-            "year": day.year, "month": day.month, "day": day.day, "hour": hour, "minute": 30,
-            "carrier": "AA", "flight": flight, "origin": origin, "dest": "MIA", "distance": 1000,
-            "dep_delay": dep_delay, "air_time": air_time, "arr_delay": arr_delay,
+            "year": day.year,
+            "month": day.month,
+            "day": day.day,
+            "hour": hour,
+            "minute": 30,
+            "carrier": "AA",
+            "flight": flight,
+            "origin": origin,
+            "dest": "MIA",
+            "distance": 1000,
+            "dep_delay": dep_delay,
+            "air_time": air_time,
+            "arr_delay": arr_delay,
         }
         for day in days()
         for origin, flight, hour, dep_delay, air_time, arr_delay in departures
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 
@@ -45,13 +55,19 @@ def raw_weather() -> pd.DataFrame:
     hours = pd.date_range(str(FIRST), str(LAST + timedelta(days=1)), freq="h", tz=ZONE, inclusive="left")
     rows = [
         {
-            "origin": origin, "time_hour": hour.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "temp": 30.0 + hour.hour, "dewp": 20.0, "humid": 50.0, "wind_speed": 5.0, "precip": 0.0,
-            "pressure": 1010.0, "visib": 10.0,
+            "origin": origin,
+            "time_hour": hour.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "temp": 30.0 + hour.hour,
+            "dewp": 20.0,
+            "humid": 50.0,
+            "wind_speed": 5.0,
+            "precip": 0.0,
+            "pressure": 1010.0,
+            "visib": 10.0,
         }
         for hour in hours
         for origin in ("EWR", "JFK", "LGA")
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 

@@ -60,18 +60,12 @@ def expand(sql: str, start: float, end: float) -> str:
     return _MACRO.sub(value_of, sql)
 
 
-def as_grafana(
-    sql: str, values: Mapping[str, str | list[str]], start: float, end: float, interval: str = "1m"
-) -> str:
+def as_grafana(sql: str, values: Mapping[str, str | list[str]], start: float, end: float, interval: str = "1m") -> str:
     """Return what the database is asked."""
     return expand(interpolate(sql, {**values, "__interval": interval}), start, end)
 
 
 def sql_of(dashboard: Mapping[str, Any]) -> dict[str, str]:
     """Panel title, or variable name -> SQL."""
-    found = {
-        panel["title"]: panel["targets"][0]["rawSql"]
-        for panel in dashboard["panels"]
-        if panel["type"] != "row"
-    }
+    found = {panel["title"]: panel["targets"][0]["rawSql"] for panel in dashboard["panels"] if panel["type"] != "row"}
     return found | {v["name"]: v["query"] for v in dashboard["templating"]["list"] if v["type"] == "query"}

@@ -71,8 +71,12 @@ class Postgres:
     def _run(self, *command: str) -> None:
         done = subprocess.run(
             [*self._as, str(self._bin / command[0]), *command[1:]],
-            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         if done.returncode:
             log = self.folder / "log"
             raise RuntimeError(f"{command[0]}: {done.stdout}\n{log.read_text() if log.exists() else ''}")
@@ -101,9 +105,7 @@ class Postgres:
 
     def __enter__(self) -> Self:
         try:
-            self._run(
-                "initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", self.user, "-N", "-E", "UTF8"
-            )
+            self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", self.user, "-N", "-E", "UTF8")
             self.start()
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)

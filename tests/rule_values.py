@@ -19,16 +19,21 @@ def promtool(catalogue: Catalogue, folder: Path, series: dict[str, str], expecte
     test = {
         "rule_files": [str(folder / "prometheus" / "rules" / f"{name}.yml") for name in ("quality", "life")],
         "evaluation_interval": "15s",
-        "tests": [{
-            "interval": "15s",
-            "input_series": [{"series": name, "values": values} for name, values in series.items()],
-            "promql_expr_test": [
-                {"expr": f"round({expr}, 0.001)", "eval_time": "4m",
-                 "exp_samples": [{"labels": labels, "value": value} for labels, value in samples]}
-                for expr, samples in expected.items()
-            ],
-        }],
-    }  # fmt: skip
+        "tests": [
+            {
+                "interval": "15s",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "promql_expr_test": [
+                    {
+                        "expr": f"round({expr}, 0.001)",
+                        "eval_time": "4m",
+                        "exp_samples": [{"labels": labels, "value": value} for labels, value in samples],
+                    }
+                    for expr, samples in expected.items()
+                ],
+            }
+        ],
+    }
     path = folder / "test.yml"
     path.write_text(yaml.safe_dump(test))
     done = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False)

@@ -15,9 +15,7 @@ def words(text: str) -> set[str]:
     return set(_WORD.findall(text))
 
 
-def needed(
-    asked: Iterable[str], groups: list[dict[str, Any]], *, annotations: bool = False
-) -> list[dict[str, Any]]:
+def needed(asked: Iterable[str], groups: list[dict[str, Any]], *, annotations: bool = False) -> list[dict[str, Any]]:
     """Keep only those rules that make what is asked for, directly or not.
 
     Args:
@@ -41,9 +39,7 @@ def needed(
             for rule in made[name]:
                 templates = rule.get("annotations", {}).values() if annotations else ()
                 waiting += words(" ".join([rule["expr"], *templates]))
-    kept = [
-        {**group, "rules": [rule for rule in group["rules"] if _name(rule) in wanted]} for group in groups
-    ]
+    kept = [{**group, "rules": [rule for rule in group["rules"] if _name(rule) in wanted]} for group in groups]
     return [group for group in kept if group["rules"]]
 
 

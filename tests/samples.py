@@ -16,11 +16,7 @@ from plumbline.expose.block import Block
 from plumbline.store.base import Store
 from plumbline.store.embedded import EmbeddedStore
 
-OWNER = {
-    "team": "T",
-    "page": [{"webhook": "http://localhost:1/p"}],
-    "ticket": [{"webhook": "http://localhost:1/t"}],
-}
+OWNER = {"team": "T", "page": [{"webhook": "http://localhost:1/p"}], "ticket": [{"webhook": "http://localhost:1/t"}]}
 
 
 def catalogue(**changes: Any) -> Catalogue:
@@ -32,52 +28,86 @@ def catalogue(**changes: Any) -> Catalogue:
         "platform_owner": "team",
         "models": {
             "clf": {
-                "task": "binary", "owner": "team", "features": features, "classes": ["0", "1"],
-                "positive_class": "1", "outcome": {"maturity": "1h"}, "kpis": ["margin"],
+                "task": "binary",
+                "owner": "team",
+                "features": features,
+                "classes": ["0", "1"],
+                "positive_class": "1",
+                "outcome": {"maturity": "1h"},
+                "kpis": ["margin"],
                 "objectives": [{"metric": "accuracy", "max_drop": 0.1, "severity": "critical"}],
             },
             "reg": {"task": "regression", "owner": "team", "features": features, "outcome": {"maturity": "1h"}},
         },
         "pipelines": {
             "feed": {
-                "owner": "team", "stages": ["load"], "cadence": "1d", "freshness": "2d", "models": ["clf"],
-                "rows": {"min": 1, "max": 10}, "checks": ["no_gaps"],
+                "owner": "team",
+                "stages": ["load"],
+                "cadence": "1d",
+                "freshness": "2d",
+                "models": ["clf"],
+                "rows": {"min": 1, "max": 10},
+                "checks": ["no_gaps"],
             }
         },
         **changes,
-    }  # fmt: skip
+    }
     return Catalogue.model_validate(raw)
 
 
 def baseline(model: str = "clf", version: str = "1", task: str = "binary") -> Baseline:
     """Bins of x: below 0, (0,1], (1,2], above 2, missing; of c: a, b, other, missing."""
     x = FeatureBins(
-        kind="numeric", labels=["00 < 0", "01 [0, 1]", "02 (1, 2]", "03 > 2", "missing"],
-        counts=[0, 50, 50, 0, 0], noise=0.01, chi2=18.0, uppers=[-1e-9, 1.0, 2.0], minimum=0.0, maximum=2.0,
-    )  # fmt: skip
+        kind="numeric",
+        labels=["00 < 0", "01 [0, 1]", "02 (1, 2]", "03 > 2", "missing"],
+        counts=[0, 50, 50, 0, 0],
+        noise=0.01,
+        chi2=18.0,
+        uppers=[-1e-9, 1.0, 2.0],
+        minimum=0.0,
+        maximum=2.0,
+    )
     c = FeatureBins(
-        kind="categorical", labels=["00", "01", "other", "missing"], counts=[60, 30, 10, 0], noise=0.02,
-        chi2=16.0, categories=["a", "b"], rare=["z"],
-    )  # fmt: skip
+        kind="categorical",
+        labels=["00", "01", "other", "missing"],
+        counts=[60, 30, 10, 0],
+        noise=0.02,
+        chi2=16.0,
+        categories=["a", "b"],
+        rare=["z"],
+    )
     features = {"x": x, "c": c}
     score = None
     if task == "binary":
         features["_prediction"] = FeatureBins(
-            kind="categorical", labels=["00 0", "01 1", "other", "missing"], counts=[50, 50, 0, 0], noise=0.0,
-            chi2=16.0, categories=["0", "1"],
-        )  # fmt: skip
+            kind="categorical",
+            labels=["00 0", "01 1", "other", "missing"],
+            counts=[50, 50, 0, 0],
+            noise=0.0,
+            chi2=16.0,
+            categories=["0", "1"],
+        )
         score = ScoreBins(
-            uppers=[0.25, 0.5, 0.75], labels=["00", "01", "02", "03"], counts=[25, 25, 25, 25],
-            positives=[2, 8, 17, 23], score_sums=[3.0, 9.0, 16.0, 22.0],
-        )  # fmt: skip
+            uppers=[0.25, 0.5, 0.75],
+            labels=["00", "01", "02", "03"],
+            counts=[25, 25, 25, 25],
+            positives=[2, 8, 17, 23],
+            score_sums=[3.0, 9.0, 16.0, 22.0],
+        )
         quality = {"accuracy": Quality(value=0.8, stddev=0.02, rows=100)}
     else:
         quality = {"mae": Quality(value=1.0, stddev=0.1, rows=100)}
     return Baseline(
-        model=model, version=version, task=task, features=features, score_bins=score, quality=quality,
-        actual_mean=5.0 if task == "regression" else None, classes=["0", "1"] if task == "binary" else [],
+        model=model,
+        version=version,
+        task=task,
+        features=features,
+        score_bins=score,
+        quality=quality,
+        actual_mean=5.0 if task == "regression" else None,
+        classes=["0", "1"] if task == "binary" else [],
         lineage=Lineage(training_data="sha256:ab", source="t.csv", rows=100, quality_rows=100, commit="c0ffee"),
-    )  # fmt: skip
+    )
 
 
 class FixedBaselines(BaselineFolder):
@@ -98,9 +128,17 @@ def open_sample(folder: Path, store: Store | None = None, **changes: Any) -> Eng
 def prediction(request: str, **changes: Any) -> dict[str, Any]:
     """A prediction event of clf/1 at ts 1000."""
     return {
-        "type": "prediction", "ts": 1000.0, "request_id": request, "model": "clf", "version": "1",
-        "features": {"x": 0.5, "c": "a"}, "prediction": "1", "score": 0.9, "latency": 0.02, **changes,
-    }  # fmt: skip
+        "type": "prediction",
+        "ts": 1000.0,
+        "request_id": request,
+        "model": "clf",
+        "version": "1",
+        "features": {"x": 0.5, "c": "a"},
+        "prediction": "1",
+        "score": 0.9,
+        "latency": 0.02,
+        **changes,
+    }
 
 
 def outcome(request: str, actual: object = "1", **changes: Any) -> dict[str, Any]:

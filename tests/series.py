@@ -7,9 +7,21 @@ import re
 from plumbline import names
 
 WORDS = {
-    "by", "on", "group_left", "group_right", "and", "or", "unless", "bool", "sum", "max", "min", "count",
-    "offset", "topk",
-}  # fmt: skip
+    "by",
+    "on",
+    "group_left",
+    "group_right",
+    "and",
+    "or",
+    "unless",
+    "bool",
+    "sum",
+    "max",
+    "min",
+    "count",
+    "offset",
+    "topk",
+}
 
 
 def series_in(expr: str) -> set[str]:

@@ -93,9 +93,7 @@ class Server:
 class Prometheus(Server):
     """A Prometheus that reads a given configuration and keeps its data in a given folder."""
 
-    def __init__(
-        self, config: Path, data: Path, *, port: int | None = None, args: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, config: Path, data: Path, *, port: int | None = None, args: Sequence[str] = ()) -> None:
         port = port or servers.free_port()
         super().__init__(
             [

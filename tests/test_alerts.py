@@ -38,9 +38,7 @@ def test_a_firing_alert_becomes_an_event_at_its_start() -> None:
     event = item.event
     assert isinstance(event, Alert)
     assert item.ts == pytest.approx(parse_time(START))
-    assert (event.status, event.alertname, event.model, event.version) == (
-        "firing", "ModelQualityCritical", "clf", "2",
-    )  # fmt: skip
+    assert (event.status, event.alertname, event.model, event.version) == ("firing", "ModelQualityCritical", "clf", "2")
     assert event.ends_at is None
     stored = json.loads(item.raw)
     assert stored["type"] == "alert"

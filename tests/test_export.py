@@ -95,27 +95,30 @@ def test_the_rows_give_the_numbers_of_the_quality_counters(
 
 def test_every_prediction_is_a_row_or_a_reason(engine: Engine, lookup: Lookup, tmp_path: Path) -> None:
     send(
-        engine, prediction("good"), outcome("good"), prediction("open"), prediction("bad", status="error"),
-        outcome("bad"), prediction("odd", prediction="?"), outcome("odd"), prediction("late", ts=9000.0),
-        outcome("late", ts=9001.0), prediction("reg", model="reg", prediction=1.0), now=9000.0,
-    )  # fmt: skip
-    report = export(lookup, engine.catalogue.models["clf"], Selection("clf"), tmp_path / "x.parquet")
-    assert (report.rows, report.unknown, report.errors, report.incomparable, report.waiting) == (
-        1,
-        1,
-        1,
-        1,
-        1,
+        engine,
+        prediction("good"),
+        outcome("good"),
+        prediction("open"),
+        prediction("bad", status="error"),
+        outcome("bad"),
+        prediction("odd", prediction="?"),
+        outcome("odd"),
+        prediction("late", ts=9000.0),
+        outcome("late", ts=9001.0),
+        prediction("reg", model="reg", prediction=1.0),
+        now=9000.0,
     )
+    report = export(lookup, engine.catalogue.models["clf"], Selection("clf"), tmp_path / "x.parquet")
+    assert (report.rows, report.unknown, report.errors, report.incomparable, report.waiting) == (1, 1, 1, 1, 1)
 
 
-def test_a_row_holds_features_by_name_and_the_truth_by_now(
-    engine: Engine, lookup: Lookup, tmp_path: Path
-) -> None:
+def test_a_row_holds_features_by_name_and_the_truth_by_now(engine: Engine, lookup: Lookup, tmp_path: Path) -> None:
     send(
-        engine, prediction("q", features={"x": 2, "c": 7, "more": 1}, data_batch_id="b/1"), outcome("q", "0"),
+        engine,
+        prediction("q", features={"x": 2, "c": 7, "more": 1}, data_batch_id="b/1"),
+        outcome("q", "0"),
         outcome("q", "1", ts=2500.5, correction=True),
-    )  # fmt: skip
+    )
     [row] = written(engine, lookup, tmp_path / "x.parquet", Selection("clf"))
     assert (row["x"], row["c"]) == (2.0, "7")
     assert (row["_actual"], row["_corrected"], row["_prediction"], row["_score"]) == ("1", True, "1", 0.9)
@@ -185,14 +188,7 @@ def test_the_command_reads_a_folder_and_tells_what_it_left_out(
     save_baseline(baseline(), tmp_path / "baselines")
     send(engine, prediction("q"), outcome("q"), prediction("open"))
     path = tmp_path / "x.parquet"
-    where = [
-        "--catalogue",
-        str(declared),
-        "--data",
-        str(tmp_path / "data"),
-        "--baselines",
-        str(tmp_path / "baselines"),
-    ]
+    where = ["--catalogue", str(declared), "--data", str(tmp_path / "data"), "--baselines", str(tmp_path / "baselines")]
     assert run(["export", "clf", str(path), *where]) == 0
     out = capsys.readouterr().out
     assert f"1 rows, sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" in out
@@ -217,25 +213,14 @@ def test_a_baseline_can_be_built_from_the_file_as_the_docs_say(
     plain = catalogue().model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     plain["models"]["clf"]["task"] = "binary"
     declared.write_text(yaml.safe_dump(plain))
-    where = [
-        "--catalogue",
-        str(declared),
-        "--output",
-        str(tmp_path / "made"),
-        "--model",
-        "clf",
-        "--version",
-        "2",
-    ]
+    where = ["--catalogue", str(declared), "--output", str(tmp_path / "made"), "--model", "clf", "--version", "2"]
     read = ["--time-column", "_ts", "--prediction-column", "_prediction"]
     read += ["--score-column", "_score", "--actual-column", "_actual"]
     assert run(["baseline", "build", str(path), *where, *read]) == 0, capsys.readouterr().err
     assert len(list((tmp_path / "made").glob("*.json"))) == 1
 
 
-def test_both_stores_give_the_same_file(
-    engine: Engine, lookup: Lookup, tmp_path: Path, postgres: Postgres
-) -> None:
+def test_both_stores_give_the_same_file(engine: Engine, lookup: Lookup, tmp_path: Path, postgres: Postgres) -> None:
     url = postgres.new_database()
     other = open_sample(tmp_path / "other", PostgresStore(url))
     try:
@@ -252,9 +237,7 @@ def test_both_stores_give_the_same_file(
         rows = [pyarrow.parquet.read_table(path).to_pylist() for path in (mine, theirs)]
         assert rows[0] == rows[1]
         assert len(rows[0]) > 50
-        told = [
-            json.loads(pyarrow.parquet.read_metadata(path).metadata[METADATA_KEY]) for path in (mine, theirs)
-        ]
+        told = [json.loads(pyarrow.parquet.read_metadata(path).metadata[METADATA_KEY]) for path in (mine, theirs)]
         assert told[0] == told[1]
     finally:
         other.close()
@@ -274,10 +257,7 @@ sys.exit(code)
 def test_memory_does_not_grow_with_the_history(engine: Engine, tmp_path: Path) -> None:
     for start in range(0, 16_000, 2000):
         numbers = range(start, start + 2000)
-        made = [
-            prediction(f"r{n}", ts=1000.0 + n, features={"x": 0.5, "c": f"{n} " + "c" * 4000})
-            for n in numbers
-        ]
+        made = [prediction(f"r{n}", ts=1000.0 + n, features={"x": 0.5, "c": f"{n} " + "c" * 4000}) for n in numbers]
         send(engine, *made, *[outcome(f"r{n}", ts=2000.0 + n) for n in numbers], now=1e9)
     engine.tick(2e9)
     declared = write_sample(tmp_path / "plumbline.yaml")
@@ -287,8 +267,10 @@ def test_memory_does_not_grow_with_the_history(engine: Engine, tmp_path: Path) -
         arguments = ["clf", file, "--catalogue", declared, "--data", tmp_path / "data", "--to", 1000 + rows]
         done = subprocess.run(
             [sys.executable, "-c", _MEASURED, "export", *map(str, arguments)],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert pyarrow.parquet.read_metadata(file).num_rows == rows
         peaks.append(int(done.stdout.splitlines()[-1]))
     # MiB. The further rows alone take 50.

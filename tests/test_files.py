@@ -27,9 +27,7 @@ def test_a_file_is_replaced_and_keeps_its_permissions_and_its_link(tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == {"real.yml", "link.yml"}
 
 
-def test_what_cannot_be_written_leaves_the_file_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(number: int) -> None:
         raise OSError(28, "No space left on device")
 

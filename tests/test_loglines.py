@@ -28,9 +28,11 @@ def taken(record: dict[str, Any]) -> Log:
 
 
 @given(
-    message=st.text(), logger=st.text(min_size=1), request=st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=64),
+    message=st.text(),
+    logger=st.text(min_size=1),
+    request=st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=64),
     level=st.sampled_from([10, 20, 30, 40, 50]),
-)  # fmt: skip
+)
 def test_every_line_of_plumbline_logging_is_an_event_with_its_ids(
     message: str, logger: str, request: str, level: int
 ) -> None:
@@ -47,10 +49,19 @@ def test_every_line_of_plumbline_logging_is_an_event_with_its_ids(
     event = item.event
     assert isinstance(event, Log)
     whole = json.loads(line)
-    assert (event.level, event.message, event.logger) == (whole["SeverityText"], whole["Body"], whole["InstrumentationScope"]["Name"] or None)
+    assert (event.level, event.message, event.logger) == (
+        whole["SeverityText"],
+        whole["Body"],
+        whole["InstrumentationScope"]["Name"] or None,
+    )
     assert (event.request_id, event.model, event.version, event.data_batch_id, event.run_id, event.trace_id) == (
-        request, "m", "1", "b", "run", "a" * 32,
-    )  # fmt: skip
+        request,
+        "m",
+        "1",
+        "b",
+        "run",
+        "a" * 32,
+    )
     assert event.fields is not None
     assert event.fields["service.name"] == "svc"
     assert abs(item.ts - record.created) < 1e-5
@@ -60,10 +71,13 @@ def test_every_line_of_plumbline_logging_is_an_event_with_its_ids(
 def test_ids_that_no_event_may_have_stay_among_the_fields() -> None:
     event = taken(
         {
-            "Timestamp": 1.7e9, "SeverityNumber": 17, "Body": {"a": [1]}, "TraceId": "0" * 32,
+            "Timestamp": 1.7e9,
+            "SeverityNumber": 17,
+            "Body": {"a": [1]},
+            "TraceId": "0" * 32,
             "Attributes": {"request_id": "a\nb", "model": 5, "run_id": "x" * 300, "version": "2"},
         }
-    )  # fmt: skip
+    )
     assert (event.level, event.message, event.trace_id, event.version) == ("ERROR", '{"a":[1]}', None, "2")
     assert event.fields == {"request_id": "a\nb", "model": 5, "run_id": "x" * 300, "trace_id": "0" * 32}
 

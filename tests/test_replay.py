@@ -136,8 +136,7 @@ def test_patience_ends_when_nobody_answers(sender: list[Sender]):
 def test_events_are_sent_in_order_not_before_they_are_due_and_counted(sender: list[Sender]):
     start = time.time() + 0.3
     events = [
-        Due(start + 0.1 * i, f'{{"n":{i}}}'.encode(), "outcome" if i % 3 == 0 else "prediction")
-        for i in range(10)
+        Due(start + 0.1 * i, f'{{"n":{i}}}'.encode(), "outcome" if i % 3 == 0 else "prediction") for i in range(10)
     ]
     with Exporter() as exporter:
         sender.append(Sender(exporter.url))
@@ -150,9 +149,7 @@ def test_events_are_sent_in_order_not_before_they_are_due_and_counted(sender: li
     assert report.seconds >= 1.1
 
 
-def test_events_that_an_earlier_replay_has_stored_are_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_events_that_an_earlier_replay_has_stored_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "h.ndjson").write_text('{"type": "outcome", "request_id": "a", "actual": 1, "ts": 1}\n')
     with Exporter() as exporter:
         assert run(["replay", str(tmp_path / "h.ndjson"), "--url", exporter.url]) == 0

@@ -46,10 +46,7 @@ def test_a_preferred_port_that_is_free_is_held() -> None:
 
 
 def test_a_receiver_whose_port_is_taken_says_so(tmp_path: Path) -> None:
-    with (
-        HeldPorts({"a": 0}) as held,
-        pytest.raises(ToolError, match=f"{held.ports['a']}: Address already in use"),
-    ):
+    with HeldPorts({"a": 0}) as held, pytest.raises(ToolError, match=f"{held.ports['a']}: Address already in use"):
         Receiver(held.ports["a"], tmp_path / "notices.ndjson")
 
 

@@ -46,13 +46,7 @@ def write(folder: Path, url: str) -> Path:
         "platform_owner": "team",
         "models": {"churn": model, "other": model},
         "pipelines": {
-            "feed": {
-                "owner": "team",
-                "stages": ["s"],
-                "cadence": "1d",
-                "freshness": "2d",
-                "models": ["churn"],
-            }
+            "feed": {"owner": "team", "stages": ["s"], "cadence": "1d", "freshness": "2d", "models": ["churn"]}
         },
         "links": {"alertmanager": url},
     }
@@ -71,8 +65,7 @@ def states(alertmanager: Alertmanager, alerts: list[dict[str, str]]) -> list[str
 
     def found() -> list[str]:
         known = {
-            json.dumps(a["labels"], sort_keys=True): a["status"]["state"]
-            for a in requests.get(url, timeout=10).json()
+            json.dumps(a["labels"], sort_keys=True): a["status"]["state"] for a in requests.get(url, timeout=10).json()
         }
         wanted = [known.get(json.dumps(labels, sort_keys=True), "unprocessed") for labels in alerts]
         return [] if "unprocessed" in wanted else wanted
@@ -112,10 +105,7 @@ def test_a_deployment_is_muted_once_for_its_time_and_a_bad_version_still_pages(
 
 def test_work_on_a_pipeline_mutes_the_pipeline(catalogue: Path, alertmanager: Alertmanager) -> None:
     assert silence(catalogue, "feed") == 0
-    alerts = [
-        {"alertname": "PipelineStale", "pipeline": "feed"},
-        {"alertname": "PipelineStale", "pipeline": "b"},
-    ]
+    alerts = [{"alertname": "PipelineStale", "pipeline": "feed"}, {"alertname": "PipelineStale", "pipeline": "b"}]
     assert states(alertmanager, alerts) == ["suppressed", "active"]
     assert silence(catalogue, "feed", "--end") == 0
 
@@ -143,9 +133,7 @@ def test_what_cannot_be_muted_is_refused(
     assert words in capsys.readouterr().err
 
 
-def test_an_alertmanager_that_is_down_is_one_message(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_alertmanager_that_is_down_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert silence(write(tmp_path, f"http://127.0.0.1:{free_port()}"), "churn") == 1
     assert "cannot be reached" in capsys.readouterr().err
 

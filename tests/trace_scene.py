@@ -9,14 +9,17 @@ from samples import outcome, prediction
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-def pipeline(
-    run: str, batch: str | None = None, inputs: tuple[str, ...] = (), **changes: Any
-) -> dict[str, Any]:
+def pipeline(run: str, batch: str | None = None, inputs: tuple[str, ...] = (), **changes: Any) -> dict[str, Any]:
     """A succeeded stage of the sample pipeline at ts 500."""
     event = {
-        "type": "pipeline", "pipeline": "feed", "stage": "load", "run_id": run, "status": "succeeded",
-        "ts": 500.0, **changes,
-    }  # fmt: skip
+        "type": "pipeline",
+        "pipeline": "feed",
+        "stage": "load",
+        "run_id": run,
+        "status": "succeeded",
+        "ts": 500.0,
+        **changes,
+    }
     event |= {} if batch is None else {"data_batch_id": batch}
     return event | ({"inputs": list(inputs)} if inputs else {})
 
@@ -32,8 +35,14 @@ CHAIN = [
     pipeline("r-b", "b/1", duration=12.5, checks=[{"name": "no_gaps", "passed": False}]),
     pipeline("r-t", "train-1", pipeline="train", ts=50.0),
     {
-        "type": "deployment", "ts": 300.0, "model": "clf", "version": "1", "stage": "canary",
-        "commit": "c0ffee42", "training_data": "train-1", "config": {"depth": 3},
+        "type": "deployment",
+        "ts": 300.0,
+        "model": "clf",
+        "version": "1",
+        "stage": "canary",
+        "commit": "c0ffee42",
+        "training_data": "train-1",
+        "config": {"depth": 3},
     },
     {"type": "deployment", "ts": 600.0, "model": "clf", "version": "1", "stage": "production"},
     {"type": "deployment", "ts": 1500.0, "model": "clf", "version": "1", "stage": "retired", "commit": "later"},
@@ -46,4 +55,4 @@ CHAIN = [
     {"type": "kpi", "ts": 1600.0, "model": "clf", "version": "1", "kpi": "margin", "value": 2.5, "request_id": "q/1"},
     outcome("q/1", "0"),
     outcome("q/1", "1", ts=2500.0, correction=True),
-]  # fmt: skip
+]

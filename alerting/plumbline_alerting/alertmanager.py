@@ -112,11 +112,7 @@ def _waits(catalogue: Catalogue) -> dict[str, dict[str, str]]:
 def _routes(catalogue: Catalogue, waits: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
     switch = catalogue.links.dead_man_switch
     routes: list[dict[str, Any]] = [
-        {
-            "receiver": DEAD_MAN_SWITCH if switch else NOBODY,
-            "matchers": ['alertname="Watchdog"'],
-            **waits["watchdog"],
-        },
+        {"receiver": DEAD_MAN_SWITCH if switch else NOBODY, "matchers": ['alertname="Watchdog"'], **waits["watchdog"]},
         # Everything else becomes an event of the store and may call a hook; then it goes on to people.
         {"receiver": EXPORTER, "continue": True, **waits["exporter"]},
         {"receiver": NOBODY, "matchers": ['severity="info"'], **waits["warning"]},
@@ -138,11 +134,7 @@ def _routes(catalogue: Catalogue, waits: dict[str, dict[str, str]]) -> list[dict
             ticket["active_time_intervals"] = [owner.ticket_hours]
         routes.append(ticket)
     routes.append(
-        {
-            "receiver": page_receiver(catalogue.platform_owner),
-            "matchers": ['severity="critical"'],
-            **waits["critical"],
-        }
+        {"receiver": page_receiver(catalogue.platform_owner), "matchers": ['severity="critical"'], **waits["critical"]}
     )
     # The exporter's route has taken every alert, so nothing falls back to the root's receiver any more.
     routes.append({"receiver": ticket_receiver(catalogue.platform_owner), **waits["warning"]})
@@ -265,9 +257,14 @@ def _refuse_what_cannot_be(catalogue: Catalogue) -> None:
                 elif way.email is not None and catalogue.smtp is None:
                     problem(f"{where}.email: needs the top-level smtp section")
                 elif not any(
-                    (way.webhook, way.pagerduty_routing_key_file, way.opsgenie_api_key_file,
-                     way.slack_api_url_file, way.email)
-                ):  # fmt: skip
+                    (
+                        way.webhook,
+                        way.pagerduty_routing_key_file,
+                        way.opsgenie_api_key_file,
+                        way.slack_api_url_file,
+                        way.email,
+                    )
+                ):
                     problem(f"{where}: says no way to reach someone: give a webhook or a key file")
         if owner.ticket_hours is not None and owner.ticket_hours not in catalogue.time_intervals:
             problem(f"owners.{name}.ticket_hours: no time interval {owner.ticket_hours!r} is declared")

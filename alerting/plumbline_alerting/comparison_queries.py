@@ -86,9 +86,7 @@ def canary_worse(scene: Scene) -> str:
     running = f'{names.MODEL_INFO.name}{{stage=~"production|canary"}}'
     coverage = f"max by ({MV}) ({names.R_COVERAGE.over(scene.slow)}) and on ({MV}) {running}"
     wanted = f"max by (model) ({objective(names.OBJECTIVE_COVERAGE)})"
-    counted = (
-        f'{canary_errors()} >= {ERRORS_MINIMUM}\n  or\n  max by ({by}) ({count}{{loss="{names.ABSOLUTE}"}})'
-    )
+    counted = f'{canary_errors()} >= {ERRORS_MINIMUM}\n  or\n  max by ({by}) ({count}{{loss="{names.ABSOLUTE}"}})'
     worse = (
         f"max by ({by}) ({difference})\n"
         f"> on ({by}) {CANARY_EFFECT} * max by ({by}) ({stderr} * sqrt({rows}))\n"

@@ -181,11 +181,7 @@ def problem_threshold(window: Window) -> str:
     def sampling(share: str) -> str:
         return f"{BROKEN_SIGMAS} * sqrt({share} * (1 - {share}) / on ({FEATURE}) group_left () {n})"
 
-    return largest(
-        by,
-        f"({known} + clamp_min({sampling(known)}, {BROKEN_JUMP}))",
-        f"({peak} + {sampling(peak)})",
-    )
+    return largest(by, f"({known} + clamp_min({sampling(known)}, {BROKEN_JUMP}))", f"({peak} + {sampling(peak)})")
 
 
 def group(window: Window, bins: int = MOST_ORDERED_BINS) -> Group:
@@ -201,10 +197,7 @@ def group(window: Window, bins: int = MOST_ORDERED_BINS) -> Group:
         f"plumbline-drift-{window.name}",
         window.interval,
         (
-            record(
-                names.R_BIN_INCREASE,
-                window.increase(values.name, names.R_BIN_INCREASE.stem, values.labels),
-            ),
+            record(names.R_BIN_INCREASE, window.increase(values.name, names.R_BIN_INCREASE.stem, values.labels)),
             record(names.R_FEATURE_INCREASE, f"sum by ({FEATURE}) ({counts})"),
             record(names.R_SHARE, share(window)),
             record(names.R_PSI, psi(window)),
@@ -214,8 +207,7 @@ def group(window: Window, bins: int = MOST_ORDERED_BINS) -> Group:
             record(names.R_DRIFT_IMPACT, impact(window)),
             record(names.R_PSI_THRESHOLD, psi_threshold(window)),
             record(
-                names.R_PROBLEM_INCREASE,
-                window.increase(problems.name, names.R_PROBLEM_INCREASE.stem, problems.labels),
+                names.R_PROBLEM_INCREASE, window.increase(problems.name, names.R_PROBLEM_INCREASE.stem, problems.labels)
             ),
             record(names.R_PROBLEMS, problem_ratio(window)),
             *(

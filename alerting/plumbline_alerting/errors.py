@@ -27,9 +27,7 @@ def regression(window: Window) -> Iterable[Rule]:
     absolute, squared = sums.of(names.ABSOLUTE_ERROR), sums.of(names.SQUARED_ERROR)
     over, under = sums.of(names.OVERPREDICTION), sums.of(names.UNDERPREDICTION)
     first = sums.of(names.ACTUAL)
-    centred = (
-        f'(sum by ({SLICE}) ({first}{{sign="positive"}}) - sum by ({SLICE}) ({first}{{sign="negative"}}))'
-    )
+    centred = f'(sum by ({SLICE}) ({first}{{sign="positive"}}) - sum by ({SLICE}) ({first}{{sign="negative"}}))'
     total = f"(({sums.of(names.ACTUAL_SQUARED)} - {centred} ^ 2 / {n}) > 0)"
     yield value_rule(window, "mae", f"{absolute} / {n}")
     yield value_rule(window, "rmse", f"sqrt({squared} / {n})")

@@ -141,10 +141,7 @@ def _disparities(window: str, *, means: bool) -> Iterable[Rule]:
 
     def likelihood(hits: str, rows: str) -> str:
         share = f"({hits} / {rows})"
-        return (
-            f"{hits} * ln(clamp_min({share}, {_TINY}))"
-            f" + ({rows} - {hits}) * ln(clamp_min(1 - {share}, {_TINY}))"
-        )
+        return f"{hits} * ln(clamp_min({share}, {_TINY})) + ({rows} - {hits}) * ln(clamp_min(1 - {share}, {_TINY}))"
 
     hits_own, hits_rest = (part(names.R_FAIRNESS_SUM, which, _PROPORTION) for which in names.FAIRNESS_PARTS)
     rows_own, rows_rest = (

@@ -43,9 +43,7 @@ def generate(catalogue: Catalogue) -> Iterable[GeneratedFile]:
 def recording_rules(catalogue: Catalogue) -> Iterable[GeneratedFile]:
     """Return the recording rules: one group per window, so that each window has its own clock."""
     evaluation = catalogue.evaluation
-    yield GeneratedFile(
-        "prometheus/rules/drift.yml", rule_file([drift.group(w) for w in drift_windows(evaluation)])
-    )
+    yield GeneratedFile("prometheus/rules/drift.yml", rule_file([drift.group(w) for w in drift_windows(evaluation)]))
     life = life_window(evaluation)
     yield GeneratedFile(
         "prometheus/rules/life.yml",

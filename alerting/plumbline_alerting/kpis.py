@@ -37,11 +37,7 @@ def rules(window: Window) -> Iterable[Rule]:
         yield Rule(record=count, expr=rows, labels={"per": per})
     for per in names.KPI_PER:
         n = f'({count}{{per="{per}"}} > 0)'
-        yield Rule(
-            record=mean,
-            expr=f"({plus} - {minus}) / on ({_KPI}) {n}",
-            labels={"per": per},
-        )
+        yield Rule(record=mean, expr=f"({plus} - {minus}) / on ({_KPI}) {n}", labels={"per": per})
         yield Rule(
             record=names.R_KPI_STDERR.over(window.name),
             expr=f"""

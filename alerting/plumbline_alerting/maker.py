@@ -8,13 +8,7 @@ from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.model import Rule
 from plumbline_alerting.scene import Scene
-from plumbline_alerting.templates import (
-    dashboard_url,
-    requests_url,
-    rollback_version,
-    runbook_url,
-    verdict,
-)
+from plumbline_alerting.templates import dashboard_url, requests_url, rollback_version, runbook_url, verdict
 
 VALUE = '{{ $value | printf "%.4g" }}'
 

@@ -31,9 +31,7 @@ def _body(bold: str, link: str) -> str:
         return f"{{{{ with $all.{note} }}}}{form}{{{{ end }}}}"
 
     def own(note: str, form: str) -> str:
-        return (
-            f"{{{{ if not $all.{note} }}}}{{{{ with .Annotations.{note} }}}}{form}{{{{ end }}}}{{{{ end }}}}"
-        )
+        return f"{{{{ if not $all.{note} }}}}{{{{ with .Annotations.{note} }}}}{form}{{{{ end }}}}{{{{ end }}}}"
 
     line = f"{bold}{{{{ . }}}}{bold}\n"
     links = [(note, link.replace("NAME", title)) for note, title in _LINKS]
@@ -41,15 +39,21 @@ def _body(bold: str, link: str) -> str:
         (
             "{{ $all := .CommonAnnotations }}",
             shared("summary", line),
-            "{{ if .Alerts.Firing }}", shared("verdict", line), "{{ end }}",
-            "{{ range .Alerts.Firing }}", own("summary", line), own("verdict", line),
+            "{{ if .Alerts.Firing }}",
+            shared("verdict", line),
+            "{{ end }}",
+            "{{ range .Alerts.Firing }}",
+            own("summary", line),
+            own("verdict", line),
             "{{ .Annotations.description }}\n",
-            *(own(note, form) for note, form in links), "{{ end }}",
-            "{{ range .Alerts.Resolved }}", own("summary", line),
+            *(own(note, form) for note, form in links),
+            "{{ end }}",
+            "{{ range .Alerts.Resolved }}",
+            own("summary", line),
             "Over; it was: {{ .Annotations.description }}\n{{ end }}",
             *(shared(note, form) for note, form in links),
         )
-    )  # fmt: skip
+    )
 
 
 TEXT = _body("", "NAME: {{ . }}\n")

@@ -89,12 +89,7 @@ _Dumper.add_representer(str, _text)
 def to_yaml(document: dict[str, Any]) -> str:
     """Return the YAML of a generated file, its header included; the same for the same input."""
     return HEADER + yaml.dump(
-        document,
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        width=1_000_000,
-        default_flow_style=False,
+        document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000, default_flow_style=False
     )
 
 

@@ -55,9 +55,7 @@ def quality(make: Maker) -> Iterable[Rule]:
         keep=make.scene.lull(make.scene.slow),
         severity="warning",
         summary="A model's quality is below its warning objective.",
-        description=(
-            f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {window(SLOW)} ({numbers('warning')})."
-        ),
+        description=(f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {window(SLOW)} ({numbers('warning')})."),
         dashboard="quality",
         variables=MODEL,
     )

@@ -66,9 +66,7 @@ def pipelines(make: Maker) -> Iterable[Rule]:
         # The windows of drift and decay still hold the bad data when the pipeline works again.
         keep=make.scene.tainted,
         summary="A pipeline that a model depends on is broken; the model's drift and decay are muted.",
-        description=(
-            "{{ $labels.model }} depends on pipeline {{ $labels.pipeline }}, which failed or is stale."
-        ),
+        description=("{{ $labels.model }} depends on pipeline {{ $labels.pipeline }}, which failed or is stale."),
         dashboard="pipelines",
         variables=("pipeline",),
     )

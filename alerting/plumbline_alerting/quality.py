@@ -65,8 +65,7 @@ def accuracy(window: Window, tasks: Collection[str]) -> Iterable[Rule]:
         own = f'label_replace(sum by ({SLICE}, actual) ({counts}), "predicted", "$1", "actual", "(.*)")'
         n = f"sum by ({SLICE}) ({counts})"
         parts.append(
-            f"(\n  sum by ({SLICE}) ({counts} and on ({SLICE}, actual, predicted) {own})\n"
-            f"  or {n} * 0\n)\n/ ({n} > 0)"
+            f"(\n  sum by ({SLICE}) ({counts} and on ({SLICE}, actual, predicted) {own})\n  or {n} * 0\n)\n/ ({n} > 0)"
         )
     yield value_rule(window, "accuracy", "\nor\n".join(parts))
     yield stderr_rule(window, "accuracy", proportion(sums.quality("accuracy"), f"({sums.samples} > 0)"))
@@ -123,8 +122,7 @@ def loss(window: Window) -> Rule:
     value = f"max by ({MV}, metric) ({names.R_QUALITY.over(window.name)}{{{WHOLE}, metric=~%s}})"
     known = f"max by ({MV}, metric) ({names.BASELINE_QUALITY.name}{{metric=~%s}})"
     up, down = (
-        quoted(one_of(m for m, better in names.QUALITY_METRICS.items() if better is wanted))
-        for wanted in (True, False)
+        quoted(one_of(m for m, better in names.QUALITY_METRICS.items() if better is wanted)) for wanted in (True, False)
     )
     return Rule(
         record=names.R_QUALITY_LOSS.over(window.name),

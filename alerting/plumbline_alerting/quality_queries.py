@@ -30,8 +30,7 @@ def _covered(role: str) -> str:
 def _directions() -> tuple[str, str]:
     """Matchers of the metrics of which more is better, and of those of which less is."""
     up, down = (
-        quoted(one_of(m for m, better in names.QUALITY_METRICS.items() if better is wanted))
-        for wanted in (True, False)
+        quoted(one_of(m for m, better in names.QUALITY_METRICS.items() if better is wanted)) for wanted in (True, False)
     )
     return up, down
 

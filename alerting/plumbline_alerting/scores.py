@@ -148,8 +148,7 @@ def average_precision(window: Window) -> Iterable[Rule]:
     )
     yield value_rule(window, "average_precision", f"sum by ({MV}) (\n{even}\n)\n/ {every}", whole=True)
     yield Rule(
-        record=names.R_AP_BOUND.over(window.name),
-        expr=largest(MV, f"{highest} - {value}", f"{value} - {lowest}"),
+        record=names.R_AP_BOUND.over(window.name), expr=largest(MV, f"{highest} - {value}", f"{value} - {lowest}")
     )
 
 

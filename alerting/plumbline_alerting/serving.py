@@ -44,8 +44,7 @@ def rules(window: Window) -> Iterable[Rule]:
     predictions = increase(names.PREDICTIONS)
     yield Rule(record=names.R_TRAFFIC.over(window.name), expr=f"{predictions} / {window.seconds:g}")
     yield Rule(
-        record=names.R_ERRORS.over(window.name),
-        expr=f"{increase(names.PREDICTION_ERRORS)} / ({predictions} > 0)",
+        record=names.R_ERRORS.over(window.name), expr=f"{increase(names.PREDICTION_ERRORS)} / ({predictions} > 0)"
     )
     buckets = names.R_LATENCY_INCREASE.over(window.name)
     yield Rule(
@@ -80,9 +79,7 @@ def _slow(buckets: str) -> str:
     edges = names.PREDICTION_LATENCY.buckets
     for low, high in zip((0.0, *edges), edges, strict=False):
         before, inside = (upto(low) if low else f"{upto(high)} * 0"), f"({bound} > {low:g} <= {high:g})"
-        parts.append(
-            f"{before} + ({upto(high)} - {before}) * on ({MV}) ({inside} - {low:g}) / {high - low:g}"
-        )
+        parts.append(f"{before} + ({upto(high)} - {before}) * on ({MV}) ({inside} - {low:g}) / {high - low:g}")
     within = "\nor\n".join(parts)
     return f'clamp_min(1 - (\n{within}\n) / on ({MV}) (sum by ({MV}) ({buckets}{{le="+Inf"}}) > 0), 0)'
 

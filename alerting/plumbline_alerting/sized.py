@@ -59,8 +59,7 @@ def rules(catalogue: Catalogue, role: str) -> Iterable[Rule]:
     # A shorter window that suffices is the model's, also for a metric that has no value in it: what nobody
     # was called lately must not be judged by the week before, under the name of the day.
     chosen = [
-        f"({enough(w)})" + (f" unless on ({MV}) ({enough(windows[i - 1])})" if i else "")
-        for i, w in enumerate(windows)
+        f"({enough(w)})" + (f" unless on ({MV}) ({enough(windows[i - 1])})" if i else "") for i, w in enumerate(windows)
     ]
     for recorded, matchers in _recorded(catalogue):
         parts = [

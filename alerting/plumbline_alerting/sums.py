@@ -83,8 +83,7 @@ def overdrawn(window: Window) -> Rule:
     below = [f"{sums.of(metric)} < -0.5" for metric in (names.CONFUSION, names.CLASS_OUTCOMES)]
     below += [f"{sums.of(metric)} < -{ROUNDING}" for metric in _SUMS]
     return Rule(
-        record=names.R_OVERDRAWN.over(window.name),
-        expr=f"group by ({SLICE}) (\n" + "\nor\n".join(below) + "\n)",
+        record=names.R_OVERDRAWN.over(window.name), expr=f"group by ({SLICE}) (\n" + "\nor\n".join(below) + "\n)"
     )
 
 
@@ -109,9 +108,7 @@ def value_rule(window: Window, metric: str, expr: str, *, whole: bool = False) -
 def stderr_rule(window: Window, metric: str, expr: str, *, whole: bool = False) -> Rule:
     """The rule of a metric's standard error."""
     labels = {"slice": names.ALL, "value": names.ALL} if whole else {}
-    return Rule(
-        record=names.R_QUALITY_STDERR.over(window.name), expr=expr, labels={**labels, "metric": metric}
-    )
+    return Rule(record=names.R_QUALITY_STDERR.over(window.name), expr=expr, labels={**labels, "metric": metric})
 
 
 def proportion(value: str, n: str) -> str:

@@ -57,20 +57,14 @@ def rules() -> Iterable[Rule]:
 
     yield record(names.R_TRIAL_COUNT, f"{total(names.TRIAL_SAMPLES)} > 0")
     yield record(names.R_TRIAL_MEAN, f"{total(names.TRIAL_LOSS)} / {count}")
+    yield record(names.R_TRIAL_DIFFERENCE, f"{arm(mean, 'candidate')} - ignoring (arm) {arm(mean, 'production')}")
     yield record(
-        names.R_TRIAL_DIFFERENCE, f"{arm(mean, 'candidate')} - ignoring (arm) {arm(mean, 'production')}"
-    )
-    yield record(
-        names.R_TRIAL_ROWS,
-        f"1 / (1 / {arm(count, 'candidate')} + ignoring (arm) 1 / {arm(count, 'production')})",
+        names.R_TRIAL_ROWS, f"1 / (1 / {arm(count, 'candidate')} + ignoring (arm) 1 / {arm(count, 'production')})"
     )
     by = f"{MV}, loss"
     both = f"sum by ({by}) ({count})"
     separate = f"sum by ({by}) (({total(names.TRIAL_SQUARED_LOSS)} / {count} - {mean} ^ 2) / {count})"
-    pooled = (
-        f"({total(names.TRIAL_SQUARED_LOSS, by)} / {both}"
-        f" - ({total(names.TRIAL_LOSS, by)} / {both}) ^ 2) / {rows}"
-    )
+    pooled = f"({total(names.TRIAL_SQUARED_LOSS, by)} / {both} - ({total(names.TRIAL_LOSS, by)} / {both}) ^ 2) / {rows}"
     yield record(
         names.R_TRIAL_STDERR,
         f"""
@@ -83,10 +77,7 @@ def rules() -> Iterable[Rule]:
         """,
     )
     t = f"({MIXTURE**2:g} * {rows})"
-    yield record(
-        names.R_TRIAL_EVIDENCE,
-        f"{t} / (1 + {t}) * ({difference} / {stderr}) ^ 2 / 2 - ln(1 + {t}) / 2",
-    )
+    yield record(names.R_TRIAL_EVIDENCE, f"{t} / (1 + {t}) * ({difference} / {stderr}) ^ 2 / 2 - ln(1 + {t}) / 2")
     line = f"{2 * math.log(1 / (1 - SEQUENCE_LEVEL)):.12g}"
     width = f"{stderr} * sqrt((1 + {t}) / {t} * ({line} + ln(1 + {t})))"
     yield record(names.R_TRIAL_LOWER, f"{difference} - {width}")
@@ -113,9 +104,6 @@ def _shadows() -> Iterable[Rule]:
         (names.R_SHADOW_AGREEMENT, f"""{of(pairs, 'agreement="agree"')} / ({of(pairs)} > 0)"""),
         (names.R_SHADOW_COUNT, f"{of(better)} > 0"),
         (names.R_SHADOW_LEAD, f"{lead} / ({of(better)} > 0)"),
-        (
-            names.R_SHADOW_EVIDENCE,
-            f"{t} / (1 + {t}) * {lead} ^ 2 / {decided} / 2 - ln(1 + {t}) / 2",
-        ),
+        (names.R_SHADOW_EVIDENCE, f"{t} / (1 + {t}) * {lead} ^ 2 / {decided} / 2 - ln(1 + {t}) / 2"),
     ):
         yield Rule(record=recorded.over("life"), expr=expr)

@@ -44,18 +44,14 @@ def drift(catalogue: Catalogue) -> Dashboard:
                 "feature",
                 "Feature",
                 f"{names.BASELINE_FEATURE_SHARE.name}{{{q.VERSION}}}",
-                "Feature to look into; _score and _prediction are the model's own output, _actual what came "
-                "true.",
+                "Feature to look into; _score and _prediction are the model's own output, _actual what came true.",
             ),
         ],
         [
             Row("Now", [drifted(), worst(), values_seen(), problems_now()]),
             Row("Ranking", [by_ratio(), details(), by_impact(), wasserstein_of_all()]),
             Row("All features over time", [psi_of_all(), psi_of_output()]),
-            Row(
-                "Feature: $feature",
-                [bins_now(), psi_against_threshold(), bins_over_time(), problems_of_feature()],
-            ),
+            Row("Feature: $feature", [bins_now(), psi_against_threshold(), bins_over_time(), problems_of_feature()]),
             Row("Problems of the values", [problems_of_all()]),
             Row("Training-serving skew", [skew_of_all(), skew_rows()]),
         ],
@@ -67,34 +63,22 @@ def drift(catalogue: Catalogue) -> Dashboard:
 
 def drifted() -> stat.Panel:
     """Number above threshold."""
-    panel = number(
-        "Drifted features", "Features whose PSI exceeds their threshold within the window.", "short", 1
-    )
-    return sized(
-        panel.with_target(instant(q.drifted_features(q.DRIFT_WINDOW, q.VERSION), "{{version}}")), 6, 4
-    )
+    panel = number("Drifted features", "Features whose PSI exceeds their threshold within the window.", "short", 1)
+    return sized(panel.with_target(instant(q.drifted_features(q.DRIFT_WINDOW, q.VERSION), "{{version}}")), 6, 4)
 
 
 def worst() -> stat.Panel:
     """The largest ratio and whose it is."""
     panel = number(
-        "Furthest from the baseline",
-        "Largest PSI over its own threshold; 1 and more is drift.",
-        "short",
-        1,
-        named=True,
+        "Furthest from the baseline", "Largest PSI over its own threshold; 1 and more is drift.", "short", 1, named=True
     )
     return sized(panel.decimals(2).with_target(instant(f"topk(1, {q.psi_ratio()})", "{{feature}}")), 6, 4)
 
 
 def values_seen() -> stat.Panel:
     """Sample size."""
-    panel = number(
-        "Predictions (n)", "Predictions behind the drift of the chosen feature within the window.", "short"
-    )
-    return sized(
-        panel.with_target(instant(q.drifting(names.R_FEATURE_INCREASE, q.FEATURE), "{{version}}")), 6, 4
-    )
+    panel = number("Predictions (n)", "Predictions behind the drift of the chosen feature within the window.", "short")
+    return sized(panel.with_target(instant(q.drifting(names.R_FEATURE_INCREASE, q.FEATURE), "{{version}}")), 6, 4)
 
 
 def problems_now() -> stat.Panel:
@@ -184,9 +168,7 @@ def wasserstein_of_all() -> timeseries.Panel:
 
 def psi_of_all() -> timeseries.Panel:
     """Ratio per feature over time."""
-    panel = graph(
-        "PSI over threshold", "Every feature against its own threshold; the line at 1 is drift.", "short"
-    )
+    panel = graph("PSI over threshold", "Every feature against its own threshold; the line at 1 is drift.", "short")
     panel = panel.min(0).decimals(2).with_target(query(q.psi_ratio(), "{{feature}}"))
     return sized(line(panel.with_target(query("vector(1)", "threshold", "B")), "B", RED), 16, 9)
 
@@ -200,9 +182,7 @@ def psi_of_output() -> timeseries.Panel:
         "short",
     )
     panel = (
-        panel.min(0)
-        .decimals(3)
-        .with_target(query(q.drifting(names.R_PSI, f"{q.VERSION}, {PSEUDO}"), "{{feature}}"))
+        panel.min(0).decimals(3).with_target(query(q.drifting(names.R_PSI, f"{q.VERSION}, {PSEUDO}"), "{{feature}}"))
     )
     threshold = q.drifting(names.R_PSI_THRESHOLD, f"{q.VERSION}, {PSEUDO}")
     return sized(line(panel.with_target(query(threshold, "threshold {{feature}}", "B")), "B", RED), 8, 9)
@@ -224,9 +204,7 @@ def bins_now() -> barchart.Panel:
 
 def psi_against_threshold() -> timeseries.Panel:
     """PSI with its threshold."""
-    panel = graph(
-        "$feature: PSI and threshold", "The threshold rises when the window holds few predictions.", "short"
-    )
+    panel = graph("$feature: PSI and threshold", "The threshold rises when the window holds few predictions.", "short")
     panel = panel.min(0).decimals(3).with_target(query(q.drifting(names.R_PSI, q.FEATURE), "{{version}}"))
     panel = panel.with_target(query(q.drifting(names.R_PSI_THRESHOLD, q.FEATURE), "threshold", "B"))
     return sized(line(panel, "B", RED), 12, 10)
@@ -234,9 +212,7 @@ def psi_against_threshold() -> timeseries.Panel:
 
 def bins_over_time() -> timeseries.Panel:
     """Shares over time."""
-    panel = stacked(
-        graph("$feature: shares over time", "Smoothed share of each bin within the window.", "percentunit")
-    )
+    panel = stacked(graph("$feature: shares over time", "Smoothed share of each bin within the window.", "percentunit"))
     return panel.min(0).max(1).with_target(query(q.drifting(names.R_SHARE, q.FEATURE), "{{bin}}"))
 
 
@@ -244,8 +220,7 @@ def problems_of_feature() -> timeseries.Panel:
     """Problems of the chosen feature by kind."""
     panel = graph(
         "$feature: values with a problem",
-        "Share of values that were missing, of the wrong type, of an unseen category, or out of "
-        "the baseline's range.",
+        "Share of values that were missing, of the wrong type, of an unseen category, or out of the baseline's range.",
         "percentunit",
     )
     return panel.min(0).with_target(query(q.drifting(names.R_PROBLEMS, q.FEATURE), "{{problem}}"))
@@ -254,9 +229,7 @@ def problems_of_feature() -> timeseries.Panel:
 def problems_of_all() -> timeseries.Panel:
     """Problems of every feature."""
     panel = graph(
-        "Values with a problem by feature",
-        "Share of values with any problem within the window.",
-        "percentunit",
+        "Values with a problem by feature", "Share of values with any problem within the window.", "percentunit"
     )
     return sized(panel.min(0).with_target(query(q.problem_ratio(), "{{feature}}")), 24, 8)
 
@@ -274,7 +247,5 @@ def skew_of_all() -> timeseries.Panel:
 
 def skew_rows() -> timeseries.Panel:
     """Rows behind the shares."""
-    panel = graph(
-        "Rows compared (n)", "Served values compared with recomputed ones within the window.", "short"
-    )
+    panel = graph("Rows compared (n)", "Served values compared with recomputed ones within the window.", "short")
     return sized(panel.min(0).with_target(query(q.drifting(names.R_SKEW_ROWS), "{{feature}}")), 8, 8)

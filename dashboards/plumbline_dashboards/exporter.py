@@ -71,9 +71,7 @@ def rejected() -> stat.Panel:
 
 def queue_fill() -> stat.Panel:
     """How full the queue is."""
-    panel = number(
-        "Queue", "Share of the queue that is taken; when full, requests are refused.", "percentunit", 0.8
-    )
+    panel = number("Queue", "Share of the queue that is taken; when full, requests are refused.", "percentunit", 0.8)
     return panel.with_target(instant(f"max({names.QUEUE_EVENTS.name} / {names.QUEUE_CAPACITY.name})"))
 
 
@@ -210,9 +208,7 @@ def targets() -> table.Panel:
         ],
     )
     panel = panel.with_target(rows(q.by("max", ("job", "instance"), "up"), "A"))
-    return sized(
-        panel.with_target(rows(q.by("max", ("job", "instance"), "scrape_duration_seconds"), "B")), 8, 8
-    )
+    return sized(panel.with_target(rows(q.by("max", ("job", "instance"), "scrape_duration_seconds"), "B")), 8, 8)
 
 
 def rule_time() -> timeseries.Panel:
@@ -231,12 +227,8 @@ def notifications() -> timeseries.Panel:
     panel = graph("Notifications", "Sent and failed per second, by integration.", "short").min(0)
     sent = f"rate(alertmanager_notifications_total[{q.RATE}])"
     failed = f"rate(alertmanager_notifications_failed_total[{q.RATE}])"
-    panel = panel.with_target(
-        query(f"{q.by('sum', ('integration',), sent)} > 0", "sent {{integration}}", "A")
-    )
-    panel = panel.with_target(
-        query(f"{q.by('sum', ('integration',), failed)} > 0", "failed {{integration}}", "B")
-    )
+    panel = panel.with_target(query(f"{q.by('sum', ('integration',), sent)} > 0", "sent {{integration}}", "A"))
+    panel = panel.with_target(query(f"{q.by('sum', ('integration',), failed)} > 0", "failed {{integration}}", "B"))
     return sized(panel, 8, 8)
 
 

@@ -10,23 +10,9 @@ from plumbline.catalogue.model import Catalogue, Evaluation
 from plumbline_dashboards import queries as q
 from plumbline_dashboards import variables
 from plumbline_dashboards.page import Row, page
-from plumbline_dashboards.panels import (
-    ORANGE,
-    RED,
-    Column,
-    graph,
-    grid,
-    instant,
-    line,
-    number,
-    query,
-    rows,
-    sized,
-)
+from plumbline_dashboards.panels import ORANGE, RED, Column, graph, grid, instant, line, number, query, rows, sized
 
-_MODEL_URL = (
-    "/d/{uid}?var-model=${{__data.fields.Model}}&var-version=${{__data.fields.Version}}&${{__url_time_range}}"
-)
+_MODEL_URL = "/d/{uid}?var-model=${{__data.fields.Model}}&var-version=${{__data.fields.Version}}&${{__url_time_range}}"
 QUALITY_URL = _MODEL_URL.format(uid=names.DASHBOARD_UIDS["quality"])
 DRIFT_URL = _MODEL_URL.format(uid=names.DASHBOARD_UIDS["drift"])
 
@@ -43,20 +29,34 @@ def fleet(catalogue: Catalogue) -> Dashboard:
             variables.several("stage", "Stage", names.MODEL_INFO.name, "Deployment stages to show."),
         ],
         [
-            Row("Now", [
-                pages_open(), tickets_open(), versions_live(), predictions_per_second(evaluation),
-                drifted(evaluation), exporters_up(),
-            ]),
+            Row(
+                "Now",
+                [
+                    pages_open(),
+                    tickets_open(),
+                    versions_live(),
+                    predictions_per_second(evaluation),
+                    drifted(evaluation),
+                    exporters_up(),
+                ],
+            ),
             Row("Model versions", [model_versions(evaluation), quality_against_intent(evaluation)]),
             Row("Alerts", [firing_alerts(), alerts_begun()]),
-            Row("Over time", [
-                traffic(catalogue), errors(evaluation), latency(evaluation), quality_loss(evaluation),
-                coverage(evaluation), drifted_over_time(evaluation),
-            ]),
+            Row(
+                "Over time",
+                [
+                    traffic(catalogue),
+                    errors(evaluation),
+                    latency(evaluation),
+                    quality_loss(evaluation),
+                    coverage(evaluation),
+                    drifted_over_time(evaluation),
+                ],
+            ),
         ],
         catalogue,
         models=q.MODELS,
-    )  # fmt: skip
+    )
 
 
 def pages_open() -> stat.Panel:
@@ -88,10 +88,7 @@ def drifted(evaluation: Evaluation) -> stat.Panel:
     """Drifted features of all models."""
     window = evaluation.drift_alert
     panel = number(
-        "Drifted features",
-        f"Features whose PSI over {window} exceeds the threshold for their sample size.",
-        "short",
-        1,
+        "Drifted features", f"Features whose PSI over {window} exceeds the threshold for their sample size.", "short", 1
     )
     return panel.with_target(instant(f"sum({q.drifted_features(window)})"))
 
@@ -218,13 +215,9 @@ def traffic(catalogue: Catalogue) -> timeseries.Panel:
 
 def errors(evaluation: Evaluation) -> timeseries.Panel:
     """Error ratio with its objective."""
-    panel = _third(
-        "Errors", f"Share of predictions in error over {evaluation.fast}; dashed: objective.", "percentunit"
-    )
+    panel = _third("Errors", f"Share of predictions in error over {evaluation.fast}; dashed: objective.", "percentunit")
     return line(
-        panel.with_target(
-            query(q.in_stage(q.pick(names.R_ERRORS, q.MODELS, evaluation.fast)), "{{model}} {{version}}")
-        )
+        panel.with_target(query(q.in_stage(q.pick(names.R_ERRORS, q.MODELS, evaluation.fast)), "{{model}} {{version}}"))
         .with_target(query(q.objective(names.OBJECTIVE_ERRORS), "objective {{model}} {{version}}", "B"))
         .min(0),
         "B",
@@ -250,8 +243,7 @@ def quality_loss(evaluation: Evaluation) -> timeseries.Panel:
     """Loss against the baseline for metrics with an objective."""
     panel = _third(
         "Quality lost against the baseline",
-        f"Metrics with an objective over {evaluation.slow}, each in its own unit; above 0 is "
-        "worse than the baseline.",
+        f"Metrics with an objective over {evaluation.slow}, each in its own unit; above 0 is worse than the baseline.",
         "short",
     )
     expr = q.in_stage(q.with_objective(q.quality_loss(evaluation.slow)))
@@ -262,8 +254,7 @@ def coverage(evaluation: Evaluation) -> timeseries.Panel:
     """Outcome coverage with the minimum below which quality does not alert."""
     panel = _third(
         "Outcome coverage",
-        f"Mature predictions with a known outcome over {evaluation.slow}; dashed: below this, "
-        "quality does not alert.",
+        f"Mature predictions with a known outcome over {evaluation.slow}; dashed: below this, quality does not alert.",
         "percentunit",
     )
     return line(

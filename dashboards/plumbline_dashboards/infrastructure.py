@@ -97,9 +97,7 @@ def cpu_now(host: HostSeries) -> stat.Panel:
 
 def memory_now(host: HostSeries) -> stat.Panel:
     """Memory in use."""
-    panel = number(
-        "Memory in use", "Share of the memory that is not available to new processes.", "percentunit", 0.9
-    )
+    panel = number("Memory in use", "Share of the memory that is not available to new processes.", "percentunit", 0.9)
     used = f"1 - {_host('max', host.memory_available)} / {_host('max', host.memory_total)}"
     return sized(panel.with_target(instant(used, "{{instance}}")), 6, 4)
 
@@ -113,17 +111,13 @@ def load_now(host: HostSeries) -> stat.Panel:
 def disk_free() -> stat.Panel:
     """Room for the store."""
     panel = number("Free for the store", "Free space on the file system of the exporter's store.", "bytes")
-    return sized(
-        panel.with_target(instant(q.by("min", ("instance",), names.STORE_FREE.name), "{{instance}}")), 6, 4
-    )
+    return sized(panel.with_target(instant(q.by("min", ("instance",), names.STORE_FREE.name), "{{instance}}")), 6, 4)
 
 
 def cpu(host: HostSeries) -> timeseries.Panel:
     """CPU by mode."""
     panel = graph(
-        "CPU by mode",
-        "CPUs' worth of time spent per mode, idle left out; summed over the hosts shown.",
-        "short",
+        "CPU by mode", "CPUs' worth of time spent per mode, idle left out; summed over the hosts shown.", "short"
     )
     used = host.cpu.replace("}", ', mode!="idle"}')
     expr = q.by("sum", ("mode",), f"rate({used}[{q.RATE}])")
@@ -141,29 +135,21 @@ def memory(host: HostSeries) -> timeseries.Panel:
 def disk(host: HostSeries) -> timeseries.Panel:
     """Disk bytes."""
     panel = graph("Disk", "Bytes read and written per second.", "Bps").min(0)
-    panel = panel.with_target(
-        query(_host("sum", f"rate({host.disk_read}[{q.RATE}])"), "read {{instance}}", "A")
-    )
-    return panel.with_target(
-        query(_host("sum", f"rate({host.disk_written}[{q.RATE}])"), "written {{instance}}", "B")
-    )
+    panel = panel.with_target(query(_host("sum", f"rate({host.disk_read}[{q.RATE}])"), "read {{instance}}", "A"))
+    return panel.with_target(query(_host("sum", f"rate({host.disk_written}[{q.RATE}])"), "written {{instance}}", "B"))
 
 
 def network(host: HostSeries) -> timeseries.Panel:
     """Network bytes."""
     panel = graph("Network", "Bytes received and sent per second, loopback left out.", "Bps").min(0)
-    panel = panel.with_target(
-        query(_host("sum", f"rate({host.received}[{q.RATE}])"), "received {{instance}}", "A")
-    )
+    panel = panel.with_target(query(_host("sum", f"rate({host.received}[{q.RATE}])"), "received {{instance}}", "A"))
     return panel.with_target(query(_host("sum", f"rate({host.sent}[{q.RATE}])"), "sent {{instance}}", "B"))
 
 
 def process_count() -> timeseries.Panel:
     """Are they alive?"""
     panel = graph("Running processes", "Processes of each group that run.", "short").min(0)
-    return sized(
-        panel.with_target(query(q.by("sum", ("process",), names.PROCESS_COUNT.name), "{{process}}")), 8, 8
-    )
+    return sized(panel.with_target(query(q.by("sum", ("process",), names.PROCESS_COUNT.name), "{{process}}")), 8, 8)
 
 
 def process_cpu() -> timeseries.Panel:
@@ -175,9 +161,7 @@ def process_cpu() -> timeseries.Panel:
 def process_memory() -> timeseries.Panel:
     """Memory per group."""
     panel = graph("Memory", "Resident memory of each group.", "bytes").min(0)
-    return sized(
-        panel.with_target(query(q.by("sum", ("process",), names.PROCESS_MEMORY.name), "{{process}}")), 8, 8
-    )
+    return sized(panel.with_target(query(q.by("sum", ("process",), names.PROCESS_MEMORY.name), "{{process}}")), 8, 8)
 
 
 def _host(operation: str, expr: str) -> str:

@@ -36,10 +36,7 @@ MAY_BE_EMPTY: dict[tuple[str, str], str] = {
         "Served values that differ from recomputed ones",
     ): "only where training code recomputes features and skew events say so",
     **{
-        (
-            names.DASHBOARD_UIDS["trials"],
-            panel,
-        ): "only once a canary or shadow runs beside production"
+        (names.DASHBOARD_UIDS["trials"], panel): "only once a canary or shadow runs beside production"
         for panel in (
             "Canary or shadow beside production",
             "Canary minus production",
@@ -51,10 +48,7 @@ MAY_BE_EMPTY: dict[tuple[str, str], str] = {
         (names.DASHBOARD_UIDS["quality"], panel): "only once the estimate is one maturity old"
         for panel in (binary.ESTIMATED, binary.ESTIMATE_ERROR)
     },
-    (
-        names.DASHBOARD_UIDS["exporter"],
-        "Notifications",
-    ): "nothing was sent within the rate's window, or none failed",
+    (names.DASHBOARD_UIDS["exporter"], "Notifications"): "nothing was sent within the rate's window, or none failed",
     (names.DASHBOARD_UIDS["exporter"], "Time to evaluate the rules"): (
         "only where Prometheus scrapes itself, and after the first evaluation"
     ),

@@ -151,11 +151,7 @@ def _links(links: Links) -> list[Builder[DashboardLink]]:
         .include_vars(True)
         .keep_time(True)
     )
-    outside = [
-        ("Prometheus", links.prometheus),
-        ("Alertmanager", links.alertmanager),
-        ("Exporter", links.exporter),
-    ]
+    outside = [("Prometheus", links.prometheus), ("Alertmanager", links.alertmanager), ("Exporter", links.exporter)]
     return [
         pages,
         *(

@@ -9,16 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from grafana_foundation_sdk.builders import (
-    barchart,
-    bargauge,
-    common,
-    dashboard,
-    prometheus,
-    stat,
-    table,
-    timeseries,
-)
+from grafana_foundation_sdk.builders import barchart, bargauge, common, dashboard, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models.common import DataSourceRef
 from grafana_foundation_sdk.models.dashboard import (
@@ -60,9 +51,7 @@ def query(expr: str, legend: str = "", ref: str = "A", *, exemplars: bool = Fals
 
 def instant(expr: str, legend: str = "", ref: str = "A") -> prometheus.Dataquery:
     """A query at the end of the time range."""
-    return (
-        prometheus.Dataquery().datasource(DATASOURCE).expr(expr).instant().ref_id(ref).legend_format(legend)
-    )
+    return prometheus.Dataquery().datasource(DATASOURCE).expr(expr).instant().ref_id(ref).legend_format(legend)
 
 
 def rows(expr: str, ref: str = "A") -> prometheus.Dataquery:
@@ -80,9 +69,7 @@ def graph(title: str, description: str, unit: str) -> timeseries.Panel:
         .calcs(["lastNotNull"])
     )
     tooltip = (
-        common.VizTooltipOptions()
-        .mode(common_models.TooltipDisplayMode.MULTI)
-        .sort(common_models.SortOrder.DESCENDING)
+        common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI).sort(common_models.SortOrder.DESCENDING)
     )
     return (
         timeseries.Panel()
@@ -109,10 +96,7 @@ def stacked(panel: timeseries.Panel) -> timeseries.Panel:
 
 def line(panel: timeseries.Panel, ref: str, color: str, *, dashed: bool = True) -> timeseries.Panel:
     """Draw the series of one query as a line of reference: a threshold, a baseline."""
-    properties = [
-        _property("color", {"mode": "fixed", "fixedColor": color}),
-        _property("custom.lineWidth", 2),
-    ]
+    properties = [_property("color", {"mode": "fixed", "fixedColor": color}), _property("custom.lineWidth", 2)]
     if dashed:
         properties.append(_property("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}))
     return panel.override_by_query(ref, properties)
@@ -219,9 +203,7 @@ class Column:
     link: str = ""
 
 
-def grid(
-    title: str, description: str, unit: str, columns: Sequence[Column], drop: Iterable[str] = ()
-) -> table.Panel:
+def grid(title: str, description: str, unit: str, columns: Sequence[Column], drop: Iterable[str] = ()) -> table.Panel:
     """A table: instant queries merged on their common labels, columns in the order given.
 
     Args:

@@ -10,19 +10,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline_dashboards import queries as q
 from plumbline_dashboards import variables
 from plumbline_dashboards.page import Row, page
-from plumbline_dashboards.panels import (
-    ORANGE,
-    RED,
-    Column,
-    graph,
-    grid,
-    instant,
-    line,
-    number,
-    query,
-    rows,
-    sized,
-)
+from plumbline_dashboards.panels import ORANGE, RED, Column, graph, grid, instant, line, number, query, rows, sized
 
 STAGE = "{{pipeline}} {{stage}}"
 
@@ -52,24 +40,18 @@ def pipelines(catalogue: Catalogue) -> Dashboard:
 def runs() -> stat.Panel:
     """Runs in the window."""
     panel = number("Runs", "Stage runs that ended within the window.", "short")
-    return sized(
-        panel.decimals(0).with_target(instant(q.increase(names.PIPELINE_RUNS, (), q.PIPELINE))), 6, 4
-    )
+    return sized(panel.decimals(0).with_target(instant(q.increase(names.PIPELINE_RUNS, (), q.PIPELINE))), 6, 4)
 
 
 def failures() -> stat.Panel:
     """Failures in the window."""
     panel = number("Failed runs", "Stage runs that failed within the window.", "short", 0.5)
-    return sized(
-        panel.decimals(0).with_target(instant(q.increase(names.PIPELINE_FAILURES, (), q.PIPELINE))), 6, 4
-    )
+    return sized(panel.decimals(0).with_target(instant(q.increase(names.PIPELINE_FAILURES, (), q.PIPELINE))), 6, 4)
 
 
 def stale() -> stat.Panel:
     """Stages whose data are older than allowed."""
-    panel = number(
-        "Stale stages", "Stages whose newest data are older than the freshness objective.", "short", 1
-    )
+    panel = number("Stale stages", "Stages whose newest data are older than the freshness objective.", "short", 1)
     allowed = q.pipeline_objective("freshness_seconds")
     late = f"({q.age(names.PIPELINE_DATA)}) > on (pipeline) group_left () {allowed}"
     return sized(panel.with_target(instant(f"count({late}) or vector(0)")), 6, 4)
@@ -161,9 +143,7 @@ def success_age() -> timeseries.Panel:
 
 def runs_and_failures() -> timeseries.Panel:
     """Runs and failures within the window."""
-    panel = graph(
-        "Runs and failures", "Stage runs that ended and that failed within the window.", "short"
-    ).min(0)
+    panel = graph("Runs and failures", "Stage runs that ended and that failed within the window.", "short").min(0)
     panel = panel.with_target(query(q.increase(names.PIPELINE_RUNS, names.PS, q.PIPELINE), f"runs {STAGE}"))
     failed = q.increase(names.PIPELINE_FAILURES, names.PS, q.PIPELINE)
     return line(panel.with_target(query(failed, f"failures {STAGE}", "B")), "B", RED, dashed=False)
@@ -171,9 +151,7 @@ def runs_and_failures() -> timeseries.Panel:
 
 def rows_per_run() -> timeseries.Panel:
     """Rows per run within bounds."""
-    panel = graph(
-        "Rows out per run", "Mean over the runs of the window; dashed: declared bounds.", "short"
-    ).min(0)
+    panel = graph("Rows out per run", "Mean over the runs of the window; dashed: declared bounds.", "short").min(0)
     panel = panel.with_target(query(q.rows_per_run(), STAGE))
     for ref, bound in (("B", "rows_min"), ("C", "rows_max")):
         legend = f"{bound.removeprefix('rows_')} {{{{pipeline}}}}"
@@ -221,6 +199,4 @@ def checks() -> table.Panel:
     )
     labels = names.PIPELINE_CHECKS.labels
     panel = panel.decimals(0).with_target(rows(q.increase(names.PIPELINE_CHECKS, labels, q.PIPELINE), "A"))
-    return sized(
-        panel.with_target(rows(q.increase(names.PIPELINE_CHECK_FAILURES, labels, q.PIPELINE), "B")), 12, 8
-    )
+    return sized(panel.with_target(rows(q.increase(names.PIPELINE_CHECK_FAILURES, labels, q.PIPELINE), "B")), 12, 8)

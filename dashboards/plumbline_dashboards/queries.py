@@ -35,9 +35,7 @@ OPEN = 'alertstate="firing", severity=~"critical|warning"'
 
 def pick(name: Metric | Recorded | str, selector: str = "", window: str = WINDOW) -> str:
     """Return a selector of a metric, or of a recorded series over ``window``."""
-    text = (
-        name.over(window) if isinstance(name, Recorded) else name.name if isinstance(name, Metric) else name
-    )
+    text = name.over(window) if isinstance(name, Recorded) else name.name if isinstance(name, Metric) else name
     return f"{text}{{{selector}}}" if selector else text
 
 

@@ -120,10 +120,7 @@ def _log_lines() -> str:
         f"p JOIN {V}.keys lk ON lk.key = {V}.trace_log_key(p.trace_id) "
         f"JOIN {V}.logs l ON l.day = lk.day AND l.seq = lk.seq AND l.trace_id = p.trace_id"
     )
-    return (
-        f"SELECT l.* FROM {by_request} WHERE l.request_id = {REQUEST} "
-        f"UNION SELECT l.* FROM {by_trace}"
-    )
+    return f"SELECT l.* FROM {by_request} WHERE l.request_id = {REQUEST} UNION SELECT l.* FROM {by_trace}"
 
 
 def request_logs() -> str:

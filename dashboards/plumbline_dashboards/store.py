@@ -68,12 +68,7 @@ def trace(catalogue: Catalogue) -> Dashboard:
                     ),
                 ],
             ),
-            Row(
-                "Story",
-                [
-                    listing("Timeline", "All of it in the order of time.", sql.request_timeline(), height=14),
-                ],
-            ),
+            Row("Story", [listing("Timeline", "All of it in the order of time.", sql.request_timeline(), height=14)]),
             Row(
                 "Origin",
                 [
@@ -94,9 +89,7 @@ def trace(catalogue: Catalogue) -> Dashboard:
                         empty="No run is stored",
                     ),
                     listing("Features", "What each version saw.", sql.features(), height=10),
-                    listing(
-                        "Log lines", "Lines that carry its id, or its trace.", sql.request_logs(), height=10
-                    ),
+                    listing("Log lines", "Lines that carry its id, or its trace.", sql.request_logs(), height=10),
                 ],
             ),
         ],
@@ -124,15 +117,9 @@ def predictions(catalogue: Catalogue) -> Dashboard:
             Row(
                 "Number",
                 [
-                    lines(
-                        "Predictions over time",
-                        "Predictions that fit, by version.",
-                        sql.predictions_over_time(),
-                    ),
+                    lines("Predictions over time", "Predictions that fit, by version.", sql.predictions_over_time()),
                     listing(
-                        "Predictions by version",
-                        "How many fit in the time range, and from when to when.",
-                        sql.counts(),
+                        "Predictions by version", "How many fit in the time range, and from when to when.", sql.counts()
                     ),
                 ],
             ),
@@ -146,7 +133,7 @@ def predictions(catalogue: Catalogue) -> Dashboard:
                         {**REQUEST, **BATCH},
                         LATENCY,
                         height=18,
-                    ),
+                    )
                 ],
             ),
         ],
@@ -169,10 +156,7 @@ def batch(catalogue: Catalogue) -> Dashboard:
                 "Use",
                 [
                     listing(
-                        "Predictions that used it",
-                        "How many, by model version; exact.",
-                        sql.batch_used(),
-                        empty="None",
+                        "Predictions that used it", "How many, by model version; exact.", sql.batch_used(), empty="None"
                     ),
                     listing(
                         "Newest of them",

@@ -37,9 +37,13 @@ class Sql(variants.Dataquery, Builder[variants.Dataquery]):
     def to_json(self) -> dict[str, object]:
         """Return what Grafana stores of it."""
         return {
-            "refId": self.ref_id, "datasource": STORE, "editorMode": "code", "format": self.format,
-            "rawQuery": True, "rawSql": self.sql,
-        }  # fmt: skip
+            "refId": self.ref_id,
+            "datasource": STORE,
+            "editorMode": "code",
+            "format": self.format,
+            "rawQuery": True,
+            "rawSql": self.sql,
+        }
 
 
 def listing(

@@ -138,8 +138,6 @@ def evidence() -> timeseries.Panel:
         "5 % over the whole trial, in either direction.",
         "short",
     )
-    panel = panel.no_value(NO_TRIAL).with_target(
-        query(_figure(names.R_TRIAL_EVIDENCE), "{{version}} {{loss}}", "A")
-    )
+    panel = panel.no_value(NO_TRIAL).with_target(query(_figure(names.R_TRIAL_EVIDENCE), "{{version}} {{loss}}", "A"))
     panel = panel.with_target(query(f"vector({_LINE:.4g})", "error of 5 %", "B"))
     return sized(line(panel, "B", RED), 12, 9)

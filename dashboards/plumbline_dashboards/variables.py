@@ -73,9 +73,7 @@ def words(name: str, label: str, description: str) -> dashboard.TextBoxVariable:
     )
 
 
-def one(
-    name: str, label: str, metric: str, description: str, *, newest: bool = False
-) -> dashboard.QueryVariable:
+def one(name: str, label: str, metric: str, description: str, *, newest: bool = False) -> dashboard.QueryVariable:
     """One value of the Prometheus label ``name``; the first by default, or the last in order."""
     order = VariableSort.NATURAL_DESC if newest else VariableSort.ALPHABETICAL_ASC
     return (
@@ -95,13 +93,7 @@ def one(
 def several(name: str, label: str, metric: str, description: str) -> dashboard.QueryVariable:
     """Any number of values of the Prometheus label ``name``; all by default."""
     everything = VariableOption(selected=True, text=["All"], value=["$__all"])
-    return (
-        one(name, label, metric, description)
-        .multi(True)
-        .include_all(True)
-        .all_value(ALL_VALUES)
-        .current(everything)
-    )
+    return one(name, label, metric, description).multi(True).include_all(True).all_value(ALL_VALUES).current(everything)
 
 
 def window(name: str, windows: Sequence[str], default: str) -> dashboard.CustomVariable:
@@ -122,11 +114,5 @@ def model_version() -> tuple[dashboard.QueryVariable, dashboard.QueryVariable]:
     """A model and one of its versions, the newest at first: what the pages about one version begin with."""
     return (
         one("model", "Model", names.MODEL_INFO.name, "Model to show."),
-        one(
-            "version",
-            "Version",
-            f'{names.MODEL_INFO.name}{{model="$model"}}',
-            "Version to show.",
-            newest=True,
-        ),
+        one("version", "Version", f'{names.MODEL_INFO.name}{{model="$model"}}', "Version to show.", newest=True),
     )

@@ -120,9 +120,7 @@ def export(lookup: Lookup, model: Model, selection: Selection, path: Path) -> Re
     return report
 
 
-def _parts(
-    lookup: Lookup, model: Model, selection: Selection, report: Report
-) -> Iterator[list[dict[str, Any]]]:
+def _parts(lookup: Lookup, model: Model, selection: Selection, report: Report) -> Iterator[list[dict[str, Any]]]:
     codes = class_codes(model.classes or ()) if model.task == "binary" else None
     after = 0
     while events := lookup.reader.scan("prediction", selection.start, selection.end, after, _PART):
@@ -186,10 +184,18 @@ def _outcomes(
 def _columns(model: Model) -> dict[str, str]:
     answer = "number" if model.task == "regression" else "text"
     columns = {
-        "_request_id": "text", "_ts": "time", "_model": "text", "_version": "text", "_prediction": answer,
-        "_score": "number", "_actual": answer, "_outcome_ts": "time", "_corrected": "truth",
-        "_data_batch_id": "text", "_weight": "number",
-    }  # fmt: skip
+        "_request_id": "text",
+        "_ts": "time",
+        "_model": "text",
+        "_version": "text",
+        "_prediction": answer,
+        "_score": "number",
+        "_actual": answer,
+        "_outcome_ts": "time",
+        "_corrected": "truth",
+        "_data_batch_id": "text",
+        "_weight": "number",
+    }
     columns |= {f"_slice_{name}": "text" for name in model.slices}
     kinds = {"numeric": "number", "categorical": "text", "boolean": "truth"}
     return columns | {name: kinds[feature.type] for name, feature in model.features.items()}
@@ -214,11 +220,18 @@ def _row(
     if answer is None or actual is None:
         return None
     row: dict[str, Any] = {
-        "_request_id": made.request_id, "_ts": round(event.ts * 1e6), "_model": made.model,
-        "_version": made.version, "_prediction": answer, "_score": made.score, "_actual": actual,
-        "_outcome_ts": round(told.ts * 1e6), "_corrected": outcome.correction,
-        "_data_batch_id": made.data_batch_id, "_weight": weight,
-    }  # fmt: skip
+        "_request_id": made.request_id,
+        "_ts": round(event.ts * 1e6),
+        "_model": made.model,
+        "_version": made.version,
+        "_prediction": answer,
+        "_score": made.score,
+        "_actual": actual,
+        "_outcome_ts": round(told.ts * 1e6),
+        "_corrected": outcome.correction,
+        "_data_batch_id": made.data_batch_id,
+        "_weight": weight,
+    }
     given = {**made.features, **(made.slices or {})}
     row |= {f"_slice_{name}": category_name(given.get(name)) for name in model.slices}
     for name, feature in model.features.items():

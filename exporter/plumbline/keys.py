@@ -28,10 +28,20 @@ def hash64(kind: bytes, *parts: bytes) -> int:
 
 # Name of a key -> what stands before the id in the hash.
 KINDS = {
-    "request": "r", "batch": "b", "made": "q", "input": "i", "run": "u", "model": "m", "request_log": "lr",
-    "trace_log": "lt", "batch_log": "lb", "run_log": "lu", "model_alert": "am", "pipeline_alert": "ap",
+    "request": "r",
+    "batch": "b",
+    "made": "q",
+    "input": "i",
+    "run": "u",
+    "model": "m",
+    "request_log": "lr",
+    "trace_log": "lt",
+    "batch_log": "lb",
+    "run_log": "lu",
+    "model_alert": "am",
+    "pipeline_alert": "ap",
     "incident": "ai",
-}  # fmt: skip
+}
 
 
 def id_key(kind: bytes, identifier: str) -> int:

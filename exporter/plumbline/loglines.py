@@ -17,9 +17,12 @@ MAX_ID_CHARS = 256
 MAX_NAME_CHARS = 128
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _IDS = {
-    "request_id": MAX_ID_CHARS, "data_batch_id": MAX_ID_CHARS, "run_id": MAX_ID_CHARS,
-    "model": MAX_NAME_CHARS, "version": MAX_NAME_CHARS,
-}  # fmt: skip
+    "request_id": MAX_ID_CHARS,
+    "data_batch_id": MAX_ID_CHARS,
+    "run_id": MAX_ID_CHARS,
+    "model": MAX_NAME_CHARS,
+    "version": MAX_NAME_CHARS,
+}
 # The first number of each range of OpenTelemetry's severities, and the name that Python gives it.
 _LEVELS = ((21, "CRITICAL"), (17, "ERROR"), (13, "WARNING"), (9, "INFO"), (5, "DEBUG"), (1, "TRACE"))
 
@@ -31,12 +34,18 @@ class _Scope(msgspec.Struct, rename={"name": "Name"}, frozen=True):
 class _Record(
     msgspec.Struct,
     rename={
-        "timestamp": "Timestamp", "severity_text": "SeverityText", "severity_number": "SeverityNumber",
-        "body": "Body", "trace_id": "TraceId", "span_id": "SpanId", "attributes": "Attributes",
-        "resource": "Resource", "scope": "InstrumentationScope",
+        "timestamp": "Timestamp",
+        "severity_text": "SeverityText",
+        "severity_number": "SeverityNumber",
+        "body": "Body",
+        "trace_id": "TraceId",
+        "span_id": "SpanId",
+        "attributes": "Attributes",
+        "resource": "Resource",
+        "scope": "InstrumentationScope",
     },
     gc=False,
-):  # fmt: skip
+):
     timestamp: str | float | None = None
     severity_text: str | None = None
     severity_number: int | None = None
@@ -65,10 +74,16 @@ def event_of_line(line: bytes) -> bytes | None:
     if record.body is msgspec.UNSET or (record.severity_text is None and record.severity_number is None):
         return None
     return log_event(
-        ts=record.timestamp, body=record.body, severity_text=record.severity_text,
-        severity_number=record.severity_number or 0, logger=record.scope.name, trace_id=record.trace_id,
-        span_id=record.span_id, attributes=record.attributes, resource=record.resource,
-    )  # fmt: skip
+        ts=record.timestamp,
+        body=record.body,
+        severity_text=record.severity_text,
+        severity_number=record.severity_number or 0,
+        logger=record.scope.name,
+        trace_id=record.trace_id,
+        span_id=record.span_id,
+        attributes=record.attributes,
+        resource=record.resource,
+    )
 
 
 def log_event(

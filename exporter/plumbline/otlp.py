@@ -129,9 +129,7 @@ def _records(request: Mapping[str, Any]) -> Iterator[tuple[Any, dict[str, Any], 
         raise OtlpError(f"no export request of OTLP's: {error}") from error
 
 
-def _line(
-    record: Mapping[str, Any], resource: dict[str, Any], scope: object, as_id: Callable[[str], str]
-) -> bytes:
+def _line(record: Mapping[str, Any], resource: dict[str, Any], scope: object, as_id: Callable[[str], str]) -> bytes:
     attributes = _pairs(record.get("attributes"))
     name = record.get("eventName") or attributes.get("event.name") or ""
     nanoseconds = int(record.get("timeUnixNano") or 0) or int(record.get("observedTimeUnixNano") or 0)
@@ -146,14 +144,19 @@ def _line(
     if not isinstance(number, int):  # protobuf's JSON names it: SEVERITY_NUMBER_WARN2
         number = _severity(str(number))
     return log_event(
-        ts=ts, body=body, severity_text=record.get("severityText") or None, severity_number=number,
-        logger=scope, trace_id=trace_id, span_id=span_id, attributes=attributes, resource=resource,
-    )  # fmt: skip
+        ts=ts,
+        body=body,
+        severity_text=record.get("severityText") or None,
+        severity_number=number,
+        logger=scope,
+        trace_id=trace_id,
+        span_id=span_id,
+        attributes=attributes,
+        resource=resource,
+    )
 
 
-def _event(
-    kind: str, body: object, attributes: dict[str, Any], ts: float | None, trace_id: str | None
-) -> bytes:
+def _event(kind: str, body: object, attributes: dict[str, Any], ts: float | None, trace_id: str | None) -> bytes:
     """Return the event that a record carries; what the body says goes before attributes and record."""
     if isinstance(body, str):
         body = msgspec.json.decode(body or "{}")
@@ -182,9 +185,7 @@ def _value(value: Mapping[str, Any], depth: int = 0) -> Any:
         if kind == "arrayValue":
             return [_value(one, depth + 1) for one in content.get("values") or ()]
         if kind == "kvlistValue":
-            return {
-                str(p["key"]): _value(p.get("value") or {}, depth + 1) for p in content.get("values") or ()
-            }
+            return {str(p["key"]): _value(p.get("value") or {}, depth + 1) for p in content.get("values") or ()}
         if kind in ("stringValue", "boolValue", "bytesValue"):
             return content
     return None

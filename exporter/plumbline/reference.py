@@ -23,7 +23,11 @@ _PAGES: dict[str, tuple[str, ...]] = {
     "Serving": ("serving",),
     "Drift": ("drift",),
     "Quality": (
-        "outcomes-and-maturity", "classification", "scores-and-calibration", "regression", "estimated",
+        "outcomes-and-maturity",
+        "classification",
+        "scores-and-calibration",
+        "regression",
+        "estimated",
         "slices-and-fairness",
     ),
     "Early view": ("outcomes-and-maturity",),
@@ -33,7 +37,7 @@ _PAGES: dict[str, tuple[str, ...]] = {
     "Trials": ("trials",),
     "Pipelines": ("pipelines",),
     "Business": ("kpi",),
-}  # fmt: skip
+}
 
 
 def generate(catalogue: Catalogue) -> Iterable[GeneratedFile]:

@@ -86,11 +86,7 @@ class TimeMap:
 
 
 def schedule(
-    records: Iterable[Record],
-    speed: float,
-    start: float,
-    first: float | None = None,
-    last: float | None = None,
+    records: Iterable[Record], speed: float, start: float, first: float | None = None, last: float | None = None
 ) -> Iterator[Due]:
     """Yield events with their times moved onto the wall clock.
 

@@ -43,9 +43,7 @@ def find_program(name: str) -> Path:
         found = shutil.which(candidate)
         if found:
             return Path(found)
-    raise ToolError(
-        f"{name} is not installed: sudo apt-get install {package} (Debian), or see prometheus.io/download"
-    )
+    raise ToolError(f"{name} is not installed: sudo apt-get install {package} (Debian), or see prometheus.io/download")
 
 
 def _bound(command: Sequence[str | Path]) -> list[str]:
@@ -69,12 +67,7 @@ def run_program(command: Sequence[str | Path], timeout: float = 600.0) -> str:
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
-            _bound(words),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=timeout,
-            check=False,
+            _bound(words), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False
         )
     except OSError as error:
         raise ToolError(f"{words[0]} cannot be started: {error.strerror}") from error

@@ -55,13 +55,7 @@ def test_a_program_that_is_missing_is_told_before_anything_is_written(
     (tmp_path / "rules.yml").write_text("groups: [{name: g, rules: [{record: a, expr: b}]}]\n")
     untouched = cast("Engine", None)
     with pytest.raises(ToolError, match="prometheus is not installed"):
-        backfill(
-            tmp_path / "events.ndjson",
-            untouched,
-            tmp_path / "tsdb",
-            step=60.0,
-            rules=[tmp_path / "rules.yml"],
-        )
+        backfill(tmp_path / "events.ndjson", untouched, tmp_path / "tsdb", step=60.0, rules=[tmp_path / "rules.yml"])
     assert not (tmp_path / "tsdb").exists()
 
 
@@ -94,16 +88,7 @@ def load_beside(newest: float, tmp_path: Path, mark: Mark | None) -> None:
     with Journal(tmp_path / "journal", Plan(history.digest, 900.0, {}, "")) as journal:
         if mark is not None:
             journal.step(mark)
-        load(
-            history,
-            Stored(newest),
-            tmp_path / "tsdb",
-            journal,
-            tmp_path / "work",
-            step=900.0,
-            labels={},
-            now=1e6,
-        )
+        load(history, Stored(newest), tmp_path / "tsdb", journal, tmp_path / "work", step=900.0, labels={}, now=1e6)
 
 
 def test_history_is_not_mixed_with_events_that_the_store_already_has_of_its_time(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_several_rules_of_one_name_are_all_done_before_it_is_read():
 
 
 def test_a_name_in_a_label_value_is_no_dependency():
-    rules = [RecordingRule("a", 'x{b="c"} or y{b=\'a\'}'), RecordingRule("c", "z")]
+    rules = [RecordingRule("a", "x{b=\"c\"} or y{b='a'}"), RecordingRule("c", "z")]
     assert [len(level) for level in in_levels(rules)] == [2]
 
 

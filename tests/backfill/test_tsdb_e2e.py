@@ -54,9 +54,7 @@ def test_history_and_recorded_series_are_found_at_their_own_time(tmp_path: Path)
     tsdb = tmp_path / "tsdb"
     history = arrange(JsonLines([path]), tmp_path / "scratch")
     with Journal(tmp_path / "journal", Plan(history.digest, 900.0, {}, "")) as journal:
-        report = load(
-            history, CountingEngine(), tsdb, journal, tmp_path / "work", step=900.0, labels={"job": "j"}
-        )
+        report = load(history, CountingEngine(), tsdb, journal, tmp_path / "work", step=900.0, labels={"job": "j"})
     assert report.blocks > 1
     assert report.accepted == len(times)
     rules = [

@@ -101,8 +101,13 @@ def test_a_heavy_value_has_a_bin_of_its_own_between_its_neighbours():
 
 def test_whole_numbers_need_no_bins_for_the_gaps_between_them():
     assert chosen(np.repeat(np.arange(1.0, 4.0), 10)).labels == (
-        "00 < 1", "01 = 1", "02 (1, 2]", "03 (2, 3]", "04 > 3", "missing",
-    )  # fmt: skip
+        "00 < 1",
+        "01 = 1",
+        "02 (1, 2]",
+        "03 (2, 3]",
+        "04 > 3",
+        "missing",
+    )
 
 
 def test_labels_show_as_many_digits_as_keep_the_ends_apart():
@@ -112,10 +117,7 @@ def test_labels_show_as_many_digits_as_keep_the_ends_apart():
 
 def test_float32_would_move_values_across_an_edge_so_bins_are_float64():
     bins = chosen([0.1, 0.2, 0.3])
-    assert (
-        bin_numeric(np.array([0.1]), bins)[0]
-        != bin_numeric(np.array([np.float32(0.0999999999)], float), bins)[0]
-    )
+    assert bin_numeric(np.array([0.1]), bins)[0] != bin_numeric(np.array([np.float32(0.0999999999)], float), bins)[0]
 
 
 def test_numeric_bins_agree_with_numpys_histogram_on_inner_intervals():
@@ -130,12 +132,7 @@ def test_numeric_bins_agree_with_numpys_histogram_on_inner_intervals():
 def categorical(categories: list[str]) -> FeatureBins:
     labels = declared_labels(categories)
     return FeatureBins(
-        kind="categorical",
-        labels=labels,
-        counts=[0] * len(labels),
-        noise=0.0,
-        chi2=1.0,
-        categories=categories,
+        kind="categorical", labels=labels, counts=[0] * len(labels), noise=0.0, chi2=1.0, categories=categories
     )
 
 
@@ -157,10 +154,7 @@ def test_equally_frequent_categories_are_taken_in_text_order():
 
 
 def test_declared_categories_are_part_of_their_labels():
-    assert choose_categories((), (), ["EWR", "JFK"]) == (
-        ["EWR", "JFK"],
-        ["00 EWR", "01 JFK", "other", "missing"],
-    )
+    assert choose_categories((), (), ["EWR", "JFK"]) == (["EWR", "JFK"], ["00 EWR", "01 JFK", "other", "missing"])
 
 
 @pytest.mark.parametrize("values", [np.empty(0), np.array([math.nan])])

@@ -120,8 +120,7 @@ def test_without_times_or_with_few_weeks_blocks_have_equal_counts(write_csv, bin
     data = columns(800)
     path = write_csv("t.csv", data)
     assert (
-        build_baseline("m", "1", binary, settings(path, block_seconds=30.0 * DAY)).blocks
-        == "8 blocks of equal count"
+        build_baseline("m", "1", binary, settings(path, block_seconds=30.0 * DAY)).blocks == "8 blocks of equal count"
     )
     del data["ts"]
     built = build_baseline("m", "1", binary, settings(write_csv("u.csv", data)))
@@ -150,9 +149,7 @@ def test_csv_and_parquet_of_the_same_rows_give_the_same_bins_and_quality(write_c
     assert a.lineage.training_data != b.lineage.training_data
 
 
-def test_the_same_input_gives_the_same_artefact_whatever_the_batches(
-    write_csv, binary, tmp_path, monkeypatch
-):
+def test_the_same_input_gives_the_same_artefact_whatever_the_batches(write_csv, binary, tmp_path, monkeypatch):
     path = write_csv("t.csv", columns())
     first = build_baseline("m", "1", binary, settings(path)).baseline
     monkeypatch.setattr("plumbline.baseline.arrow.BATCH_ROWS", 37)
@@ -166,9 +163,7 @@ def test_the_same_input_gives_the_same_artefact_whatever_the_batches(
 def test_two_tables_count_as_one(write_csv, binary):
     data = columns()
     whole = write_csv("t.csv", data)
-    halves = tuple(
-        write_csv(f"{i}.csv", {k: v[i * 2000 : (i + 1) * 2000] for k, v in data.items()}) for i in range(2)
-    )
+    halves = tuple(write_csv(f"{i}.csv", {k: v[i * 2000 : (i + 1) * 2000] for k, v in data.items()}) for i in range(2))
     a = build_baseline("m", "1", binary, settings(whole)).baseline
     b = build_baseline("m", "1", binary, replace(settings(whole), tables=halves)).baseline
     assert a.features == b.features
@@ -190,8 +185,7 @@ def test_a_regression_baseline(write_csv, regression):
     random = np.random.default_rng(1)
     y = random.normal(5, 2, 1000).round(4)
     path = write_csv(
-        "t.csv",
-        {"x": y.tolist(), "c": ["u", "w"] * 500, "prediction": (y + 1).tolist(), "actual": y.tolist()},
+        "t.csv", {"x": y.tolist(), "c": ["u", "w"] * 500, "prediction": (y + 1).tolist(), "actual": y.tolist()}
     )
     built = build_baseline("r", "1", regression, BuildSettings(tables=(path,)))
     made = built.baseline
@@ -209,8 +203,14 @@ def test_a_regression_baseline(write_csv, regression):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"prediction": lambda v, i: 2 if i == 7 else v}, "column 'prediction': '2' is not one of the model's classes (0, 1)"),
-        ({"actual": lambda v, i: "maybe" if i == 5 else v}, "column 'actual': 'maybe' is not one of the model's classes (0, 1)"),
+        (
+            {"prediction": lambda v, i: 2 if i == 7 else v},
+            "column 'prediction': '2' is not one of the model's classes (0, 1)",
+        ),
+        (
+            {"actual": lambda v, i: "maybe" if i == 5 else v},
+            "column 'actual': 'maybe' is not one of the model's classes (0, 1)",
+        ),
         ({"score": lambda v, i: 1.5 if i == 5 else v}, "1.5 is no probability: the score must lie between 0 and 1"),
         ({"x": lambda v, i: None}, "column 'x' has no number in the reference rows"),
         ({"x": lambda v, i: "tall" if i == 41 else v}, "column 'x', row 42: 'tall' is not a number"),
@@ -218,7 +218,7 @@ def test_a_regression_baseline(write_csv, regression):
         ({"part": lambda v, i: "held"}, "no row for the reference: none has part=train"),
         ({"part": lambda v, i: "train"}, "no row for the quality: none has part=held"),
     ],
-)  # fmt: skip
+)
 def test_a_table_that_does_not_fit_the_model_says_where(write_csv, binary, change, message):
     data = columns(200)
     for name, edit in change.items():

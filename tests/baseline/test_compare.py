@@ -27,25 +27,40 @@ def numeric(values: np.ndarray, of: np.ndarray | None = None) -> FeatureBins:
     bins = choose_numeric(known, known.min(), known.max(), 10)
     counts = np.bincount(bin_numeric(values, bins), minlength=len(bins.labels)).tolist()
     return FeatureBins(
-        kind="numeric", labels=list(bins.labels), counts=counts, noise=0.02, chi2=35.0, uppers=list(bins.uppers),
-        minimum=float(known.min()), maximum=float(known.max()),
-    )  # fmt: skip
+        kind="numeric",
+        labels=list(bins.labels),
+        counts=counts,
+        noise=0.02,
+        chi2=35.0,
+        uppers=list(bins.uppers),
+        minimum=float(known.min()),
+        maximum=float(known.max()),
+    )
 
 
 def categorical(counts: dict[str, int], other: int = 0, missing: int = 0) -> FeatureBins:
     labels = [f"{i:02d}" for i in range(len(counts))]
     return FeatureBins(
-        kind="categorical", labels=[*labels, "other", "missing"], counts=[*counts.values(), other, missing],
-        noise=0.0, chi2=20.0, categories=list(counts),
-    )  # fmt: skip
+        kind="categorical",
+        labels=[*labels, "other", "missing"],
+        counts=[*counts.values(), other, missing],
+        noise=0.0,
+        chi2=20.0,
+        categories=list(counts),
+    )
 
 
 def baseline(version: str, features: dict[str, FeatureBins], commit: str | None = None, mae: float = 5.0) -> Baseline:
     return Baseline(
-        model="eta", version=version, task="regression", features=features,
+        model="eta",
+        version=version,
+        task="regression",
+        features=features,
         quality={"mae": Quality(value=mae, stddev=0.5, rows=100)},
-        lineage=Lineage(training_data=f"sha256:{version * 64}", source="t.csv", rows=4000, quality_rows=100, commit=commit),
-    )  # fmt: skip
+        lineage=Lineage(
+            training_data=f"sha256:{version * 64}", source="t.csv", rows=4000, quality_rows=100, commit=commit
+        ),
+    )
 
 
 @pytest.fixture
@@ -53,14 +68,28 @@ def pair() -> tuple[Baseline, Baseline]:
     rng = np.random.default_rng(1)
     still, moved = rng.normal(size=4000), rng.normal(0.5, 1.2, 4000)
     gap = np.where(rng.random(4000) < 0.1, np.nan, moved)
-    old = baseline("1", {
-        "still": numeric(still), "moved": numeric(rng.normal(size=4000)), "gap": numeric(still),
-        "dest": categorical({"ATL": 2000, "BOS": 1500}, other=400, missing=100), "gone": numeric(still),
-    })  # fmt: skip
-    new = baseline("2", {
-        "still": numeric(rng.normal(size=4000)), "moved": numeric(moved), "gap": numeric(gap),
-        "dest": categorical({"BOS": 1500, "CHI": 2200}, other=200, missing=100), "<new>": numeric(still),
-    }, commit="abc123", mae=4.0)  # fmt: skip
+    old = baseline(
+        "1",
+        {
+            "still": numeric(still),
+            "moved": numeric(rng.normal(size=4000)),
+            "gap": numeric(still),
+            "dest": categorical({"ATL": 2000, "BOS": 1500}, other=400, missing=100),
+            "gone": numeric(still),
+        },
+    )
+    new = baseline(
+        "2",
+        {
+            "still": numeric(rng.normal(size=4000)),
+            "moved": numeric(moved),
+            "gap": numeric(gap),
+            "dest": categorical({"BOS": 1500, "CHI": 2200}, other=200, missing=100),
+            "<new>": numeric(still),
+        },
+        commit="abc123",
+        mae=4.0,
+    )
     return old, new
 
 
@@ -148,7 +177,10 @@ def test_missing_rows_stay_missing_and_a_heavy_value_stays_in_its_bin() -> None:
 def test_a_level_that_came_or_went_is_seen_and_one_of_unknown_count_is_other_on_both_sides(
     pair: tuple[Baseline, Baseline],
 ) -> None:
-    old, new = baseline("1", {"d": categorical({"ATL": 50, "BOS": 50})}), baseline("2", {"d": categorical({"ATL": 50, "CHI": 50})})
+    old, new = (
+        baseline("1", {"d": categorical({"ATL": 50, "BOS": 50})}),
+        baseline("2", {"d": categorical({"ATL": 50, "CHI": 50})}),
+    )
     (change,) = compare(old, new).features
     assert (change.labels, change.old) == (("ATL", "BOS", "CHI", "other", "missing"), (0.5, 0.5, 0.0, 0.0, 0.0))
     assert change.new == (0.5, 0.0, 0.5, 0.0, 0.0)
@@ -226,7 +258,9 @@ def test_the_terminal_and_json_say_the_same(
     assert "-1" in shown.split("mae")[1].split("\n")[0]
 
 
-def test_a_damaged_artefact_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], pair: tuple[Baseline, Baseline]) -> None:
+def test_a_damaged_artefact_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pair: tuple[Baseline, Baseline]
+) -> None:
     path = save_baseline(pair[0], tmp_path)
     path.write_bytes(msgspec.json.encode({}))
     assert run(["baseline", "diff", str(path), str(path)]) == 1

@@ -37,24 +37,34 @@ def test_live_counts_of_the_reference_equal_the_baselines_within_the_estimated_s
     kinds = {"x": "numeric", "day": "numeric", "c": "categorical", "b": "boolean"}
     catalogue = Catalogue.model_validate(
         {
-            "version": 1, "owners": {"team": OWNER}, "platform_owner": "team",
+            "version": 1,
+            "owners": {"team": OWNER},
+            "platform_owner": "team",
             "models": {
                 "clf": {
-                    "task": "binary", "owner": "team", "classes": ["0", "1"], "positive_class": "1",
+                    "task": "binary",
+                    "owner": "team",
+                    "classes": ["0", "1"],
+                    "positive_class": "1",
                     "features": {name: {"type": kind} for name, kind in kinds.items()},
                 }
             },
         }
-    )  # fmt: skip
+    )
     made = build_baseline("clf", "1", catalogue.models["clf"], BuildSettings(tables=(path,))).baseline
     events = [
         {
-            "type": "prediction", "ts": 1000.0, "request_id": f"r{i}", "model": "clf", "version": "1",
+            "type": "prediction",
+            "ts": 1000.0,
+            "request_id": f"r{i}",
+            "model": "clf",
+            "version": "1",
             "features": {name: columns[name][i] for name in kinds},
-            "prediction": columns["prediction"][i], "score": columns["score"][i],
+            "prediction": columns["prediction"][i],
+            "score": columns["score"][i],
         }
         for i in range(n)
-    ]  # fmt: skip
+    ]
     events += [
         {"type": "outcome", "ts": 1000.0, "request_id": f"r{i}", "actual": columns["actual"][i]} for i in range(n)
     ]

@@ -63,10 +63,7 @@ def test_regression_metrics_equal_scikit_learns():
         "rmse": metrics.root_mean_squared_error(actual, predicted),
         "bias": float(np.mean(predicted - actual)),
         "r2": metrics.r2_score(actual, predicted),
-        **{
-            f"error_p{share}": float(np.quantile(np.abs(predicted - actual), share / 100))
-            for share in (50, 90, 99)
-        },
+        **{f"error_p{share}": float(np.quantile(np.abs(predicted - actual), share / 100)) for share in (50, 90, 99)},
     }
     assert found == pytest.approx(expected, rel=1e-12)
 
@@ -189,8 +186,7 @@ def test_the_calibration_gap_of_each_block_is_against_all_rows_outside_it():
         here, others = block == b, block != b
         overall = (positive[others].sum() + 0.5) / (others.sum() + 1)
         share = [
-            (positive[others & (codes == c)].sum() + overall) / ((others & (codes == c)).sum() + 1)
-            for c in range(5)
+            (positive[others & (codes == c)].sum() + overall) / ((others & (codes == c)).sum() + 1) for c in range(5)
         ]
         gaps.append((positive[here].sum() - sum(share[c] for c in codes[here])) / here.sum())
     assert gap_spread(codes, positive, block, 5) == pytest.approx(np.sqrt(np.mean(np.square(gaps))))

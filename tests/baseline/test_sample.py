@@ -47,6 +47,4 @@ def test_texts_stay_with_their_rows():
     sample = filled(np.arange(5000.0), 100, 50)
     expected = np.bincount(sample.numbers("x").astype(int) % 7, minlength=7)
     levels, counts = sample.texts("c")
-    assert dict(zip(levels, counts, strict=True)) == {
-        f"l{i}": n for i, n in enumerate(expected.tolist()) if n
-    }
+    assert dict(zip(levels, counts, strict=True)) == {f"l{i}": n for i, n in enumerate(expected.tolist()) if n}

@@ -109,15 +109,25 @@ def test_a_table_comes_in_batches_and_a_wrong_cell_is_named_by_its_row_in_the_fi
     ("content", "column", "kind", "message"),
     [
         ("x,y\n1,2\n", "z", "number", "t.csv: has no column 'z'; its columns are: x, y"),
-        ("income,y\n1,2\n", "incone", "number", "t.csv: has no column 'incone' (did you mean 'income'?); its columns are: income, y"),
+        (
+            "income,y\n1,2\n",
+            "incone",
+            "number",
+            "t.csv: has no column 'incone' (did you mean 'income'?); its columns are: income, y",
+        ),
         ("x,x\n1,2\n", "x", "number", "t.csv: column 'x' appears twice: rename one of them"),
         ("x,y\n1,2\n3\n", "x", "number", "every line must have as many cells as the header"),
         ("", "x", "number", "t.csv: not a readable table: Empty CSV file; it needs a header line and rows"),
-        ("ts\n2024-01-01T00:00:00\n", "ts", "time", "t.csv: column 'ts', row 1: '2024-01-01T00:00:00' is no time ('2024-01-01T00:00:00' has no time zone: append Z or an offset)"),
+        (
+            "ts\n2024-01-01T00:00:00\n",
+            "ts",
+            "time",
+            "t.csv: column 'ts', row 1: '2024-01-01T00:00:00' is no time ('2024-01-01T00:00:00' has no time zone: append Z or an offset)",
+        ),
         ("ts\n1704067200000\n", "ts", "time", "milliseconds, perhaps?"),
         ("ts,x\n1704067200,1\n,2\n", "ts", "time", "t.csv: column 'ts', row 2: '' is no time: every row needs one"),
     ],
-)  # fmt: skip
+)
 def test_a_broken_table_says_where_and_what_to_do(tmp_path, content, column, kind, message):
     path = tmp_path / "t.csv"
     path.write_text(content)

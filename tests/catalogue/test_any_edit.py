@@ -26,13 +26,10 @@ values = st.recursive(
         st.floats(),
         st.dates(),
         st.text(max_size=8),
-        st.sampled_from(
-            ["0", "1h", "http://[", "http://h:x/", "a@b", "08:00", "monday", "🙂", "${x}", "1" * 400]
-        ),
+        st.sampled_from(["0", "1h", "http://[", "http://h:x/", "a@b", "08:00", "monday", "🙂", "${x}", "1" * 400]),
     ),
     lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(st.one_of(st.text(max_size=5), st.integers()), inner, max_size=3),
+        st.lists(inner, max_size=3), st.dictionaries(st.one_of(st.text(max_size=5), st.integers()), inner, max_size=3)
     ),
     max_leaves=6,
 )

@@ -65,4 +65,6 @@ def test_an_intersection_counts_every_combination_and_other():
         changed = catalogue.model_copy(update={"models": {"m": late.model_copy(update={"slices": slices, **changes})}})
         return next(part.series for part in estimate(changed)[0].parts if part.group == "quality")
 
-    assert quality(intersections=(("origin", "rush"),)) - quality() == (4 + 3) * (2 * 2 + 1)  # confusion; scored, Brier, log-loss
+    assert quality(intersections=(("origin", "rush"),)) - quality() == (4 + 3) * (
+        2 * 2 + 1
+    )  # confusion; scored, Brier, log-loss

@@ -64,19 +64,14 @@ def test_a_good_catalogue_loads(tmp_path):
 
 
 def test_anchors_aliases_and_merge_keys_work(tmp_path):
-    text = (
-        GOOD + "retention:\n  standard: &keep {minimum: 1d, maximum: 2d}\n  long: {<<: *keep, maximum: 9d}\n"
-    )
+    text = GOOD + "retention:\n  standard: &keep {minimum: 1d, maximum: 2d}\n  long: {<<: *keep, maximum: 9d}\n"
     (tmp_path / "c.yaml").write_text(text)
     retention = load_catalogue(tmp_path / "c.yaml").retention
     assert (retention["long"].minimum, retention["long"].maximum) == ("1d", "9d")
 
 
 def test_a_problem_in_a_merged_part_has_the_line_where_it_is_written(tmp_path):
-    text = (
-        GOOD
-        + "retention:\n  standard: &keep {minimum: 1d, maximum: soon}\n  long: {<<: *keep, minimum: 9d}\n"
-    )
+    text = GOOD + "retention:\n  standard: &keep {minimum: 1d, maximum: soon}\n  long: {<<: *keep, minimum: 9d}\n"
     found = problems_of(tmp_path, text)
     assert {line.split(":")[1] for line in found} == {"28"}
 
@@ -96,21 +91,57 @@ def test_a_missing_key_has_the_line_of_its_section(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("task: binary", "task: binery", "models.churn.task is 'binery': write 'binary', 'multiclass' or 'regression' (did you mean 'binary'?)"),
-        ('classes: ["0", "1"]', 'classes: ["0", 1]', 'models.churn.classes[1] is a number to YAML: put it in quotes, "1"'),
-        ("cadence: 1d", "cadence: 1", 'pipelines.feed.cadence is the number 1: a duration has a unit, such as "1s" or "1d"'),
-        ("cadence: 1d", "cadence: daily", "pipelines.feed.cadence is wrong: 'daily' is not a duration: write a number and a unit, such as 30s, 1h30m or 7d"),
-        ("owner: team-a\n    stages", "owner: yes\n    stages", "pipelines.feed.owner is true to YAML (so are yes, no, on and off): put it in quotes"),
-        ("  churn:", "  ch urn:", "'ch urn' is no usable name: use letters, digits and _ . : - , at most 128, beginning with a letter or digit"),
+        (
+            "task: binary",
+            "task: binery",
+            "models.churn.task is 'binery': write 'binary', 'multiclass' or 'regression' (did you mean 'binary'?)",
+        ),
+        (
+            'classes: ["0", "1"]',
+            'classes: ["0", 1]',
+            'models.churn.classes[1] is a number to YAML: put it in quotes, "1"',
+        ),
+        (
+            "cadence: 1d",
+            "cadence: 1",
+            'pipelines.feed.cadence is the number 1: a duration has a unit, such as "1s" or "1d"',
+        ),
+        (
+            "cadence: 1d",
+            "cadence: daily",
+            "pipelines.feed.cadence is wrong: 'daily' is not a duration: write a number and a unit, such as 30s, 1h30m or 7d",
+        ),
+        (
+            "owner: team-a\n    stages",
+            "owner: yes\n    stages",
+            "pipelines.feed.owner is true to YAML (so are yes, no, on and off): put it in quotes",
+        ),
+        (
+            "  churn:",
+            "  ch urn:",
+            "'ch urn' is no usable name: use letters, digits and _ . : - , at most 128, beginning with a letter or digit",
+        ),
         ("  churn:", "  on:", "a name under models is true to YAML (so are yes, no, on and off): put it in quotes"),
-        ("stages: [load]", "stages: load", "pipelines.feed.stages must be a list: put - before each item, or write [a, b]; it is 'load'"),
+        (
+            "stages: [load]",
+            "stages: load",
+            "pipelines.feed.stages must be a list: put - before each item, or write [a, b]; it is 'load'",
+        ),
         ("max_drop: 0.1,", "max_drop: -1,", "models.churn.objectives[1].max_drop is -1: it must be greater than 0"),
         ("stages: [load]", "stages: []", "pipelines.feed.stages is empty: it needs at least one entry"),
-        ("stages: [load]", "stages:", "pipelines.feed.stages must be a list: put - before each item, or write [a, b]; it is nothing"),
+        (
+            "stages: [load]",
+            "stages:",
+            "pipelines.feed.stages must be a list: put - before each item, or write [a, b]; it is nothing",
+        ),
         ("age: {type: numeric}", "age: numeric", "models.churn.features.age must be a section of keys, not 'numeric'"),
-        ("{type: numeric}", "{type: numeric, importance: high}", "models.churn.features.age.importance must be a number, not 'high'"),
+        (
+            "{type: numeric}",
+            "{type: numeric, importance: high}",
+            "models.churn.features.age.importance must be a number, not 'high'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_pydantics_findings_become_advice(tmp_path, old, new, message):
     found = problems_of(tmp_path, edited(old, new))
     assert any(message in line for line in found), found
@@ -155,14 +186,15 @@ def test_what_stands_in_for_a_needed_key_is_not_judged(tmp_path):
         "    cadence: 1d\n    freshness: 36h\n", ""
     )
     assert [line.partition(": ")[2].partition(" is missing")[0] for line in problems_of(tmp_path, text)] == [
-        "models.churn.task", "models.churn.owner", "pipelines.feed.cadence", "pipelines.feed.freshness"
-    ]  # fmt: skip
+        "models.churn.task",
+        "models.churn.owner",
+        "pipelines.feed.cadence",
+        "pipelines.feed.freshness",
+    ]
 
 
 def test_a_wrong_item_of_a_list_does_not_shift_the_lines_of_the_others(tmp_path):
-    text = edited(
-        "- {metric: accuracy, max_drop: 0.05, severity: warning}", "- {metric: accuracy, max_drop: 0.05}"
-    )
+    text = edited("- {metric: accuracy, max_drop: 0.05, severity: warning}", "- {metric: accuracy, max_drop: 0.05}")
     text = text.replace("metric: accuracy, max_drop: 0.1,", "metric: acuracy, max_drop: 0.1,")
     assert problems_of(tmp_path, text) == [
         "plumbline.yaml:18: models.churn.objectives[0].severity is missing: add it (catalogue/missing-key)",
@@ -188,17 +220,26 @@ def test_a_duplicate_key_names_both_lines(tmp_path):
         ("", "1: the catalogue is empty: start with 'version: 1', owners and models (file/empty)"),
         ("# only a comment\n", "1: the catalogue is empty: start with 'version: 1', owners and models (file/empty)"),
         ("version: 1\nowners: [a\n", "3: not valid YAML: expected ',' or ']', but got '<stream end>' (yaml/syntax)"),
-        ("version: 1\nowners:\n\ta: 1\n", "3: not valid YAML: found character '\\t' that cannot start any token; indent with spaces, not tabs (yaml/syntax)"),
-        ("a: *b\n", "1: not valid YAML: found undefined alias 'b'; the anchor (&name) must stand above its use (yaml/syntax)"),
+        (
+            "version: 1\nowners:\n\ta: 1\n",
+            "3: not valid YAML: found character '\\t' that cannot start any token; indent with spaces, not tabs (yaml/syntax)",
+        ),
+        (
+            "a: *b\n",
+            "1: not valid YAML: found undefined alias 'b'; the anchor (&name) must stand above its use (yaml/syntax)",
+        ),
         ("a: 1\n---\nb: 2\n", "2: not valid YAML: but found another document (yaml/syntax)"),
         ("a: &x [*x]\n", "1: this part contains itself through an alias (yaml/recursive)"),
         ("a: 1\nb: \x07\n", "2: character U+0007 is not allowed in YAML: remove it (yaml/syntax)"),
         (b"a: 1\nb: \xff\n", "2: byte 0xff is not UTF-8: save the file as UTF-8 (file/encoding)"),
-        ("a: !!python/object:os.system {}\n", "1: not valid YAML: could not determine a constructor for the tag 'tag:yaml.org,2002:python/object:os.system' (yaml/syntax)"),
+        (
+            "a: !!python/object:os.system {}\n",
+            "1: not valid YAML: could not determine a constructor for the tag 'tag:yaml.org,2002:python/object:os.system' (yaml/syntax)",
+        ),
         ("d: 2024-13-45\n", "1: not usable YAML: month must be in 1..12 (yaml/value)"),
         ("just text\n", "1: the catalogue must be a section of keys, not 'just text' (catalogue/bad-value)"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_no_yaml_gives_one_problem_with_its_line(tmp_path, text, expected):
     found = problems_of(tmp_path, text)
     assert found == ["plumbline.yaml:" + expected]

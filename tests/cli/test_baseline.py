@@ -29,15 +29,23 @@ def table(tmp_path):
 
 def build(table, catalogue, *more: str) -> list[str]:
     return [
-        "baseline", "build", str(table), "--model", "churn", "--version", "v1", "--catalogue", str(catalogue),
-        "--output", str(catalogue.parent / "baselines"), *more,
-    ]  # fmt: skip
+        "baseline",
+        "build",
+        str(table),
+        "--model",
+        "churn",
+        "--version",
+        "v1",
+        "--catalogue",
+        str(catalogue),
+        "--output",
+        str(catalogue.parent / "baselines"),
+        *more,
+    ]
 
 
 def test_build_prints_the_artefacts_path_and_show_draws_it(table, catalogue, capsys):
-    arguments = build(
-        table, catalogue, "--where", "era=train", "--quality-where", "era=test", "--commit", "abc123"
-    )
+    arguments = build(table, catalogue, "--where", "era=train", "--quality-where", "era=test", "--commit", "abc123")
     assert run(arguments) == 0
     out, err = capsys.readouterr()
     (path,) = out.splitlines()

@@ -20,22 +20,24 @@ promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool
 
 def artefact(**changes) -> Baseline:
     numeric = FeatureBins(
-        kind="numeric", labels=["00 < 1", "01 = 1", "02 > 1", "missing"], counts=[0, 5, 0, 0],
-        noise=0.0, chi2=1.0, uppers=[0.9, 1.0],
-    )  # fmt: skip
-    categorical = FeatureBins(
-        kind="categorical",
-        labels=["00", "other", "missing"],
-        counts=[5, 0, 0],
+        kind="numeric",
+        labels=["00 < 1", "01 = 1", "02 > 1", "missing"],
+        counts=[0, 5, 0, 0],
         noise=0.0,
         chi2=1.0,
-        categories=["a"],
+        uppers=[0.9, 1.0],
+    )
+    categorical = FeatureBins(
+        kind="categorical", labels=["00", "other", "missing"], counts=[5, 0, 0], noise=0.0, chi2=1.0, categories=["a"]
     )
     fields = {
-        "model": "churn", "version": "1", "task": "binary", "classes": ["0", "1"],
+        "model": "churn",
+        "version": "1",
+        "task": "binary",
+        "classes": ["0", "1"],
         "features": {"x": numeric, "c": categorical},
         "lineage": Lineage(training_data="sha256:0", source="t.csv", rows=5, quality_rows=5),
-    }  # fmt: skip
+    }
     return Baseline(**{**fields, **changes})
 
 
@@ -118,14 +120,23 @@ def test_check_accepts_baselines_that_fit(catalogue, generators, tmp_path):
 @pytest.mark.parametrize(
     ("objective", "accuracy", "message"),
     [
-        ("{metric: accuracy, max_drop: 0.2, severity: warning}", 0.65,
-         "accuracy 0.45 (the baseline's 0.65 less 0.2) is what a coin reaches"),
-        ("{metric: accuracy, floor: 0.7, severity: critical}", 0.65,
-         "has accuracy 0.65, already past its critical bound"),
-        ("{metric: accuracy, floor: 0.6, severity: critical}", None,
-         "has no accuracy: its critical objective can never fire"),
+        (
+            "{metric: accuracy, max_drop: 0.2, severity: warning}",
+            0.65,
+            "accuracy 0.45 (the baseline's 0.65 less 0.2) is what a coin reaches",
+        ),
+        (
+            "{metric: accuracy, floor: 0.7, severity: critical}",
+            0.65,
+            "has accuracy 0.65, already past its critical bound",
+        ),
+        (
+            "{metric: accuracy, floor: 0.6, severity: critical}",
+            None,
+            "has no accuracy: its critical objective can never fire",
+        ),
     ],
-)  # fmt: skip
+)
 def test_check_names_objectives_that_a_baseline_makes_pointless(
     catalogue, generators, tmp_path, capsys, objective, accuracy, message
 ):
@@ -146,13 +157,17 @@ def test_check_names_objectives_that_a_baseline_makes_pointless(
         ({"task": "regression"}, "is of a regression model, the catalogue says binary"),
         ({"classes": ["a", "b"]}, "has the classes ['a', 'b'], the catalogue ['0', '1']"),
         ({"features": {}}, "has no feature 'x', which the catalogue declares"),
-        ({"features": {**artefact().features, "z": artefact().features["x"]}}, "has the feature 'z', which the catalogue does not declare"),
-        ({"features": {"x": artefact().features["c"], "c": artefact().features["c"]}}, "has a categorical feature 'x', the catalogue numeric"),
+        (
+            {"features": {**artefact().features, "z": artefact().features["x"]}},
+            "has the feature 'z', which the catalogue does not declare",
+        ),
+        (
+            {"features": {"x": artefact().features["c"], "c": artefact().features["c"]}},
+            "has a categorical feature 'x', the catalogue numeric",
+        ),
     ],
-)  # fmt: skip
-def test_check_names_what_does_not_fit_in_a_baseline(
-    catalogue, generators, tmp_path, capsys, changes, message
-):
+)
+def test_check_names_what_does_not_fit_in_a_baseline(catalogue, generators, tmp_path, capsys, changes, message):
     generators()
     save_baseline(artefact(**changes), tmp_path / "baselines")
     assert run(["check", str(catalogue), "--baselines", str(tmp_path / "baselines")]) == 1
@@ -188,15 +203,21 @@ def judged(folder, generated, **changes):
     alerts, _ = choose(read_alerts([generated / "alerting/rules/models.yml"]), ())
     recording = read_recording(sorted((generated / "prometheus/rules").glob("*.yml")))
     said = {
-        "alerts": [{"alert": alert.name} for alert in alerts], "not_judged": {}, "model_months": 6.0,
-        "spent": {"pages-per-quarter": 0.4, "tickets-per-month": 0.9}, "rules": digests(alerts, recording), **changes,
-    }  # fmt: skip
+        "alerts": [{"alert": alert.name} for alert in alerts],
+        "not_judged": {},
+        "model_months": 6.0,
+        "spent": {"pages-per-quarter": 0.4, "tickets-per-month": 0.9},
+        "rules": digests(alerts, recording),
+        **changes,
+    }
     (folder / "evaluation.json").write_text(json.dumps(said))
 
 
 def test_check_demands_the_evaluation_that_the_catalogue_names(catalogue, capsys):
     """Missing, in budget, over budget, and older than the rules after a window has changed."""
-    catalogue.write_text(catalogue.read_text() + "alert_budget: {evaluation: evaluation.json, tickets_per_month: 0.95}\n")
+    catalogue.write_text(
+        catalogue.read_text() + "alert_budget: {evaluation: evaluation.json, tickets_per_month: 0.95}\n"
+    )
     assert run(["generate", str(catalogue)]) == 0
     assert run(["check", str(catalogue)]) == 1
     assert "evaluation.json: no such evaluation" in capsys.readouterr().out
@@ -245,9 +266,7 @@ def test_check_remarks_on_an_objective_within_what_the_baseline_strays(
 def test_check_remarks_on_a_baseline_without_the_spread_by_window(catalogue, generators, tmp_path, capsys):
     generators()
     quality = {"accuracy": Quality(value=0.9, stddev=0.02, rows=500)}
-    lineage = Lineage(
-        training_data="sha256:0", source="t.csv", rows=5, quality_rows=5, start="2024-01-01T00:00:00Z"
-    )
+    lineage = Lineage(training_data="sha256:0", source="t.csv", rows=5, quality_rows=5, start="2024-01-01T00:00:00Z")
     save_baseline(artefact(quality=quality, lineage=lineage), tmp_path / "old")
     assert run(["check", str(catalogue), "--baselines", str(tmp_path / "old")]) == 0
     assert "before the spread of the quality was measured" in " ".join(capsys.readouterr().out.split())

@@ -55,15 +55,19 @@ def command(folder: Path, *more: str) -> int:
 
 
 @pytest.mark.e2e
-def test_alarms_are_judged_against_the_known_incidents(
-    history: tuple[Path, float], capsys: pytest.CaptureFixture[str]
-):
+def test_alarms_are_judged_against_the_known_incidents(history: tuple[Path, float], capsys: pytest.CaptureFixture[str]):
     folder, start = history
     picture = folder / "timeline.svg"
     code = command(
-        folder, "--incidents", str(folder / "incidents.csv"), "--json", "--picture", str(picture),
-        "--budget", "pages-per-quarter=0,tickets-per-month=1",
-    )  # fmt: skip
+        folder,
+        "--incidents",
+        str(folder / "incidents.csv"),
+        "--json",
+        "--picture",
+        str(picture),
+        "--budget",
+        "pages-per-quarter=0,tickets-per-month=1",
+    )
     found = json.loads(capsys.readouterr().out)
     page, ticket = found["alerts"]
     assert (page["alarms"], page["precision"], page["incidents_found"], page["recall"]) == (1, 1.0, 1, 0.5)
@@ -127,16 +131,11 @@ def servers_of(tsdb: Path) -> list[int]:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
-def test_its_prometheus_ends_with_it_whatever_signal_ends_it(
-    history: tuple[Path, float], number: int
-) -> None:
+def test_its_prometheus_ends_with_it_whatever_signal_ends_it(history: tuple[Path, float], number: int) -> None:
     folder, _ = history
     words = ["evaluate", str(folder / "rules.yml"), "--tsdb", str(folder / "tsdb"), "--step", "20m"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "plumbline.cli.main", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-m", "plumbline.cli.main", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         wait_for(lambda: servers_of(folder / "tsdb"), name="its Prometheus", every=0.02)

@@ -98,10 +98,7 @@ def test_rejected_lines_are_told_by_file_and_line_and_exit_1(exporter: Exporter,
     done = run(str(file), "--url", exporter.url, "--batch", "2")
     assert done.exit_code == 1
     told = done.stderr.splitlines()
-    assert [t.split(": ")[:2] for t in told] == [
-        [f"{file}:5", "bad_json"],
-        [f"{file}:7", told[1].split(": ")[1]],
-    ]
+    assert [t.split(": ")[:2] for t in told] == [[f"{file}:5", "bad_json"], [f"{file}:7", told[1].split(": ")[1]]]
     assert "\x1b" not in done.stderr
     assert "4 accepted" in done.stdout
 

@@ -16,9 +16,7 @@ from plumbline.errors import CatalogueError, Problem, StoreError, UsageError
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 
 
 def raising(error: BaseException):
@@ -38,7 +36,9 @@ def test_help_lists_every_command_and_imports_none(capsys):
     assert run(["--help"]) == 0
     out = capsys.readouterr().out
     assert all(name in out and line in out for name, (_, line) in COMMANDS.items())
-    code = "import sys; from plumbline.cli.main import run; run(['--help']); print(sorted(sys.modules), file=sys.stderr)"
+    code = (
+        "import sys; from plumbline.cli.main import run; run(['--help']); print(sorted(sys.modules), file=sys.stderr)"
+    )
     modules = python(code).stderr
     assert not any(f"'{name}'" in modules for name in ("numpy", "pydantic", "pyarrow", "starlette", "rich"))
 
@@ -111,6 +111,4 @@ def test_every_command_says_what_it_reads_and_writes_and_every_option_has_help(n
 
 
 def test_the_table_names_modules_of_ours():
-    assert all(
-        target.startswith("plumbline.cli.") and ":" in target for target, _ in main_module.COMMANDS.values()
-    )
+    assert all(target.startswith("plumbline.cli.") and ":" in target for target, _ in main_module.COMMANDS.values())

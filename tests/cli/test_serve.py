@@ -23,8 +23,7 @@ from samples import baseline, catalogue
 START = [sys.executable, "-c", "import sys; from plumbline.cli.serve import serve; serve(sys.argv[1:])"]
 HOSTILE = [
     b'{"type":"outcome","request_id":"a\\r\\nb\\u0000\\u2028","actual":"\\n"}',
-    b'{"type":"prediction","request_id":"q","model":"x\\"}\\n# EOF","version":"\\u2028",'
-    b'"features":{"a\\nb":"c\\\\"}}',
+    b'{"type":"prediction","request_id":"q","model":"x\\"}\\n# EOF","version":"\\u2028","features":{"a\\nb":"c\\\\"}}',
     b'{"type":"prediction","request_id":"e\\"\\n\\\\","model":"clf","version":"\\u2028\\"","features":{},"prediction":"\\n","latency":0.01}',
     b'{"type":"log","level":"\\u001b[31m","message":"\\ud800"}',
     b"[" * 100_000,
@@ -43,16 +42,10 @@ class Served:
         command = [*START, "--catalogue", str(path), "--baselines", str(folder / "baselines")]
         command += ["--data", str(folder / "data"), "--listen", "127.0.0.1:0", *options]
         self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TERM": "dumb"},
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TERM": "dumb"}
         )
         assert self.process.stdout is not None
-        found = re.fullmatch(
-            r"plumbline listens on (http://127\.0\.0\.1:\d+)\n", self.process.stdout.readline()
-        )
+        found = re.fullmatch(r"plumbline listens on (http://127\.0\.0\.1:\d+)\n", self.process.stdout.readline())
         assert found is not None, self.end(signal.SIGKILL)
         self.url = found.group(1)
 
@@ -65,11 +58,7 @@ class Served:
 
     def samples(self) -> dict[str, float]:
         page = requests.get(f"{self.url}/metrics", timeout=30).text
-        return {
-            f"{s.name}{sorted(s.labels.values())}": s.value
-            for family in parse_text(page)
-            for s in family.samples
-        }
+        return {f"{s.name}{sorted(s.labels.values())}": s.value for family in parse_text(page) for s in family.samples}
 
     def end(self, number: int) -> tuple[int, str]:
         self.process.send_signal(number)
@@ -95,12 +84,18 @@ def predictions(count: int, first: int = 0) -> bytes:
     return b"\n".join(
         json.dumps(
             {
-                "type": "prediction", "request_id": f"r{n}", "model": "clf", "version": "1",
-                "features": {"x": 0.5, "c": "a"}, "prediction": "1", "score": 0.7, "latency": 0.01,
+                "type": "prediction",
+                "request_id": f"r{n}",
+                "model": "clf",
+                "version": "1",
+                "features": {"x": 0.5, "c": "a"},
+                "prediction": "1",
+                "score": 0.7,
+                "latency": 0.01,
             }
         ).encode()
         for n in range(first, first + count)
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.e2e
@@ -157,27 +152,20 @@ def run(tmp_path: Path, *options: str) -> Any:
         "try: serve(sys.argv[1:])\n"
         "except PlumblineError as error: print(error, file=sys.stderr); sys.exit(error.exit_code)"
     )
-    command = [
-        sys.executable,
-        "-c",
-        code,
-        "--catalogue",
-        str(path),
-        "--data",
-        str(tmp_path / "data"),
-        *options,
-    ]
+    command = [sys.executable, "-c", code, "--catalogue", str(path), "--data", str(tmp_path / "data"), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize(
     ("listen", "says"),
-    [("0.0.0.0:0", "--insecure-listen"), ("example.org:1", "--insecure-listen"), ("9877", "HOST:PORT"),
-     ("127.0.0.1:99999", "HOST:PORT")],
-)  # fmt: skip
-def test_an_address_that_cannot_or_should_not_be_used_is_refused(
-    tmp_path: Path, listen: str, says: str
-) -> None:
+    [
+        ("0.0.0.0:0", "--insecure-listen"),
+        ("example.org:1", "--insecure-listen"),
+        ("9877", "HOST:PORT"),
+        ("127.0.0.1:99999", "HOST:PORT"),
+    ],
+)
+def test_an_address_that_cannot_or_should_not_be_used_is_refused(tmp_path: Path, listen: str, says: str) -> None:
     done = run(tmp_path, "--listen", listen)
     assert done.returncode == 2
     assert says in done.stderr

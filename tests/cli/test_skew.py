@@ -34,9 +34,20 @@ def test_a_table_of_recomputed_features_is_compared_with_what_was_served(tmp_pat
             f"{exporter.url}/v1/events", data=ndjson(served), headers={"Content-Type": CONTENT_TYPE_NDJSON}, timeout=30
         )
         command = [
-            sys.executable, "-m", "plumbline.cli.main", "skew", str(tmp_path / "again.csv"), "--catalogue",
-            str(tmp_path / "plumbline.yaml"), "--model", "late", "--map", "request_id=id", "--url", exporter.url,
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "plumbline.cli.main",
+            "skew",
+            str(tmp_path / "again.csv"),
+            "--catalogue",
+            str(tmp_path / "plumbline.yaml"),
+            "--model",
+            "late",
+            "--map",
+            "request_id=id",
+            "--url",
+            exporter.url,
+        ]
         said = [subprocess.run([*command, "--json"], capture_output=True, text=True, check=True) for _ in range(2)]
         assert [json.loads(one.stdout) for one in said] == [
             {"accepted": 200, "rejected": 0, "duplicates": 0},

@@ -29,5 +29,3 @@ def client_for(stand_in: StandIn) -> Iterator[Callable[..., Client]]:
     stand_in.release.set()
     for client in made:
         client.close(0)
-
-

@@ -42,14 +42,25 @@ def test_every_kind_of_event_arrives_as_the_contract_says(stand_in: StandIn, cli
 
 def test_what_numpy_and_the_caller_give_becomes_a_valid_line(stand_in: StandIn, client_for: Make) -> None:
     client = client_for(strict=True)
-    features: dict[str, Any] = {"a": np.float64(1.5), "b": np.int32(2), "c": np.bool_(True), "d": float("nan"),
-                                "e": float("inf"), "f": "x\r\n\0\u2028\ud800"}  # fmt: skip
+    features: dict[str, Any] = {
+        "a": np.float64(1.5),
+        "b": np.int32(2),
+        "c": np.bool_(True),
+        "d": float("nan"),
+        "e": float("inf"),
+        "f": "x\r\n\0\u2028\ud800",
+    }
     client.prediction(request_id="r", model="m", version="1", features=features, prediction=np.float32(0.5))
     features["a"] = 99
     assert client.flush()
     assert json.loads(stand_in.lines[0])["features"] == {
-        "a": 1.5, "b": 2, "c": True, "d": None, "e": None, "f": "x\r\n\0\u2028\ufffd",
-    }  # fmt: skip
+        "a": 1.5,
+        "b": 2,
+        "c": True,
+        "d": None,
+        "e": None,
+        "f": "x\r\n\0\u2028\ufffd",
+    }
 
 
 class Hostile:
@@ -63,14 +74,21 @@ class Hostile:
 @pytest.mark.parametrize(
     "event",
     [
-        {}, {"type": "nonsense"}, {"type": "prediction"}, {"type": []}, {"type": "log", "level": 1, "message": "m"},
+        {},
+        {"type": "nonsense"},
+        {"type": "prediction"},
+        {"type": []},
+        {"type": "log", "level": 1, "message": "m"},
         {"type": "kpi", "model": "m", "version": "1", "kpi": "k", "value": object()},
         {"type": "log", "level": "INFO", "message": "m", "fields": {"x": Hostile()}},
-        {"type": "outcome", "request_id": "a\nb", "actual": 1}, None, Hostile(), 5,
+        {"type": "outcome", "request_id": "a\nb", "actual": 1},
+        None,
+        Hostile(),
+        5,
         {"type": "log", "level": "INFO", "message": "x" * 2_000_000},
     ],
     ids=lambda event: type(event).__name__,
-)  # fmt: skip
+)
 def test_a_bad_event_is_counted_and_told_once_but_never_raised(
     event: Any, stand_in: StandIn, client_for: Make, caplog: pytest.LogCaptureFixture
 ) -> None:

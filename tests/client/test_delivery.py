@@ -18,7 +18,9 @@ from plumbline import Client
 Make = Callable[..., Client]
 
 
-@pytest.mark.parametrize("fault", ["cut", "partial", "reset", "html", (503, {}), (429, {}), (500, {}), (302, {"Location": "/x"})])
+@pytest.mark.parametrize(
+    "fault", ["cut", "partial", "reset", "html", (503, {}), (429, {}), (500, {}), (302, {"Location": "/x"})]
+)
 def test_after_any_fault_everything_arrives_in_order_and_resends_are_identical(
     fault: Any, stand_in: StandIn, client_for: Make, tmp_path: Path
 ) -> None:
@@ -128,24 +130,40 @@ FAULTS = st.sampled_from(["ok", "cut", "partial", "reset", "html", (503, {}), (4
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    faults=st.lists(FAULTS, max_size=8), count=st.integers(0, 80), reject=st.booleans(),
+    faults=st.lists(FAULTS, max_size=8),
+    count=st.integers(0, 80),
+    reject=st.booleans(),
     spool=st.sampled_from(["none", "spool", "durable"]),
-    queue=st.sampled_from([10, 1000]), batch=st.sampled_from([1, 7, 500]), patient=st.booleans(),
-)  # fmt: skip
+    queue=st.sampled_from([10, 1000]),
+    batch=st.sampled_from([1, 7, 500]),
+    patient=st.booleans(),
+)
 def test_the_account_is_exact_under_random_faults(
-    faults: list[Any], count: int, reject: bool, spool: str, queue: int, batch: int, patient: bool,
+    faults: list[Any],
+    count: int,
+    reject: bool,
+    spool: str,
+    queue: int,
+    batch: int,
+    patient: bool,
     tmp_path_factory: pytest.TempPathFactory,
-) -> None:  # fmt: skip
+) -> None:
     stand_in = StandIn()
     try:
         stand_in.faults = list(faults)
         if reject:
             stand_in.reject = lambda event: int(event["request_id"][1:]) % 5 == 0
         client = Client(
-            stand_in.url, linger=0.001, backoff=0.002, timeout=(1.0, 1.0), fsync=False, queue_events=queue,
-            batch_events=batch, spool_dir=None if spool == "none" else tmp_path_factory.mktemp("s"),
+            stand_in.url,
+            linger=0.001,
+            backoff=0.002,
+            timeout=(1.0, 1.0),
+            fsync=False,
+            queue_events=queue,
+            batch_events=batch,
+            spool_dir=None if spool == "none" else tmp_path_factory.mktemp("s"),
             durable=spool == "durable",
-        )  # fmt: skip
+        )
         for number in range(count):
             predict(client, f"r{number}")
             if number % 10 == 0:

@@ -144,9 +144,7 @@ def test_new_events_linger_to_share_a_request(stand_in: StandIn, client_for: Mak
     assert len(stand_in.batches) <= 3
 
 
-def test_threads_lose_nothing_and_keep_their_own_order(
-    stand_in: StandIn, client_for: Make, tmp_path: Path
-) -> None:
+def test_threads_lose_nothing_and_keep_their_own_order(stand_in: StandIn, client_for: Make, tmp_path: Path) -> None:
     stand_in.faults = ["ok", (503, {}), "cut", "ok", "reset"]
     client = client_for(spool_dir=tmp_path, durable=True, linger=0.001)
 
@@ -190,9 +188,7 @@ def test_a_forked_child_has_a_folder_of_its_own_and_may_be_killed(
     assert stand_in.first_ids()[2:] == ["child0", "child1"]
 
 
-def test_beyond_its_bound_the_oldest_go_and_are_counted(
-    stand_in: StandIn, client_for: Make, tmp_path: Path
-) -> None:
+def test_beyond_its_bound_the_oldest_go_and_are_counted(stand_in: StandIn, client_for: Make, tmp_path: Path) -> None:
     stand_in.down = (503, {})
     client = client_for(spool_dir=tmp_path, durable=True, spool_bytes=8 * 1024 * 1024)
     big = "x" * 100_000
@@ -232,21 +228,31 @@ class FailingDisk:
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    seed=st.integers(0, 10**6), share=st.sampled_from([0.02, 0.3, 1.0]), durable=st.booleans(),
+    seed=st.integers(0, 10**6),
+    share=st.sampled_from([0.02, 0.3, 1.0]),
+    durable=st.booleans(),
     faults=st.lists(st.sampled_from(["ok", "cut", "reset", (503, {})]), max_size=5),
-)  # fmt: skip
+)
 def test_a_disk_that_fails_at_random_harms_no_prediction_and_the_account_stays_exact(
-    seed: int, share: float, durable: bool, faults: list[Any], tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    share: float,
+    durable: bool,
+    faults: list[Any],
+    tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     stand_in = StandIn()
     monkeypatch.setattr("plumbline.client.disk._RETRY", 0.01)
     try:
         stand_in.faults = list(faults)
         client = Client(
-            stand_in.url, linger=0.001, backoff=0.002, timeout=(1.0, 1.0), durable=durable,
+            stand_in.url,
+            linger=0.001,
+            backoff=0.002,
+            timeout=(1.0, 1.0),
+            durable=durable,
             spool_dir=tmp_path_factory.mktemp("s"),
-        )  # fmt: skip
+        )
         with monkeypatch.context() as patch:
             disk = FailingDisk(patch, seed, share)
             for number in range(120):

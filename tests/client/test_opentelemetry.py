@@ -84,8 +84,9 @@ def test_a_service_without_opentelemetry_and_httpx_has_all_of_it(stand_in: Stand
     assert outgoing["X-Request-ID"] == "r-1"
     assert outgoing["traceparent"].split("-")[1] == TRACE
     assert [(line["Body"], line["TraceId"], line["Attributes"]["request_id"]) for line in lines] == [
-        ("serving", TRACE, "r-1"), ("GET / 200", TRACE, "r-1"),
-    ]  # fmt: skip
+        ("serving", TRACE, "r-1"),
+        ("GET / 200", TRACE, "r-1"),
+    ]
     events = [json.loads(line) for line in stand_in.lines]
     assert sorted(event["type"] for event in events) == ["log", "log", "prediction"]
     assert {(event["request_id"], event["trace_id"]) for event in events} == {("r-1", TRACE)}

@@ -35,7 +35,9 @@ def test_the_next_client_adopts_what_the_last_left_on_disk(stand_in: StandIn, cl
     assert (stats.created, stats.adopted, stats.sent) == (31, 30, 31)
 
 
-def test_an_unwritable_spool_folder_costs_nothing_but_the_spool(stand_in: StandIn, client_for: Make, tmp_path: Path) -> None:
+def test_an_unwritable_spool_folder_costs_nothing_but_the_spool(
+    stand_in: StandIn, client_for: Make, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("not a folder")
     client = client_for(spool_dir=tmp_path / "file" / "spool")
     predict(client, "a")

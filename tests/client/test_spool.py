@@ -153,9 +153,19 @@ def test_old_lines_that_went_for_a_write_that_failed_are_counted_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_a_caller: bool
 ) -> None:
     settings = Settings(
-        Connection("http://127.0.0.1:9"), tmp_path, 8 << 20, fsync=False, durable=by_a_caller, queue_events=9,
-        queue_bytes=9, batch_events=9, batch_bytes=9, linger=0.0, backoff=0.0, close_timeout=0.0,
-    )  # fmt: skip
+        Connection("http://127.0.0.1:9"),
+        tmp_path,
+        8 << 20,
+        fsync=False,
+        durable=by_a_caller,
+        queue_events=9,
+        queue_bytes=9,
+        batch_events=9,
+        batch_bytes=9,
+        linger=0.0,
+        backoff=0.0,
+        close_timeout=0.0,
+    )
     account = Account()
     disk = Disk(settings, account, threading.Condition())
     disk.open(time.monotonic(), may_adopt=False)
@@ -183,7 +193,9 @@ def test_old_lines_that_went_for_a_write_that_failed_are_counted_all_the_same(
 
 
 @given(st.lists(st.text().map(str.encode), max_size=20), st.data())
-def test_frames_survive_any_one_flipped_byte_but_for_the_frame_it_is_in(lines: list[bytes], data: st.DataObject) -> None:
+def test_frames_survive_any_one_flipped_byte_but_for_the_frame_it_is_in(
+    lines: list[bytes], data: st.DataObject
+) -> None:
     packed = bytearray(pack(lines))
     assert unpack(bytes(packed)) == (lines, 0, 0)
     if packed:

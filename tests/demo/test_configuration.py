@@ -49,10 +49,7 @@ def test_demo_catalogue_is_valid_and_says_how_it_differs(document: dict[str, Any
 
 
 def test_every_window_is_made_of_whole_rule_intervals_and_scrapes() -> None:
-    interval, scrape = (
-        parse_duration(EVALUATION["rule_interval"]),
-        parse_duration(EVALUATION["scrape_interval"]),
-    )
+    interval, scrape = (parse_duration(EVALUATION["rule_interval"]), parse_duration(EVALUATION["scrape_interval"]))
     assert interval % scrape == 0
     windows = {*EVALUATION["drift"], *EVALUATION["quality"]}
     for window in windows:

@@ -9,16 +9,7 @@ from typing import Any
 import pytest
 
 from demo_scene import DEPARTURES, models, raw_flights, tables
-from plumbline.demo.events import (
-    DAY,
-    LIVE_UNTIL,
-    PIPELINE,
-    Deployed,
-    Plan,
-    make_plan,
-    midnight,
-    write_events,
-)
+from plumbline.demo.events import DAY, LIVE_UNTIL, PIPELINE, Deployed, Plan, make_plan, midnight, write_events
 from plumbline.demo.flights import WEATHER
 from plumbline.demo.models import DELAY, LATE, REFERENCE_UNTIL
 from plumbline.errors import UsageError
@@ -26,10 +17,7 @@ from plumbline.events.parse import parse
 
 NOW = 1_750_000_000.0
 PLAN = Plan(date(2013, 12, 20), date(2013, 12, 24), LIVE_UNTIL, date(2013, 12, 28), 4000 * DAY)
-DEPLOYED = {
-    DELAY: Deployed("a" * 64, "b" * 64, "c0ffee"),
-    LATE: Deployed("c" * 64, "d" * 64, None),
-}
+DEPLOYED = {DELAY: Deployed("a" * 64, "b" * 64, "c0ffee"), LATE: Deployed("c" * 64, "d" * 64, None)}
 
 Events = list[dict[str, Any]]
 
@@ -119,9 +107,7 @@ def test_every_line_is_accepted_by_the_exporter(files: tuple[Path, Path]) -> Non
         assert len(parsed.events) == len(body.splitlines()) > 0
 
 
-def test_history_ends_where_the_replay_begins_and_both_are_in_time_order(
-    history: Events, live: Events
-) -> None:
+def test_history_ends_where_the_replay_begins_and_both_are_in_time_order(history: Events, live: Events) -> None:
     times = [event["ts"] for event in history + live]
     assert times == sorted(times)
     assert history[-1]["ts"] < PLAN.live_start <= live[0]["ts"]
@@ -153,18 +139,14 @@ def test_outcome_is_known_when_the_plane_is_at_the_gate_and_never_before_its_pre
     assert per_flight == {"AA1": 20, "AA3": 20, "AA5": 20}
 
 
-def test_cancelled_and_diverted_flights_are_predicted_and_never_have_an_outcome(
-    history: Events, live: Events
-) -> None:
+def test_cancelled_and_diverted_flights_are_predicted_and_never_have_an_outcome(history: Events, live: Events) -> None:
     predicted = {event["request_id"].split("-")[0] for event in of(history + live, "prediction")}
     known = {event["request_id"].split("-")[0] for event in of(history + live, "outcome")}
     assert {"AA2", "AA4"} <= predicted
     assert not {"AA2", "AA4"} & known
 
 
-def test_flight_in_the_air_when_the_replay_begins_has_its_outcome_in_the_replay(
-    history: Events, live: Events
-) -> None:
+def test_flight_in_the_air_when_the_replay_begins_has_its_outcome_in_the_replay(history: Events, live: Events) -> None:
     night = "AA5-EWR-201312232330-delay"
     assert night in {event["request_id"] for event in of(history, "prediction")}
     assert night in {event["request_id"] for event in of(live, "outcome")}
@@ -211,9 +193,7 @@ def test_fault_takes_the_weather_of_all_later_flights_and_nothing_else(history: 
     assert seen == {False: 8 * 2 * len(DEPARTURES), True: 2 * 2 * len(DEPARTURES)}
 
 
-def test_feed_runs_before_each_days_flights_and_fails_from_the_day_of_the_fault(
-    history: Events, live: Events
-) -> None:
+def test_feed_runs_before_each_days_flights_and_fails_from_the_day_of_the_fault(history: Events, live: Events) -> None:
     runs = of(history + live, "pipeline")
     assert {event["pipeline"] for event in runs} == {PIPELINE}
     failed = [event for event in runs if event["status"] == "failed"]

@@ -47,8 +47,7 @@ class FakePrometheus:
             return {"status": "error", "errorType": "bad_data", "error": self.refuses}
         if path == "/api/v1/query":
             result: list[Any] = [
-                {"metric": {"model": model}, "value": [1.0, repr(value)]}
-                for model, value in self.vector(expr).items()
+                {"metric": {"model": model}, "value": [1.0, repr(value)]} for model, value in self.vector(expr).items()
             ]
             return {"status": "success", "data": {"resultType": "vector", "result": result}}
         assert path == "/api/v1/query_range"
@@ -105,14 +104,7 @@ def write(path: Path, *events: dict[str, Any]) -> Path:
 
 
 def prediction(request: str, model: str, value: float | str) -> dict[str, Any]:
-    return {
-        "type": "prediction",
-        "ts": 1.0,
-        "request_id": request,
-        "model": model,
-        "prediction": value,
-        "features": {},
-    }
+    return {"type": "prediction", "ts": 1.0, "request_id": request, "model": model, "prediction": value, "features": {}}
 
 
 def outcome(request: str, actual: float | str) -> dict[str, Any]:
@@ -216,15 +208,15 @@ def test_nothing_sent_proves_nothing(fake: FakePrometheus, asker: Asker) -> None
 # --- recorded series -------------------------------------------------------------------------------------
 
 
-def test_drift_and_quality_are_looked_for_live_and_over_the_history(
-    fake: FakePrometheus, asker: Asker
-) -> None:
+def test_drift_and_quality_are_looked_for_live_and_over_the_history(fake: FakePrometheus, asker: Asker) -> None:
     fake.vector = lambda expr: {"": 5.0}
     checks = by_name(series_exist(asker, ["30s", "1m"], ["7d"], 400))
     assert set(checks) == {
-        "drift recorded live", "drift recorded over the history",
-        "quality recorded live", "quality recorded over the history",
-    }  # fmt: skip
+        "drift recorded live",
+        "drift recorded over the history",
+        "quality recorded live",
+        "quality recorded over the history",
+    }
     assert all(check.passed for check in checks.values())
     assert checks["drift recorded live"].detail == "30s: 5 series, 1m: 5 series"
 
@@ -252,9 +244,7 @@ TICKET, PAGE = "at least one ticket came", "at least one page came"
 OWNER, FEED = "every notice reached its owner", "the broken feed paged its owner"
 
 
-def notice(
-    owner: str, kind: str, *, status: str = "firing", severity: str = "", labelled: str | None = None
-) -> Notice:
+def notice(owner: str, kind: str, *, status: str = "firing", severity: str = "", labelled: str | None = None) -> Notice:
     grade = severity or {"page": "critical", "ticket": "warning"}[kind]
     labels = {"owner": owner if labelled is None else labelled}
     return Notice(0.0, owner, kind, status, "Alert", grade, labels, "", "")
@@ -313,17 +303,13 @@ def test_queries_with_data_or_an_excuse_pass_and_are_asked_over_the_replay(
     fake: FakePrometheus, asker: Asker, tmp_path: Path
 ) -> None:
     fake.samples = lambda expr: 3 if expr == "full" else 0
-    (check,) = dashboards_answer(
-        asker, listing(tmp_path / "q", ("full", ""), ("rare", "no errors")), 100.0, 700.0
-    )
+    (check,) = dashboards_answer(asker, listing(tmp_path / "q", ("full", ""), ("rare", "no errors")), 100.0, 700.0)
     assert check.passed
     assert check.detail == "1 of 2 queries returned data; 1 may be empty (D / P1 / A: no errors)"
     assert {(a["start"], a["end"], a["step"]) for a in fake.asked} == {("100.0", "700.0", "10.0")}
 
 
-def test_empty_query_without_a_reason_fails_and_is_named(
-    fake: FakePrometheus, asker: Asker, tmp_path: Path
-) -> None:
+def test_empty_query_without_a_reason_fails_and_is_named(fake: FakePrometheus, asker: Asker, tmp_path: Path) -> None:
     fake.samples = lambda expr: 3 if expr == "full" else 0
     (check,) = dashboards_answer(asker, listing(tmp_path / "q", ("full", ""), ("hollow", "")), 0.0, 60.0)
     assert not check.passed

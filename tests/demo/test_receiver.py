@@ -48,10 +48,16 @@ def post(receiver: Receiver, path: str, data: bytes) -> requests.Response:
 def test_notice_says_who_got_what_when() -> None:
     (notice,) = read_notification("/flight-ml/page", body(alert(feature="temp")), 12.5)
     assert notice == Notice(
-        12.5, "flight-ml", "page", "firing", "FeatureBroken", "critical",
+        12.5,
+        "flight-ml",
+        "page",
+        "firing",
+        "FeatureBroken",
+        "critical",
         {"alertname": "FeatureBroken", "severity": "critical", "owner": "flight-ml", "feature": "temp"},
-        "An input is missing.", "temp: 100 %",
-    )  # fmt: skip
+        "An input is missing.",
+        "temp: 100 %",
+    )
 
 
 def test_alert_without_annotations_is_taken() -> None:
@@ -66,9 +72,7 @@ def test_address_that_belongs_to_nobody_is_refused(path: str) -> None:
         read_notification(path, body(alert()), 0.0)
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"{}", b'{"alerts": 1}', b'{"alerts": [{"status": "firing"}]}', b"\xff"]
-)
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"alerts": 1}', b'{"alerts": [{"status": "firing"}]}', b"\xff"])
 def test_body_that_is_no_notification_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a notification"):
         read_notification("/flight-ml/page", data, 0.0)
@@ -77,14 +81,8 @@ def test_body_that_is_no_notification_is_refused(data: bytes) -> None:
 def test_posted_alerts_are_kept_recorded_and_shown_in_order(
     receiver: Receiver, tmp_path: Path, seen: list[Notice]
 ) -> None:
-    assert (
-        post(receiver, "/flight-ml/page", body(alert(feature="temp"), alert(feature="dewp"))).status_code
-        == 200
-    )
-    assert (
-        post(receiver, "/weather-data/ticket", body(alert("resolved", owner="weather-data"))).status_code
-        == 200
-    )
+    assert post(receiver, "/flight-ml/page", body(alert(feature="temp"), alert(feature="dewp"))).status_code == 200
+    assert post(receiver, "/weather-data/ticket", body(alert("resolved", owner="weather-data"))).status_code == 200
     found = [(n.owner, n.kind, n.status, n.labels.get("feature")) for n in receiver.notices]
     assert found == [
         ("flight-ml", "page", "firing", "temp"),
@@ -127,9 +125,7 @@ def screen() -> Screen:
     ("kind", "status", "word"),
     [("page", "firing", "PAGE"), ("ticket", "firing", "ticket"), ("page", "resolved", "resolved")],
 )
-def test_screen_tells_pages_tickets_and_resolved_apart(
-    screen: Screen, kind: str, status: str, word: str
-) -> None:
+def test_screen_tells_pages_tickets_and_resolved_apart(screen: Screen, kind: str, status: str, word: str) -> None:
     given = alert(status, model="flight_late", feature="temp")
     screen.notice(read_notification(f"/flight-ml/{kind}", body(given), 0.0)[0])
     line = shown(screen)

@@ -84,9 +84,7 @@ def test_folder_with_other_things_in_it_is_refused_and_left_as_it_is(tmp_path: P
     assert (tmp_path / "thesis.tex").read_text() == "mine"
 
 
-def test_second_demo_in_the_same_folder_is_refused_and_disturbs_nothing(
-    tmp_path: Path, screen: Screen
-) -> None:
+def test_second_demo_in_the_same_folder_is_refused_and_disturbs_nothing(tmp_path: Path, screen: Screen) -> None:
     with own_folder(tmp_path, screen):
         (tmp_path / "data").touch()
         with pytest.raises(UsageError, match="another demo is running"), own_folder(tmp_path, screen):

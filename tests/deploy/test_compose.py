@@ -59,9 +59,7 @@ def test_ports_are_published_on_the_loopback_only(compose: dict[str, Any]) -> No
 
 
 def test_the_generated_targets_are_reached_in_the_shared_network(compose: dict[str, Any]) -> None:
-    catalogue = Catalogue.model_validate(
-        yaml.safe_load((ROOT / "plumbline.yaml").read_text(encoding="utf-8"))
-    )
+    catalogue = Catalogue.model_validate(yaml.safe_load((ROOT / "plumbline.yaml").read_text(encoding="utf-8")))
     targets = catalogue.targets
     wanted = {*targets.exporters, *targets.prometheus, *targets.alertmanagers, "localhost:3000"}
     inside = {f"localhost:{p.rsplit(':', 1)[1]}" for p in compose["services"]["network"]["ports"]}
@@ -127,9 +125,7 @@ def test_the_exporters_image_checks_its_health(stages: list[list[tuple[str, str]
     assert f"http://127.0.0.1:{names.DEFAULT_PORT}/-/healthy" in check
 
 
-def test_the_exporters_image_is_built_in_stages_from_pinned_bases(
-    stages: list[list[tuple[str, str]]],
-) -> None:
+def test_the_exporters_image_is_built_in_stages_from_pinned_bases(stages: list[list[tuple[str, str]]]) -> None:
     bases = [rest.split()[0] for stage in stages for instruction, rest in stage if instruction == "FROM"]
     assert len(bases) == 2
     assert all(pinned(base) for base in bases)
@@ -140,9 +136,7 @@ def test_the_exporters_image_is_built_in_stages_from_pinned_bases(
 
 def test_what_the_build_copies_is_let_through_by_dockerignore(stages: list[list[tuple[str, str]]]) -> None:
     allowed = {
-        line[1:]
-        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-        if line[:1] == "!"
+        line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] == "!"
     }
     copied = {part for instruction, rest in stages[0] if instruction == "COPY" for part in rest.split()[:-1]}
     assert copied

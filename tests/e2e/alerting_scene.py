@@ -30,9 +30,16 @@ PER_SECOND = 40
 SHOP_PER_SECOND = 20
 REVENUE = 2.0  # mean of a KPI event of a healthy shop; its standard deviation is 1
 EVALUATION = {
-    "scrape_interval": "1s", "rule_interval": "1s", "drift": ["20s", "40s"], "quality": ["20s", "40s"],
-    "fast": "20s", "slow": "40s", "drift_alert": "20s", "alert_for": "2s", "ticket_for": "2s",
-}  # fmt: skip
+    "scrape_interval": "1s",
+    "rule_interval": "1s",
+    "drift": ["20s", "40s"],
+    "quality": ["20s", "40s"],
+    "fast": "20s",
+    "slow": "40s",
+    "drift_alert": "20s",
+    "alert_for": "2s",
+    "ticket_for": "2s",
+}
 GRAFANA = "http://grafana.example"
 # Two of Alertmanager's group intervals of a page, one of a ticket: what was to be said twice would have been.
 SETTLE_SECONDS = 10.5
@@ -58,12 +65,18 @@ def offers(
         x = None if np.isnan(made.x[i]) else float(made.x[i])
         sent += [
             {
-                "type": "prediction", "ts": now, "request_id": request, "model": "offers", "version": version,
-                "features": {"x": x, "c": made.c[i]}, "prediction": actual ^ int(rng.random() < share),
-                "score": float(made.score[i]), "slices": {"group": group},
+                "type": "prediction",
+                "ts": now,
+                "request_id": request,
+                "model": "offers",
+                "version": version,
+                "features": {"x": x, "c": made.c[i]},
+                "prediction": actual ^ int(rng.random() < share),
+                "score": float(made.score[i]),
+                "slices": {"group": group},
             },
             {"type": "outcome", "ts": now + 0.5, "request_id": request, "actual": actual},
-        ]  # fmt: skip
+        ]
     return sent
 
 
@@ -171,26 +184,25 @@ class Stack:
         """Announce a version."""
         self.traffic.post(
             {
-                "type": "deployment", "model": model, "version": version, "stage": stage,
-                "baseline": self.digests[model], "commit": f"c{version}",
+                "type": "deployment",
+                "model": model,
+                "version": version,
+                "stage": stage,
+                "baseline": self.digests[model],
+                "commit": f"c{version}",
             }
-        )  # fmt: skip
+        )
 
     def run_of_feed(self, run: str, status: str) -> None:
         """Report a run of the pipeline."""
-        self.traffic.post(
-            {"type": "pipeline", "pipeline": "feed", "stage": "load", "run_id": run, "status": status}
-        )
+        self.traffic.post({"type": "pipeline", "pipeline": "feed", "stage": "load", "run_id": run, "status": status})
 
 
 def _catalogue(path: Path, people: str, exporter: int, prometheus: int, alertmanager: int) -> None:
     write_catalogue(path, exporter)
     raw = yaml.safe_load(path.read_text())
     far = (datetime.now(UTC) + timedelta(days=3)).strftime("%A").lower()
-    raw["time_intervals"] = {
-        "always": [{"weekdays": ["sunday:saturday"]}],
-        "not_now": [{"weekdays": [far]}],
-    }
+    raw["time_intervals"] = {"always": [{"weekdays": ["sunday:saturday"]}], "not_now": [{"weekdays": [far]}]}
     hours = {"day": "always", "night": "not_now", "shop": None, "data": None, "platform": None}
     raw["owners"] = {
         name: {
@@ -214,15 +226,10 @@ def _catalogue(path: Path, people: str, exporter: int, prometheus: int, alertman
     raw["models"]["late"]["owner"] = "night"
     raw["models"]["late"]["objectives"] = [{"metric": "accuracy", "max_drop": 0.1, "severity": "critical"}]
     raw["pipelines"] = {
-        "feed": {
-            "owner": "data", "stages": ["load"], "cadence": "5m", "freshness": "10m", "models": ["minutes"],
-        }
-    }  # fmt: skip
-    raw["evaluation"] = EVALUATION
-    raw["targets"] |= {
-        "prometheus": [f"127.0.0.1:{prometheus}"],
-        "alertmanagers": [f"127.0.0.1:{alertmanager}"],
+        "feed": {"owner": "data", "stages": ["load"], "cadence": "5m", "freshness": "10m", "models": ["minutes"]}
     }
+    raw["evaluation"] = EVALUATION
+    raw["targets"] |= {"prometheus": [f"127.0.0.1:{prometheus}"], "alertmanagers": [f"127.0.0.1:{alertmanager}"]}
     raw["links"] = {"exporter": f"http://127.0.0.1:{exporter}", "grafana": GRAFANA}
     path.write_text(yaml.safe_dump(raw, sort_keys=False))
 
@@ -236,8 +243,7 @@ def running(folder: Path) -> Iterator[Stack]:
         _catalogue(path, people.url, *ports)
         catalogue = load_catalogue(path)
         digests = {
-            name: baseline.digest
-            for name, baseline in build_baselines(catalogue, folder, rows(4000, 1)).items()
+            name: baseline.digest for name, baseline in build_baselines(catalogue, folder, rows(4000, 1)).items()
         }
         # The shop has the inputs, scores and outcomes of the model late.
         columns = Columns(time="ts", prediction="prediction", score="score", actual="actual")
@@ -249,12 +255,8 @@ def running(folder: Path) -> Iterator[Stack]:
         exporter, prometheus, alertmanager = ports
         with (
             Exporter(path, folder / "baselines", folder / "data", exporter) as server,
-            Alertmanager(
-                folder / "alerting" / "alertmanager.yml", folder / "am", port=alertmanager
-            ) as manager,
-            Prometheus(
-                folder / "prometheus" / "prometheus.yml", folder / "tsdb", port=prometheus
-            ) as database,
+            Alertmanager(folder / "alerting" / "alertmanager.yml", folder / "am", port=alertmanager) as manager,
+            Prometheus(folder / "prometheus" / "prometheus.yml", folder / "tsdb", port=prometheus) as database,
             Traffic(server.url) as traffic,
         ):
             stack = Stack(traffic, manager, people, digests)

@@ -47,11 +47,10 @@ class Between:
             for metric, recorded in names.R_INCREASES.items()
         }
         self._leaves[names.R_ERROR_MAGNITUDE_INCREASE.over(_WINDOW.name)] = (
-            f"{names.ERROR_MAGNITUDE.name}_bucket", names.R_ERROR_MAGNITUDE_INCREASE.labels,
-        )  # fmt: skip
-        self._leaves[names.R_BIN_INCREASE.over(_WINDOW.name)] = (
-            names.FEATURE_VALUES.name, names.R_BIN_INCREASE.labels,
-        )  # fmt: skip
+            f"{names.ERROR_MAGNITUDE.name}_bucket",
+            names.R_ERROR_MAGNITUDE_INCREASE.labels,
+        )
+        self._leaves[names.R_BIN_INCREASE.over(_WINDOW.name)] = (names.FEATURE_VALUES.name, names.R_BIN_INCREASE.labels)
         self._rules: dict[str, list[Rule]] = {}
         for rule in rules:
             self._rules.setdefault(rule.record, []).append(rule)

@@ -66,12 +66,19 @@ def write_catalogue(path: Path, exporter: int, window: str = "2m", maturity: str
             "minutes": {**shared, "task": "regression"},
         },
         "evaluation": {
-            "scrape_interval": "1s", "rule_interval": "1s", "drift": [window], "quality": ["1m", window],
-            "fast": "1m", "slow": window, "drift_alert": window, "alert_for": "1s", "ticket_for": "1s",
+            "scrape_interval": "1s",
+            "rule_interval": "1s",
+            "drift": [window],
+            "quality": ["1m", window],
+            "fast": "1m",
+            "slow": window,
+            "drift_alert": window,
+            "alert_for": "1s",
+            "ticket_for": "1s",
         },
         "targets": {"exporters": [f"127.0.0.1:{exporter}"], "prometheus": [], "alertmanagers": []},
         "host_metrics": False,
-    }  # fmt: skip
+    }
     path.write_text(yaml.safe_dump(raw, sort_keys=False))
     return load_catalogue(path)
 
@@ -89,9 +96,7 @@ def build_baselines(catalogue: Catalogue, folder: Path, reference: Rows) -> dict
             writer.writerow(["ts", "x", "c", "score", "prediction", "actual"])
             for i in range(len(reference)):
                 x = "" if np.isnan(reference.x[i]) else repr(float(reference.x[i]))
-                writer.writerow(
-                    [1.7e9 + 600 * i, x, reference.c[i] or "", reference.score[i], answer[i], actual[i]]
-                )
+                writer.writerow([1.7e9 + 600 * i, x, reference.c[i] or "", reference.score[i], answer[i], actual[i]])
         columns = Columns(
             time="ts", prediction="prediction", score="score" if model == "late" else None, actual="actual"
         )
@@ -108,18 +113,10 @@ def events(rows: Rows, start: float, known: float = 1.0) -> list[dict[str, Any]]
         features = {"x": None if np.isnan(rows.x[i]) else float(rows.x[i]), "c": rows.c[i]}
         shared = {"type": "prediction", "ts": start, "version": "1", "features": features, "latency": 0.01}
         score = float(rows.score[i])
-        made.append(
-            {**shared, "request_id": f"l{i}", "model": "late", "prediction": int(score > 0.5), "score": score}
-        )
-        made.append(
-            {**shared, "request_id": f"m{i}", "model": "minutes", "prediction": float(rows.answer[i])}
-        )
-        made.append(
-            {"type": "outcome", "ts": start + known, "request_id": f"l{i}", "actual": int(rows.late[i])}
-        )
-        made.append(
-            {"type": "outcome", "ts": start + known, "request_id": f"m{i}", "actual": float(rows.minutes[i])}
-        )
+        made.append({**shared, "request_id": f"l{i}", "model": "late", "prediction": int(score > 0.5), "score": score})
+        made.append({**shared, "request_id": f"m{i}", "model": "minutes", "prediction": float(rows.answer[i])})
+        made.append({"type": "outcome", "ts": start + known, "request_id": f"l{i}", "actual": int(rows.late[i])})
+        made.append({"type": "outcome", "ts": start + known, "request_id": f"m{i}", "actual": float(rows.minutes[i])})
     return made
 
 
@@ -131,17 +128,24 @@ def ndjson(events: list[dict[str, Any]]) -> bytes:
 class Exporter(Server):
     """``plumbline serve`` as a user starts it."""
 
-    def __init__(
-        self, catalogue: Path, baselines: Path, data: Path, port: int | None = None, *more: str
-    ) -> None:
+    def __init__(self, catalogue: Path, baselines: Path, data: Path, port: int | None = None, *more: str) -> None:
         port = port or free_port()
         command = [
-            sys.executable, "-m", "plumbline.cli.main", "serve", "--catalogue", str(catalogue),
-            "--baselines", str(baselines), "--data", str(data), "--listen", f"127.0.0.1:{port}", *more,
-        ]  # fmt: skip
-        super().__init__(
-            command, url=f"http://127.0.0.1:{port}", ready="/-/ready", log=data.parent / "exporter.log"
-        )
+            sys.executable,
+            "-m",
+            "plumbline.cli.main",
+            "serve",
+            "--catalogue",
+            str(catalogue),
+            "--baselines",
+            str(baselines),
+            "--data",
+            str(data),
+            "--listen",
+            f"127.0.0.1:{port}",
+            *more,
+        ]
+        super().__init__(command, url=f"http://127.0.0.1:{port}", ready="/-/ready", log=data.parent / "exporter.log")
         os.environ.setdefault("PYTHONUNBUFFERED", "1")
 
 

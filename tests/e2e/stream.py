@@ -70,9 +70,13 @@ def read_stream(path: Path, numeric: list[str], categorical: list[str]) -> Strea
     features |= {name: np.array([row[name] or None for row in rows], dtype=object) for name in categorical}
     known = np.array([epoch(row["label_ts"]) if row["label_ts"] else np.inf for row in rows])
     return Stream(
-        ts=np.array([epoch(row["ts"]) for row in rows]), known=known, features=features,
-        score=numbers("score"), prediction=numbers("prediction"), actual=numbers("label"),
-    )  # fmt: skip
+        ts=np.array([epoch(row["ts"]) for row in rows]),
+        known=known,
+        features=features,
+        score=numbers("score"),
+        prediction=numbers("prediction"),
+        actual=numbers("label"),
+    )
 
 
 def quality(rows: Stream, task: str) -> dict[str, float]:

@@ -94,9 +94,7 @@ def test_a_bad_deployment_pages_the_models_owner_with_the_version_to_roll_back_t
     stack.traffic.shift = 0.0
     stack.deploy("late", "2")
     stack.traffic.version, stack.traffic.wrong = "2", True
-    notice = wait_for(
-        lambda: stack.notices("/night/page", "ModelQualityCritical"), name="the page at any hour"
-    )[0]
+    notice = wait_for(lambda: stack.notices("/night/page", "ModelQualityCritical"), name="the page at any hour")[0]
     (alert,) = notice["alerts"]
     notes = alert["annotations"]
     assert alert["labels"] | {"model": "late", "version": "2", "metric": "accuracy"} == alert["labels"]
@@ -117,10 +115,13 @@ def test_a_bad_deployment_pages_the_models_owner_with_the_version_to_roll_back_t
 def test_a_group_served_worse_and_a_fallen_kpi_open_one_ticket_each(stack: Stack) -> None:
     stack.traffic.unfair, stack.traffic.revenue = True, REVENUE / 10
     said = ticket(
-        stack, "SliceDisparity", names.DASHBOARD_UIDS["slices"], "1",
+        stack,
+        "SliceDisparity",
+        names.DASHBOARD_UIDS["slices"],
+        "1",
         r"accuracy of offers 1 for group = b is # over 40s, for the rest of the model #: worse by # "
         r"\(threshold #, # standard deviations of chance, n = # outcomes\)\.",
-    )  # fmt: skip
+    )
     assert said | {"slice": "group", "value": "b", "metric": "accuracy"} == said
     own, rest, worse, bound, sigmas, n = said["numbers"]
     assert rest == pytest.approx(0.9, abs=0.06)  # one in ten answers is wrong, as always
@@ -128,19 +129,19 @@ def test_a_group_served_worse_and_a_fallen_kpi_open_one_ticket_each(stack: Stack
     assert worse == pytest.approx(rest - own, abs=2e-3)
     assert (bound, sigmas > 2, n > 100) == (0.2, True, True)
     said = ticket(
-        stack, "KpiDrop", names.DASHBOARD_UIDS["quality"], "1",
+        stack,
+        "KpiDrop",
+        names.DASHBOARD_UIDS["quality"],
+        "1",
         r"revenue of offers per event is # over 40s \(standard error #, n = #\); over the 40s before it was #, "
         r"over the same 40s one 40s ago # \(bounds: floor none, max_drop #\)\.",
-    )  # fmt: skip
+    )
     assert said["kpi"] == "revenue"
     now, error, n, before, then, bound = said["numbers"]
     assert before == then == pytest.approx(REVENUE, abs=0.25)
     assert now < before * (1 - bound)
     assert error == pytest.approx(1.2 / n**0.5, rel=0.3)
-    told = [
-        lambda: stack.notices("/shop/ticket", "SliceDisparity"),
-        lambda: stack.notices("/shop/ticket", "KpiDrop"),
-    ]
+    told = [lambda: stack.notices("/shop/ticket", "SliceDisparity"), lambda: stack.notices("/shop/ticket", "KpiDrop")]
     stays(lambda: sum(len(notices()) for notices in told), 2)
     assert {path for path, _ in stack.said() if path.startswith("/shop")} == {"/shop/ticket"}
 
@@ -152,9 +153,7 @@ def test_a_bad_canary_opens_one_ticket_once_no_rollout_is_in_progress(stack: Sta
     stack.traffic.shop, stack.traffic.canary = "2", "3"
     # Much traffic at once: the canary is found bad before the rollout of version 2 is over.
     stack.traffic.post(*offers(400, 10_001, "2"), *offers(400, 10_001, "3", wrong=0.5))
-    muted = wait_for(
-        lambda: stack.known("CanaryWorse", "offers"), every=0.5, name="the canary's alert"
-    )
+    muted = wait_for(lambda: stack.known("CanaryWorse", "offers"), every=0.5, name="the canary's alert")
     rollout = [a["fingerprint"] for a in stack.known("ModelRollout", "offers")]
     # On a machine so slow that the rollout was over first there is nothing to mute.
     if rollout:
@@ -162,10 +161,13 @@ def test_a_bad_canary_opens_one_ticket_once_no_rollout_is_in_progress(stack: Sta
         assert not stack.notices("/shop/ticket", "CanaryWorse")
     wait_for(lambda: not stack.known("ModelRollout", "offers"), name="the end of the rollout")
     said = ticket(
-        stack, "CanaryWorse", names.DASHBOARD_UIDS["trials"], "3",
+        stack,
+        "CanaryWorse",
+        names.DASHBOARD_UIDS["trials"],
+        "3",
         r"Mean loss \(wrong\) of the canary offers 3 since its trial began is # on n = #, of production # on n = #: "
         r"worse by # \(95 % sequence # to #; threshold: # standard deviations and an always-valid p below #\)\.",
-    )  # fmt: skip
+    )
     mine, n_mine, theirs, n_theirs, worse, low, high, effect, level = said["numbers"]
     assert mine == pytest.approx(0.5, abs=0.08)
     assert theirs == pytest.approx(0.1, abs=0.06)

@@ -36,16 +36,7 @@ def plumbline(*arguments: str) -> str:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    command = [
-        "git",
-        "-C",
-        str(folder),
-        "-c",
-        "user.name=t",
-        "-c",
-        "user.email=t@example.invalid",
-        *arguments,
-    ]
+    command = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.invalid", *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -76,16 +67,22 @@ class Scene:
         self.code = code
         port = free_port()
         more = store if store[0] == "--store" else ()
-        self.exporter = Exporter(
-            code / "plumbline.yaml", self.out / "baselines", folder / "data", port, *more
-        )
+        self.exporter = Exporter(code / "plumbline.yaml", self.out / "baselines", folder / "data", port, *more)
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         self.service = Server(
-            ["env", f"PORT={port}", f"PLUMBLINE_URL={self.exporter.url}", f"MODEL_FOLDER={self.out}",
-             sys.executable, str(code / "service.py")],
-            url=url, ready="/ready", log=folder / "service.log",
-        )  # fmt: skip
+            [
+                "env",
+                f"PORT={port}",
+                f"PLUMBLINE_URL={self.exporter.url}",
+                f"MODEL_FOLDER={self.out}",
+                sys.executable,
+                str(code / "service.py"),
+            ],
+            url=url,
+            ready="/ready",
+            log=folder / "service.log",
+        )
 
     def pipeline(self, batch: str, *more: str) -> None:
         command = [sys.executable, str(self.code / "pipeline.py"), str(self.out), "--batch", batch, *more]
@@ -96,9 +93,7 @@ class Scene:
 
     def predict(self, request_id: str, distance: float) -> dict[str, Any]:
         headers = {"X-Request-ID": request_id, "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
-        answer = requests.post(
-            f"{self.service.url}/predict", json={"distance": distance}, headers=headers, timeout=30
-        )
+        answer = requests.post(f"{self.service.url}/predict", json={"distance": distance}, headers=headers, timeout=30)
         assert answer.status_code == 200
         assert answer.headers["X-Request-ID"] == request_id
         found: dict[str, Any] = answer.json()
@@ -142,8 +137,13 @@ def test_a_request_leads_to_bytes_and_code_and_a_batch_to_its_predictions(
         # They have matured, so no answer changes between two questions.
         wait_for(lambda: scene.value("plumbline_pending_outcomes") == 0, name="maturity")
         # Another service that knows the request's trace and nothing of its request id.
-        line = {"type": "log", "level": "WARN", "message": "retried", "trace_id": TRACE_ID,
-                "fields": {"service.name": "gateway"}}  # fmt: skip
+        line = {
+            "type": "log",
+            "level": "WARN",
+            "message": "retried",
+            "trace_id": TRACE_ID,
+            "fields": {"service.name": "gateway"},
+        }
         (tmp_path / "more.ndjson").write_text(json.dumps(line) + "\n")
         plumbline("ingest", str(tmp_path / "more.ndjson"), "--url", scene.exporter.url)
         over_http = json.loads(plumbline("trace", "b/3", "--url", scene.exporter.url, "--json"))
@@ -186,9 +186,12 @@ def check_origin(scene: Scene, found: dict[str, Any]) -> None:
     assert info["baseline"] == artefact.stem
     batches = {(b["data_batch_id"], b["role"]): b for b in found["batches"]}
     assert set(batches) == {
-        ("2026-05-02", "data"), ("2026-05-02/raw", "data"), (digest, "training"), ("2026-05-01", "training"),
+        ("2026-05-02", "data"),
+        ("2026-05-02/raw", "data"),
+        (digest, "training"),
+        ("2026-05-01", "training"),
         ("2026-05-01/raw", "training"),
-    }  # fmt: skip
+    }
     assert batches[digest, "training"]["inputs"] == ["2026-05-01"]
     [run] = batches["2026-05-02", "data"]["runs"]
     assert (run["pipeline"], run["run_id"], run["status"]) == ("flights", "run-2026-05-02", "succeeded")

@@ -29,33 +29,52 @@ from servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
 EXACT = 1e-9
-FAIRNESS_VALUES = {"sex": ["f", "m"], "age": ["young", "old"], "sex & age": ["f & young", "f & old", "m & young", "m & old"]}
+FAIRNESS_VALUES = {
+    "sex": ["f", "m"],
+    "age": ["young", "old"],
+    "sex & age": ["f & young", "f & old", "m & young", "m & old"],
+}
 MINIMUM = 30
 
 
 def write_catalogue(path: Path, port: int) -> None:
     receiver = [{"webhook": "http://127.0.0.1:9/x"}]
     shared = {
-        "owner": "team", "features": {"x": {"type": "numeric"}},
+        "owner": "team",
+        "features": {"x": {"type": "numeric"}},
         "outcome": {"maturity": "1s", "minimum_samples": MINIMUM},
-        "slices": {"sex": ["f", "m"], "age": ["young", "old"]}, "intersections": [["sex", "age"]],
-    }  # fmt: skip
+        "slices": {"sex": ["f", "m"], "age": ["young", "old"]},
+        "intersections": [["sex", "age"]],
+    }
     raw = {
         "version": 1,
         "owners": {"team": {"team": "Team", "page": receiver, "ticket": receiver}},
         "platform_owner": "team",
         "models": {
-            "hire": {**shared, "task": "binary", "classes": ["0", "1"], "positive_class": "1",
-                     "kpis": ["fee"], "kpi_objectives": {"fee": {"floor": 4.0}}},
+            "hire": {
+                **shared,
+                "task": "binary",
+                "classes": ["0", "1"],
+                "positive_class": "1",
+                "kpis": ["fee"],
+                "kpi_objectives": {"fee": {"floor": 4.0}},
+            },
             "pay": {**shared, "task": "regression"},
         },
         "evaluation": {
-            "scrape_interval": "1s", "rule_interval": "1s", "drift": ["1m"], "quality": ["30s", "5m"],
-            "fast": "30s", "slow": "5m", "drift_alert": "1m", "alert_for": "1s", "ticket_for": "1s",
+            "scrape_interval": "1s",
+            "rule_interval": "1s",
+            "drift": ["1m"],
+            "quality": ["30s", "5m"],
+            "fast": "30s",
+            "slow": "5m",
+            "drift_alert": "1m",
+            "alert_for": "1s",
+            "ticket_for": "1s",
         },
         "targets": {"exporters": [f"127.0.0.1:{port}"], "prometheus": [], "alertmanagers": []},
         "host_metrics": False,
-    }  # fmt: skip
+    }
     path.write_text(yaml.safe_dump(raw, sort_keys=False))
 
 
@@ -108,10 +127,16 @@ def events(model: str, rows: Rows, at: float, version: str = "1") -> Iterator[di
         slices = {name: str(rows.who[name][i]) for name in ("sex", "age") if rows.who[name][i] is not None}
         answer, actual = rows.answer[i].item(), rows.actual[i].item()
         yield {
-            "type": "prediction", "ts": at, "request_id": f"{model}{version}/{i}", "model": model,
-            "version": version, "features": {"x": 1.0}, "prediction": answer, "slices": slices,
+            "type": "prediction",
+            "ts": at,
+            "request_id": f"{model}{version}/{i}",
+            "model": model,
+            "version": version,
+            "features": {"x": 1.0},
+            "prediction": answer,
+            "slices": slices,
             **({} if rows.score is None else {"score": rows.score[i].item()}),
-        }  # fmt: skip
+        }
         said = first_report(i, actual) if version == "1" else actual
         yield {"type": "outcome", "ts": at + 1, "request_id": f"{model}{version}/{i}", "actual": said}
 
@@ -122,7 +147,10 @@ def canaries(seed: int) -> dict[str, Rows]:
     rows = draw(seed, 400)
     hire, pay = rows["hire"], rows["pay"]
     answer = np.where(rng.random(400) < 0.4, 1 - hire.answer, hire.answer)
-    return {"hire": Rows(hire.who, hire.actual, answer), "pay": Rows(pay.who, pay.actual, pay.answer + rng.normal(0, 12, 400))}
+    return {
+        "hire": Rows(hire.who, hire.actual, answer),
+        "pay": Rows(pay.who, pay.actual, pay.answer + rng.normal(0, 12, 400)),
+    }
 
 
 def shadow(rows: Rows) -> np.ndarray:
@@ -158,7 +186,10 @@ class Scene:
 
 def send(exporter: Exporter, sent: Iterable[dict[str, Any]]) -> None:
     answer = requests.post(
-        f"{exporter.url}/v1/events", data=ndjson(list(sent)), headers={"Content-Type": names.CONTENT_TYPE_NDJSON}, timeout=30
+        f"{exporter.url}/v1/events",
+        data=ndjson(list(sent)),
+        headers={"Content-Type": names.CONTENT_TYPE_NDJSON},
+        timeout=30,
     )
     assert answer.json()["rejected"] == []
 
@@ -177,7 +208,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             exporter,
             [
                 {"type": "deployment", "ts": now - 60, "model": model, "version": version, "stage": stage}
-                for model, (version, stage) in itertools.product(rows, (("1", "production"), ("2", "canary"), ("3", "shadow")))
+                for model, (version, stage) in itertools.product(
+                    rows, (("1", "production"), ("2", "canary"), ("3", "shadow"))
+                )
             ],
         )
         born = 'ml_predictions_total{version="1"} == 0'
@@ -189,11 +222,18 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         send(
             exporter,
             (
-                {"type": "prediction", "ts": now, "request_id": f"hire1/{i}", "model": "hire", "version": "3",
-                 "features": {"x": 1.0}, "prediction": answer}
+                {
+                    "type": "prediction",
+                    "ts": now,
+                    "request_id": f"hire1/{i}",
+                    "model": "hire",
+                    "version": "3",
+                    "features": {"x": 1.0},
+                    "prediction": answer,
+                }
                 for i, answer in enumerate(answers)
             ),
-        )  # fmt: skip
+        )
         send(exporter, itertools.chain.from_iterable(events(model, of, now, "2") for model, of in beside.items()))
         kpi = {"type": "kpi", "model": "hire", "version": "1", "kpi": "fee", "ts": now}
         send(exporter, [{**kpi, "value": float(value), "event_id": f"fee{i}"} for i, value in enumerate(paid)])
@@ -217,7 +257,7 @@ def sample(rows: Rows, metric: str, mask: np.ndarray) -> np.ndarray:
         "accuracy": lambda: answer == actual,
         "mae": lambda: np.abs(answer - actual),
         "bias": lambda: answer - actual,
-    }[metric]().astype(float)  # fmt: skip
+    }[metric]().astype(float)
 
 
 def interval(values: np.ndarray, z: float, proportion: bool) -> tuple[float, float]:
@@ -243,9 +283,9 @@ def test_every_slice_value_and_intersection_has_its_figures_beside_the_rest_of_t
                 assert count[name, one, metric] == len(expected)
                 seen.add((name, one, metric))
         others = {key for key in value if key[1] == names.OTHER}  # sex = x
-        assert others == {(n, names.OTHER, m) for n, m in itertools.product(("sex", "sex & age"), names.FAIRNESS_METRICS[task])} | (
-            others & {("age", names.OTHER, m) for m in names.FAIRNESS_METRICS[task]}
-        )
+        assert others == {
+            (n, names.OTHER, m) for n, m in itertools.product(("sex", "sex & age"), names.FAIRNESS_METRICS[task])
+        } | (others & {("age", names.OTHER, m) for m in names.FAIRNESS_METRICS[task]})
         assert seen | others == set(value)
 
 
@@ -276,7 +316,9 @@ def test_scores_and_squared_errors_of_slice_values_and_of_the_rest_are_scikit_le
             assert own[names.ALL, names.ALL, metric] == pytest.approx(value, rel=EXACT), metric
         assert {(s, v) for s, v, _ in rest} >= {(s, v) for s, values in FAIRNESS_VALUES.items() for v in values}
         assert {m for _, _, m in rest} == set(beside)
-        back = f'sum({names.RETRACTED[(names.SQUARED_SCORE_ERROR if model == "hire" else names.SQUARED_ERROR).name].name}'
+        back = (
+            f"sum({names.RETRACTED[(names.SQUARED_SCORE_ERROR if model == 'hire' else names.SQUARED_ERROR).name].name}"
+        )
         assert scene.prometheus.value(f'{back}{{model="{model}", slice="sex", value="f"}})') > 1  # it is exercised
 
 
@@ -353,9 +395,16 @@ def test_a_trial_is_judged_by_the_formula_of_the_always_valid_test(scene: Scene)
         # Johari et al.: the likelihood of d under N(0, V + tau^2) over that under N(0, V).
         tau2 = 0.1**2 * m * variance
         ratio = norm.logpdf(d, 0, np.sqrt(variance + tau2)) - norm.logpdf(d, 0, np.sqrt(variance))
-        got = {r: scene.figures(r, model, "2", loss=loss)[()] for r in (
-            names.R_TRIAL_DIFFERENCE, names.R_TRIAL_STDERR, names.R_TRIAL_EVIDENCE, names.R_TRIAL_LOWER, names.R_TRIAL_UPPER
-        )}  # fmt: skip
+        got = {
+            r: scene.figures(r, model, "2", loss=loss)[()]
+            for r in (
+                names.R_TRIAL_DIFFERENCE,
+                names.R_TRIAL_STDERR,
+                names.R_TRIAL_EVIDENCE,
+                names.R_TRIAL_LOWER,
+                names.R_TRIAL_UPPER,
+            )
+        }
         assert got[names.R_TRIAL_DIFFERENCE] == pytest.approx(d, rel=EXACT)
         assert got[names.R_TRIAL_STDERR] == pytest.approx(np.sqrt(variance), rel=1e-8)
         assert got[names.R_TRIAL_EVIDENCE] == pytest.approx(ratio, rel=1e-7)
@@ -364,8 +413,9 @@ def test_a_trial_is_judged_by_the_formula_of_the_always_valid_test(scene: Scene)
             there = norm.logpdf(d - end, 0, np.sqrt(variance + tau2)) - norm.logpdf(d - end, 0, np.sqrt(variance))
             assert there == pytest.approx(np.log(20), rel=1e-7)
         assert scene.figures(names.R_TRIAL_COUNT, model, "2", loss=loss) == {
-            ("candidate",): len(mine), ("production",): len(theirs)
-        }  # fmt: skip
+            ("candidate",): len(mine),
+            ("production",): len(theirs),
+        }
 
 
 def test_a_shadow_is_judged_pair_by_pair_by_an_always_valid_mcnemar_test(scene: Scene) -> None:
@@ -374,9 +424,10 @@ def test_a_shadow_is_judged_pair_by_pair_by_an_always_valid_mcnemar_test(scene: 
     right, theirs = mine == rows.actual, rows.answer == rows.actual
     better, worse = int((right & ~theirs).sum()), int((~right & theirs).sum())
     n, lead = better + worse, better - worse
-    got = {r: scene.figures(r, "hire", "3")[()] for r in (
-        names.R_SHADOW_AGREEMENT, names.R_SHADOW_COUNT, names.R_SHADOW_LEAD, names.R_SHADOW_EVIDENCE
-    )}  # fmt: skip
+    got = {
+        r: scene.figures(r, "hire", "3")[()]
+        for r in (names.R_SHADOW_AGREEMENT, names.R_SHADOW_COUNT, names.R_SHADOW_LEAD, names.R_SHADOW_EVIDENCE)
+    }
     assert got[names.R_SHADOW_AGREEMENT] == pytest.approx((mine == rows.answer).mean(), rel=EXACT)
     assert got[names.R_SHADOW_COUNT] == len(mine)
     assert got[names.R_SHADOW_LEAD] == pytest.approx(lead / len(mine), rel=EXACT)
@@ -392,7 +443,8 @@ def test_kpis_have_their_means_per_event_and_per_prediction_with_standard_errors
     everyone = np.concatenate([scene.fees, np.zeros(predictions - len(scene.fees))])
     for per, values in (("event", scene.fees), ("prediction", everyone)):
         count, mean, stderr = (
-            scene.figures(r, "hire", per=per)[("fee",)] for r in (names.R_KPI_COUNT, names.R_KPI_MEAN, names.R_KPI_STDERR)
+            scene.figures(r, "hire", per=per)[("fee",)]
+            for r in (names.R_KPI_COUNT, names.R_KPI_MEAN, names.R_KPI_STDERR)
         )
         assert count == len(values)
         assert mean == pytest.approx(values.mean(), rel=EXACT)
@@ -410,5 +462,8 @@ def test_the_worse_canary_and_the_poor_kpi_open_tickets(scene: Scene) -> None:
     assert {(a["metric"]["version"], a["metric"]["owner"]) for a in firing("CanaryWorse")} == {("2", "team")}
     [kpi] = wait_for(lambda: firing("KpiDrop"), name="KpiDrop")
     assert {k: kpi["metric"][k] for k in ("model", "version", "kpi", "per")} == {
-        "model": "hire", "version": "1", "kpi": "fee", "per": "event"
-    }  # fmt: skip
+        "model": "hire",
+        "version": "1",
+        "kpi": "fee",
+        "per": "event",
+    }

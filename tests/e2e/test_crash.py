@@ -96,14 +96,13 @@ def test_no_counter_falls_and_nothing_is_lost_or_counted_twice(tmp_path: Path) -
             reaper.join()
             expected = 2 * len(live)
             wait_for(
-                lambda: sum(v for k, v in counters(exporter.url).items() if k.startswith("ml_outcomes_matured"))
-                == expected,
+                lambda: (
+                    sum(v for k, v in counters(exporter.url).items() if k.startswith("ml_outcomes_matured")) == expected
+                ),
                 name="all outcomes mature",
             )
             final = counters(exporter.url)
-            wait_for(
-                lambda: prometheus.value("sum(ml_outcomes_matured_total)") == expected, name="the last scrape"
-            )
+            wait_for(lambda: prometheus.value("sum(ml_outcomes_matured_total)") == expected, name="the last scrape")
             assert prometheus.value("sum(resets(ml_predictions_total[5m]))") == 0
         finally:
             done.set()

@@ -98,6 +98,8 @@ def test_crashes_of_exporter_and_database_lose_nothing_and_count_nothing_twice(
     request = next(event["request_id"] for event in stream if event["type"] == "prediction")
     shown = subprocess.run(
         [sys.executable, "-m", "plumbline.cli.main", "trace", request, "--store", url, "--baselines", str(baselines)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert request in shown.stdout

@@ -29,12 +29,7 @@ SHORT = ["--days", "6", "--fault-days", "2", "--history-days", "8", "--minutes",
 def start(work: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "plumbline.cli.main", "demo", "--work-dir", str(work), *SHORT, *options]
     return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
@@ -78,9 +73,7 @@ def test_demo_proves_itself_calls_the_right_people_and_leaves_nothing_running(tm
     assert [check["name"] for check in proof["checks"] if not check["passed"]] == []
     assert len(proof["checks"]) == 14
 
-    notices: list[dict[str, Any]] = [
-        json.loads(line) for line in (work / "notices.ndjson").read_bytes().splitlines()
-    ]
+    notices: list[dict[str, Any]] = [json.loads(line) for line in (work / "notices.ndjson").read_bytes().splitlines()]
     called = {(notice["owner"], notice["kind"], notice["alert"]) for notice in notices}
     assert ("weather-data", "page", "PipelineFailed") in called
     assert any(owner == "flight-ml" and kind == "page" for owner, kind, _ in called)

@@ -70,7 +70,11 @@ class Service:
         self.lives += 1
         life = f"life{self.lives}"
         self._process = subprocess.Popen([sys.executable, "-c", SERVICE, *self._fixed, life])
-        wait_for(lambda: self._told.exists() and f"{life}-3 " in self._told.read_text(), seconds=PATIENCE, name=f"{life} serves")
+        wait_for(
+            lambda: self._told.exists() and f"{life}-3 " in self._told.read_text(),
+            seconds=PATIENCE,
+            name=f"{life} serves",
+        )
 
     def kill(self) -> None:
         assert self._process is not None
@@ -160,9 +164,11 @@ def test_nothing_acknowledged_is_lost_or_counted_twice_and_no_prediction_fails(
         answered = [line.split() for line in told.read_text().splitlines()]
         outcomes = sum(kind == "outcome" for kind, _ in tally)
         wait_for(
-            lambda: sum(v for k, v in counters(exporter.url).items() if k.startswith("ml_outcomes_matured")) == outcomes,
+            lambda: (
+                sum(v for k, v in counters(exporter.url).items() if k.startswith("ml_outcomes_matured")) == outcomes
+            ),
             name="all outcomes mature",
-        )  # fmt: skip
+        )
         final = counters(exporter.url)
     finally:
         exporter.stop()

@@ -40,9 +40,20 @@ def test_a_request_that_crossed_two_services_is_whole_in_its_trace(tmp_path: Pat
     build_baselines(catalogue, tmp_path, rows(500, 1))
     gateway, scorer = tmp_path / "gateway.log", tmp_path / "scorer.log"
     command = [
-        sys.executable, "-m", "plumbline.cli.main", "ingest", "--follow", str(gateway), str(scorer),
-        "--checkpoint", str(tmp_path / "checkpoint"), "--url", f"http://127.0.0.1:{port}", "--rotate-wait", "100ms",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "plumbline.cli.main",
+        "ingest",
+        "--follow",
+        str(gateway),
+        str(scorer),
+        "--checkpoint",
+        str(tmp_path / "checkpoint"),
+        "--url",
+        f"http://127.0.0.1:{port}",
+        "--rotate-wait",
+        "100ms",
+    ]
     exporter = Exporter(tmp_path / "plumbline.yaml", tmp_path / "baselines", tmp_path / "data", port)
     follower = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
@@ -54,8 +65,16 @@ def test_a_request_that_crossed_two_services_is_whole_in_its_trace(tmp_path: Pat
                     file.write("a line of another library\n")
                 with scorer.open("a") as file:
                     file.write(log_line("scorer", request, "features were late"))
-                    prediction = {"type": "prediction", "request_id": request, "model": "late", "version": "1",
-                                  "ts": time.time(), "features": {"x": 0.5, "c": "a"}, "prediction": 1, "score": 0.7}  # fmt: skip
+                    prediction = {
+                        "type": "prediction",
+                        "request_id": request,
+                        "model": "late",
+                        "version": "1",
+                        "ts": time.time(),
+                        "features": {"x": 0.5, "c": "a"},
+                        "prediction": 1,
+                        "score": 0.7,
+                    }
                     file.write(json.dumps(prediction) + "\n")
                 if number == 80:
                     wait_for(lambda: counters(exporter.url).get('plumbline_events_total{kind="prediction"}', 0) > 0)
@@ -69,13 +88,16 @@ def test_a_request_that_crossed_two_services_is_whole_in_its_trace(tmp_path: Pat
             assert sum(v for k, v in found.items() if k.startswith("plumbline_events_rejected_total")) == 0
             shown = subprocess.run(
                 [sys.executable, "-m", "plumbline.cli.main", "trace", "r81", "--json", "--url", exporter.url],
-                capture_output=True, text=True, check=True,
-            )  # fmt: skip
+                capture_output=True,
+                text=True,
+                check=True,
+            )
     finally:
         follower.terminate()
         follower.wait()
     trace = json.loads(shown.stdout)
     assert trace["predictions"][0]["model"] == "late"
     assert {(line["service"], line["message"]) for line in trace["logs"]} == {
-        ("gateway", "asked for r81"), ("scorer", "features were late"),
-    }  # fmt: skip
+        ("gateway", "asked for r81"),
+        ("scorer", "features were late"),
+    }

@@ -56,9 +56,15 @@ class Scene:
     @property
     def command(self) -> list[str]:
         return [
-            sys.executable, "-m", "plumbline.cli.main", "backfill", "--catalogue", str(self.folder / "plumbline.yaml"),
-            "--baselines", str(self.folder / "baselines"),
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "plumbline.cli.main",
+            "backfill",
+            "--catalogue",
+            str(self.folder / "plumbline.yaml"),
+            "--baselines",
+            str(self.folder / "baselines"),
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +99,17 @@ def tables(scene: Scene) -> dict[str, Path]:
                 score = repr(float(s.score[i])) if model == "late" else ""
                 x = "" if np.isnan(s.x[i]) else repr(float(s.x[i]))
                 writer.writerow(
-                    [f"{model[0]}{i}", repr(float(at)), x, s.c[i], score, 0.01, answer[i], actual[i], repr(float(at + 600.0))]
+                    [
+                        f"{model[0]}{i}",
+                        repr(float(at)),
+                        x,
+                        s.c[i],
+                        score,
+                        0.01,
+                        answer[i],
+                        actual[i],
+                        repr(float(at + 600.0)),
+                    ]
                 )
         found[model] = path
     return found
@@ -103,9 +119,16 @@ def backfill(scene: Scene, name: str, *arguments: object) -> tuple[Path, float]:
     """Return the blocks and the time of their last sample."""
     tsdb = scene.folder / name / "tsdb"
     command = [
-        *scene.command, *map(str, arguments), "--data", str(scene.folder / name / "data"), "--tsdb", str(tsdb),
-        "--step", "15m", "--json",
-    ]  # fmt: skip
+        *scene.command,
+        *map(str, arguments),
+        "--data",
+        str(scene.folder / name / "data"),
+        "--tsdb",
+        str(tsdb),
+        "--step",
+        "15m",
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return tsdb, json.loads(done.stdout)["last"]
@@ -131,10 +154,11 @@ def same(a: Series, b: Series) -> None:
 QUALITY = {
     recorded.over("life")
     for recorded in (
-        names.R_QUALITY, names.R_QUALITY_SAMPLES,
+        names.R_QUALITY,
+        names.R_QUALITY_SAMPLES,
         *(names.R_INCREASES[m.name] for m in (names.CONFUSION, names.REGRESSION, names.ABSOLUTE_ERROR)),
     )
-}  # fmt: skip
+}
 # All but when the exporter first knew of a model: that is the time of the history, and now.
 COUNTED = '{__name__=~"ml_.+", __name__!~".+_declared_timestamp_seconds"}'
 
@@ -177,9 +201,7 @@ def test_history_says_what_the_same_events_said_live(scene: Scene, live: tuple[S
 
 def test_tables_say_what_the_same_events_said_live(scene: Scene, live: tuple[Series, Series]) -> None:
     csv_tables = tables(scene)
-    options = [
-        "--version", "1", "--map", "ts=when", "--map", "actual=label", "--map", "actual_ts=label_ts",
-    ]  # fmt: skip
+    options = ["--version", "1", "--map", "ts=when", "--map", "actual=label", "--map", "actual_ts=label_ts"]
     parquet = scene.folder / "minutes.parquet"
     pyarrow.parquet.write_table(pyarrow.csv.read_csv(csv_tables["minutes"]), parquet)
     for model, path in (("late", csv_tables["late"]), ("minutes", parquet)):
@@ -213,8 +235,17 @@ def test_a_backfill_that_is_killed_goes_on_and_doubles_nothing(scene: Scene) -> 
     whole = every_sample(backfill(scene, "whole", lines, "--rules", scene.rules)[0], scene.folder / "whole.log", scene)
     tsdb, data = scene.folder / "killed" / "tsdb", scene.folder / "killed" / "data"
     command = [
-        *scene.command, str(lines), "--rules", str(scene.rules), "--data", str(data), "--tsdb", str(tsdb), "--step", "15m",
-    ]  # fmt: skip
+        *scene.command,
+        str(lines),
+        "--rules",
+        str(scene.rules),
+        "--data",
+        str(data),
+        "--tsdb",
+        str(tsdb),
+        "--step",
+        "15m",
+    ]
     kills = 0
     for word, count in ((b'"time"', 3), (b'"time"', 60), (b'"made"', 2)):
         with (scene.folder / "killed.err").open("wb") as errors, subprocess.Popen(command, stderr=errors) as process:
@@ -244,10 +275,29 @@ def test_a_replay_of_a_table_counts_what_the_rows_say(scene: Scene) -> None:
     table = tables(scene)["late"]
     with Exporter(scene.folder / "plumbline.yaml", scene.folder / "baselines", scene.folder / "replayed") as exporter:
         command = [
-            sys.executable, "-m", "plumbline.cli.main", "replay", str(table), "--catalogue",
-            str(scene.folder / "plumbline.yaml"), "--model", "late", "--version", "1", "--map", "ts=when", "--map",
-            "actual=label", "--map", "actual_ts=label_ts", "--speed", "1e6", "--url", exporter.url, "--json",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "plumbline.cli.main",
+            "replay",
+            str(table),
+            "--catalogue",
+            str(scene.folder / "plumbline.yaml"),
+            "--model",
+            "late",
+            "--version",
+            "1",
+            "--map",
+            "ts=when",
+            "--map",
+            "actual=label",
+            "--map",
+            "actual_ts=label_ts",
+            "--speed",
+            "1e6",
+            "--url",
+            exporter.url,
+            "--json",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout)

@@ -42,9 +42,13 @@ class Scene:
         """Tell Alertmanager of a page, as Prometheus does."""
         now = datetime.now(UTC)
         labels = {
-            "alertname": "ModelQualityCritical", "model": "late", "version": "2", "owner": "team",
-            "severity": "critical", "metric": metric,
-        }  # fmt: skip
+            "alertname": "ModelQualityCritical",
+            "model": "late",
+            "version": "2",
+            "owner": "team",
+            "severity": "critical",
+            "metric": metric,
+        }
         one: dict[str, Any] = {"labels": labels, "annotations": {"summary": "s", **annotations}}
         if resolved:
             one["endsAt"] = now.isoformat()
@@ -73,8 +77,11 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         write_catalogue(path, port)
         raw = yaml.safe_load(path.read_text())
         raw["models"]["late"]["hooks"] = {
-            "rollback": f"{hook.url}/rollback", "dry_run": False, "timeout": "30s", "cooldown": "1h",
-        }  # fmt: skip
+            "rollback": f"{hook.url}/rollback",
+            "dry_run": False,
+            "timeout": "30s",
+            "cooldown": "1h",
+        }
         raw["links"] = {"exporter": f"http://127.0.0.1:{port}"}
         raw["owners"]["team"]["page"] = [{"webhook": f"{people.url}/page"}]
         path.write_text(yaml.safe_dump(raw, sort_keys=False))
@@ -106,13 +113,9 @@ def test_one_page_is_one_roll_back_and_still_reaches_people(scene: Scene) -> Non
     # A second alert of the same group makes Alertmanager send the first again.
     scene.alert("f1", **ROLL_BACK)
     wait_for(lambda: scene.rollbacks("cooldown") == 1, name="the second alert")
-    wait_for(
-        lambda: scene.count(names.EVENTS_DUPLICATE, kind="alert") >= 1, name="the first alert, sent again"
-    )
+    wait_for(lambda: scene.count(names.EVENTS_DUPLICATE, kind="alert") >= 1, name="the first alert, sent again")
     scene.alert("accuracy", resolved=True)
-    wait_for(
-        lambda: scene.count(names.ALERTS, severity="critical", status="resolved") == 1, name="the resolution"
-    )
+    wait_for(lambda: scene.count(names.ALERTS, severity="critical", status="resolved") == 1, name="the resolution")
     assert scene.count(names.ALERTS, severity="critical", status="firing") == 2
     assert len(scene.hook.calls) == 1
 

@@ -85,9 +85,7 @@ class Scene:
     def ask(self, recorded: names.Recorded, metric: str | None, chunk: int) -> list[dict[str, Any]]:
         query = Between(load_catalogue(self.catalogue), DAY).of(recorded, metric)
         answer = requests.post(
-            f"{self.prometheus.url}/api/v1/query",
-            data={"query": query, "time": START + (chunk + 1) * DAY},
-            timeout=60,
+            f"{self.prometheus.url}/api/v1/query", data={"query": query, "time": START + (chunk + 1) * DAY}, timeout=60
         ).json()
         assert answer["status"] == "success", answer
         found = [{**s["metric"], "number": float(s["value"][1])} for s in answer["data"]["result"]]
@@ -110,14 +108,20 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("classes")
     receiver = [{"webhook": "http://127.0.0.1:9/x"}]
     model = {
-        "task": "multiclass", "owner": "team", "classes": DECLARED, "slices": {"region": list(REGIONS[:2])},
+        "task": "multiclass",
+        "owner": "team",
+        "classes": DECLARED,
+        "slices": {"region": list(REGIONS[:2])},
         "features": {"x": {"type": "numeric"}},
-    }  # fmt: skip
+    }
     catalogue = {
-        "version": 1, "owners": {"team": {"team": "Team", "page": receiver, "ticket": receiver}},
-        "platform_owner": "team", "models": {"many": model}, "host_metrics": False,
+        "version": 1,
+        "owners": {"team": {"team": "Team", "page": receiver, "ticket": receiver}},
+        "platform_owner": "team",
+        "models": {"many": model},
+        "host_metrics": False,
         "series_budget": {"per_model": 20_000},  # that many classes by slice are more than the usual 15,000
-    }  # fmt: skip
+    }
     (folder / "plumbline.yaml").write_text(yaml.safe_dump(catalogue, sort_keys=False))
     reference, stream = draw(2000, 1), draw(4000, 2)
     with (folder / "reference.csv").open("w", newline="") as file:
@@ -129,22 +133,52 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with (folder / "history.ndjson").open("w") as file:
         for i in range(len(stream.ts)):
             event = {
-                "type": "prediction", "ts": stream.ts[i], "request_id": f"r{i}", "model": "many", "version": "1",
-                "features": {"x": i % 7}, "prediction": CLASSES[stream.predicted[i]],
+                "type": "prediction",
+                "ts": stream.ts[i],
+                "request_id": f"r{i}",
+                "model": "many",
+                "version": "1",
+                "features": {"x": i % 7},
+                "prediction": CLASSES[stream.predicted[i]],
                 "scores": dict(zip(CLASSES, stream.scores[i].tolist(), strict=True)),
                 "slices": {"region": str(stream.region[i])},
-            }  # fmt: skip
-            outcome = {"type": "outcome", "ts": stream.ts[i], "request_id": f"r{i}", "actual": CLASSES[stream.actual[i]]}
+            }
+            outcome = {
+                "type": "outcome",
+                "ts": stream.ts[i],
+                "request_id": f"r{i}",
+                "actual": CLASSES[stream.actual[i]],
+            }
             file.write(json.dumps(event) + "\n" + json.dumps(outcome) + "\n")
     shared = ("--catalogue", folder / "plumbline.yaml")
     run_cli(
-        "baseline", "build", folder / "reference.csv", "--model", "many", "--version", "1", *shared,
-        "--output", folder / "baselines", "--time-column", "ts",
-    )  # fmt: skip
+        "baseline",
+        "build",
+        folder / "reference.csv",
+        "--model",
+        "many",
+        "--version",
+        "1",
+        *shared,
+        "--output",
+        folder / "baselines",
+        "--time-column",
+        "ts",
+    )
     run_cli(
-        "backfill", folder / "history.ndjson", *shared, "--baselines", folder / "baselines",
-        "--data", folder / "data", "--tsdb", folder / "tsdb", "--step", "1d", "--json",
-    )  # fmt: skip
+        "backfill",
+        folder / "history.ndjson",
+        *shared,
+        "--baselines",
+        folder / "baselines",
+        "--data",
+        folder / "data",
+        "--tsdb",
+        folder / "tsdb",
+        "--step",
+        "1d",
+        "--json",
+    )
     (folder / "prometheus.yml").write_text("global: {}\n")
     years = ["--storage.tsdb.retention.time=100y"]
     with Prometheus(folder / "prometheus.yml", folder / "tsdb", args=years) as prometheus:

@@ -25,14 +25,7 @@ import requests
 import yaml
 from between import Between
 from scenery import Exporter, Rows, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
-from sklearn.metrics import (
-    accuracy_score,
-    brier_score_loss,
-    f1_score,
-    log_loss,
-    mean_absolute_error,
-    r2_score,
-)
+from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss, mean_absolute_error, r2_score
 
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
@@ -74,17 +67,16 @@ class Side:
         for at, exporter in enumerate(self.exporters):
             mine = [e for e in made if zlib.crc32(e["request_id"].encode()) % self.count == at]
             answer = requests.post(
-                f"{exporter.url}/v1/events", data=ndjson(mine), timeout=30,
+                f"{exporter.url}/v1/events",
+                data=ndjson(mine),
+                timeout=30,
                 headers={"Content-Type": names.CONTENT_TYPE_NDJSON},
-            )  # fmt: skip
+            )
             assert answer.json()["accepted"] == len(mine), answer.text
 
     def ask(self, expr: str, at: float | None = None) -> Answer:
         assert self.prometheus is not None
-        return {
-            tuple(sorted(one["metric"].items())): float(one["value"][1])
-            for one in self.prometheus.query(expr, at)
-        }
+        return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in self.prometheus.query(expr, at)}
 
     def wait(self, expr: str, value: float) -> None:
         wait_for(lambda: list(self.ask(expr).values()) == [value], name=expr)
@@ -165,8 +157,14 @@ def test_every_counter_sums_to_the_same(scene: Scene) -> None:
 def test_every_recorded_series_since_deployment_is_the_same(scene: Scene) -> None:
     found = asked(scene, '{__name__=~".+_life"}')
     answered = {dict(labels)["__name__"].removesuffix("_life") for labels in found}
-    assert {names.R_QUALITY.stem, names.R_AUC_BOUND.stem, names.R_CALIBRATION_GAP.stem, names.R_ECE.stem,
-            names.R_QUALITY_LOSS.stem, names.R_QUALITY_STDERR.stem} <= answered  # fmt: skip
+    assert {
+        names.R_QUALITY.stem,
+        names.R_AUC_BOUND.stem,
+        names.R_CALIBRATION_GAP.stem,
+        names.R_ECE.stem,
+        names.R_QUALITY_LOSS.stem,
+        names.R_QUALITY_STDERR.stem,
+    } <= answered
 
 
 def test_drift_is_the_same(scene: Scene) -> None:
@@ -177,12 +175,13 @@ def test_quality_is_scikit_learns_on_the_corrected_outcomes(scene: Scene) -> Non
     live = scene.live
     called = (live.score > 0.5).astype(int)
     expected = {
-        ("late", "accuracy"): accuracy_score(live.late, called), ("late", "f1"): f1_score(live.late, called),
+        ("late", "accuracy"): accuracy_score(live.late, called),
+        ("late", "f1"): f1_score(live.late, called),
         ("late", "brier"): brier_score_loss(live.late, live.score),
         ("late", "log_loss"): log_loss(live.late, live.score),
         ("minutes", "mae"): mean_absolute_error(live.minutes, live.answer),
         ("minutes", "r2"): r2_score(live.minutes, live.answer),
-    }  # fmt: skip
+    }
     for (model, metric), value in expected.items():
         got = asked(
             scene, f'{names.R_QUALITY.over("life")}{{model="{model}", version="1", slice="all", metric="{metric}"}}'

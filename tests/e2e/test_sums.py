@@ -15,16 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import requests
-from scenery import (
-    Exporter,
-    Rows,
-    build_baselines,
-    events,
-    ndjson,
-    prometheus_for,
-    rows,
-    write_catalogue,
-)
+from scenery import Exporter, Rows, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
 from sklearn.metrics import (
     accuracy_score,
     brier_score_loss,
@@ -82,9 +73,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         )
         assert answer.status_code == 200, answer.text
         assert answer.json()["accepted"] == 4 * len(live)
-        wait_for(
-            lambda: prometheus.value("sum(ml_outcomes_matured_total)") == 2 * len(live), name="mature outcomes"
-        )
+        wait_for(lambda: prometheus.value("sum(ml_outcomes_matured_total)") == 2 * len(live), name="mature outcomes")
         prometheus.wait_for_rules()
         at = time.time()
         prometheus.wait_for_rules()  # so that the round at that moment is whole

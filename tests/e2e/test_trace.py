@@ -35,11 +35,26 @@ def test_one_request_leads_to_commit_and_training_data_and_its_batch_back(tmp_pa
             event["data_batch_id"] = f"batch/{number % 3}"
     digest = baselines["late"].digest
     more = [
-        {"type": "deployment", "model": "late", "version": "1", "stage": "production", "ts": start - 9,
-         "baseline": digest, "commit": "c0ffee"},
-        {"type": "pipeline", "pipeline": "p", "stage": "s", "run_id": "run", "status": "succeeded",
-         "data_batch_id": "batch/0", "inputs": ["raw"], "ts": start - 5},
-    ]  # fmt: skip
+        {
+            "type": "deployment",
+            "model": "late",
+            "version": "1",
+            "stage": "production",
+            "ts": start - 9,
+            "baseline": digest,
+            "commit": "c0ffee",
+        },
+        {
+            "type": "pipeline",
+            "pipeline": "p",
+            "stage": "s",
+            "run_id": "run",
+            "status": "succeeded",
+            "data_batch_id": "batch/0",
+            "inputs": ["raw"],
+            "ts": start - 5,
+        },
+    ]
     wanted = [e for e in sent if e.get("data_batch_id") == "batch/0"]
     with Exporter(tmp_path / "plumbline.yaml", tmp_path / "baselines", tmp_path / "data", port) as exporter:
         answer = requests.post(

@@ -52,9 +52,7 @@ PRINTED = 6e-6
 WHOLE = (names.ALL, names.ALL)
 # Slice values by feature; every other value is counted as "other".
 SLICES = {"elec2": {"weekday": ["1", "7"]}, "flights": {"origin": ["EWR", "JFK"]}}
-BY_SLICE = {
-    "binary": ("accuracy", "brier", "log_loss"), "regression": ("mae", "rmse", "bias", "r2"),
-}  # fmt: skip
+BY_SLICE = {"binary": ("accuracy", "brier", "log_loss"), "regression": ("mae", "rmse", "bias", "r2")}
 
 # Steps that have a sampling time between any two chunks, and within them none of the other's events.
 STEPS = {"elec2": ("1d", DAY), "flights": ("6h", DAY / 4)}
@@ -100,17 +98,17 @@ class Scene:
         catalogue = load_catalogue(self.catalogue)
         found: dict[str, list[dict[str, Any]]] = {chunk.name: [] for chunk in self.chunks}
         for length in {chunk.end - chunk.start for chunk in self.chunks}:
-            alike = {
-                chunk.end + later: chunk.name for chunk in self.chunks if chunk.end - chunk.start == length
-            }
+            alike = {chunk.end + later: chunk.name for chunk in self.chunks if chunk.end - chunk.start == length}
             answer = requests.post(
                 f"{self.prometheus.url}/api/v1/query_range",
                 data={
                     "query": Between(catalogue, length, self.ordered_bins, feature).of(recorded, metric),
-                    "start": min(alike), "end": max(alike), "step": length,
+                    "start": min(alike),
+                    "end": max(alike),
+                    "step": length,
                 },
                 timeout=300,
-            ).json()  # fmt: skip
+            ).json()
             assert answer["status"] == "success", answer
             for series in answer["data"]["result"]:
                 if series["metric"]["model"] != self.name or series["metric"]["version"] == names.UNKNOWN:
@@ -120,11 +118,7 @@ class Scene:
         return found
 
     def numbers(
-        self,
-        recorded: names.Recorded,
-        metric: str | None = None,
-        later: float = 0.0,
-        slice_: tuple[str, str] = WHOLE,
+        self, recorded: names.Recorded, metric: str | None = None, later: float = 0.0, slice_: tuple[str, str] = WHOLE
     ) -> dict[str, float]:
         """The single value of each chunk, of all rows or of a slice value, which need not have any."""
         found = {}
@@ -170,13 +164,18 @@ def write_catalogue(path: Path, name: str, meta: dict[str, Any]) -> None:
     features |= {feature: {"type": "categorical"} for feature in meta["categorical"]}
     model = {
         **(binary if meta["kind"] == "binary" else {"task": "regression"}),
-        "owner": "team", "features": features, "outcome": {"maturity": f"{MATURITY / 3600:.0f}h"},
+        "owner": "team",
+        "features": features,
+        "outcome": {"maturity": f"{MATURITY / 3600:.0f}h"},
         "slices": SLICES[name],
-    }  # fmt: skip
+    }
     raw = {
-        "version": 1, "owners": {"team": {"team": "Team", "page": receiver, "ticket": receiver}},
-        "platform_owner": "team", "models": {name: model}, "host_metrics": False,
-    }  # fmt: skip
+        "version": 1,
+        "owners": {"team": {"team": "Team", "page": receiver, "ticket": receiver}},
+        "platform_owner": "team",
+        "models": {name: model},
+        "host_metrics": False,
+    }
     path.write_text(yaml.safe_dump(raw, sort_keys=False))
 
 
@@ -215,10 +214,25 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     write_catalogue(folder / "plumbline.yaml", name, meta)
     catalogue = ("--catalogue", folder / "plumbline.yaml")
     run_cli(
-        "baseline", "build", DATA / name / "reference.csv.gz", "--model", name, "--version", "m1", *catalogue,
-        "--output", folder / "baselines", "--where", "era=train", "--quality-where", "era=reference",
-        "--time-column", "ts", "--actual-column", "label",
-    )  # fmt: skip
+        "baseline",
+        "build",
+        DATA / name / "reference.csv.gz",
+        "--model",
+        name,
+        "--version",
+        "m1",
+        *catalogue,
+        "--output",
+        folder / "baselines",
+        "--where",
+        "era=train",
+        "--quality-where",
+        "era=reference",
+        "--time-column",
+        "ts",
+        "--actual-column",
+        "label",
+    )
     step, seconds = STEPS[name]
     report = json.loads(
         run_cli(
@@ -241,15 +255,22 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     config.write_text("global: {}\n")
     with Prometheus(config, folder / "tsdb", args=["--storage.tsdb.retention.time=100y"]) as prometheus:
         yield Scene(
-            name, meta["kind"], read_stream(DATA / name / "stream.csv.gz", meta["numeric"], meta["categorical"]),
-            read_chunks(name, seconds), read_artefact(folder / "baselines"), folder / "plumbline.yaml", prometheus,
-        )  # fmt: skip
+            name,
+            meta["kind"],
+            read_stream(DATA / name / "stream.csv.gz", meta["numeric"], meta["categorical"]),
+            read_chunks(name, seconds),
+            read_artefact(folder / "baselines"),
+            folder / "plumbline.yaml",
+            prometheus,
+        )
 
 
 def test_counts_are_those_of_the_rows_and_of_the_truth(scene: Scene) -> None:
     for chunk in scene.chunks:
         rows = scene.rows(chunk)
-        between = f"ml_predictions_total{scene.selector} @ {chunk.end} - ml_predictions_total{scene.selector} @ {chunk.start}"
+        between = (
+            f"ml_predictions_total{scene.selector} @ {chunk.end} - ml_predictions_total{scene.selector} @ {chunk.start}"
+        )
         counted = scene.prometheus.query(f"sum({between})", chunk.end)
         assert float(counted[0]["value"][1]) == len(rows) == chunk.truth["n"], chunk.name
     mature = scene.numbers(names.R_QUALITY_SAMPLES, later=MATURITY)
@@ -271,12 +292,14 @@ def test_quality_of_every_chunk_is_scikit_learns(scene: Scene) -> None:
         got = scene.numbers(names.R_QUALITY, metric, MATURITY)
         for chunk in scene.chunks:
             assert got[chunk.name] == pytest.approx(expected[chunk.name][metric], rel=EXACT, abs=1e-12), (
-                chunk.name, metric,
-            )  # fmt: skip
+                chunk.name,
+                metric,
+            )
             if metric in chunk.truth:
                 assert got[chunk.name] == pytest.approx(chunk.truth[metric], rel=PRINTED, abs=PRINTED), (
-                    chunk.name, metric,
-                )  # fmt: skip
+                    chunk.name,
+                    metric,
+                )
 
 
 def test_quality_of_every_slice_value_in_every_chunk_is_scikit_learns(scene: Scene) -> None:
@@ -286,20 +309,12 @@ def test_quality_of_every_slice_value_in_every_chunk_is_scikit_learns(scene: Sce
         got = scene.numbers(names.R_QUALITY, metric, MATURITY, (name, value))
         for chunk in scene.chunks:
             rows = scene.rows(chunk)
-            said = (
-                rows.features[name]
-                if name in rows.features
-                else np.array([f"{d:g}" for d in rows.features["day"]])
-            )
+            said = rows.features[name] if name in rows.features else np.array([f"{d:g}" for d in rows.features["day"]])
             mine = rows.only(said == value if value in listed else ~np.isin(said, listed))
             assert (chunk.name in got) == (len(mine) > 0)
             if len(mine):
                 expected = quality_without_bins(mine, scene.task)[metric]
-                assert got[chunk.name] == pytest.approx(expected, rel=EXACT, abs=1e-12), (
-                    chunk.name,
-                    metric,
-                    value,
-                )
+                assert got[chunk.name] == pytest.approx(expected, rel=EXACT, abs=1e-12), (chunk.name, metric, value)
                 compared += 1
     assert compared > 2.9 * len(BY_SLICE[scene.task]) * len(scene.chunks)
 
@@ -332,9 +347,7 @@ def test_quantiles_of_the_error_are_within_their_recorded_bound(scene: Scene, me
         errors = np.abs(rows.prediction - rows.actual)
         share = names.ERROR_QUANTILES[metric]
         # "The" quantile lies between two rows; numpy's definitions name all of that range.
-        low, high = (
-            float(np.quantile(errors[~np.isnan(errors)], share, method=m)) for m in ("lower", "higher")
-        )
+        low, high = (float(np.quantile(errors[~np.isnan(errors)], share, method=m)) for m in ("lower", "higher"))
         assert low - bound[chunk.name] <= got[chunk.name] <= high + bound[chunk.name], chunk.name
         apart.append(abs(got[chunk.name] / low - 1))
     # Interpolation does better than the bound says.
@@ -342,9 +355,7 @@ def test_quantiles_of_the_error_are_within_their_recorded_bound(scene: Scene, me
 
 
 def test_drift_of_every_feature_is_numpys_over_the_same_bins(scene: Scene) -> None:
-    measures = {
-        "psi": names.R_PSI, "js": names.R_JS, "ks": names.R_KS, "wasserstein": names.R_WASSERSTEIN,
-    }  # fmt: skip
+    measures = {"psi": names.R_PSI, "js": names.R_JS, "ks": names.R_KS, "wasserstein": names.R_WASSERSTEIN}
     answers = {m: scene.by_feature(r) for m, r in measures.items()}
     for chunk in scene.chunks:
         rows = scene.rows(chunk)
@@ -427,9 +438,7 @@ def test_the_early_view_shows_the_flattering_number_and_the_mature_one_the_truth
 
     between = Between(load_catalogue(scene.catalogue), DAY)
     daily = between.of(names.R_QUALITY, "mae")
-    for day, _, mae in visible[24][
-        :-1
-    ]:  # the samples end when the last outcome has matured, within the last day's
+    for day, _, mae in visible[24][:-1]:  # the samples end when the last outcome has matured, within the last day's
         at = epoch(f"{day}T00:00:00+00:00") + DAY + MATURITY
         whole = {"version": "m1", "slice": names.ALL}
         (mature,) = [r for r in scene.prometheus.query(daily, at) if whole.items() <= r["metric"].items()]

@@ -112,9 +112,7 @@ def test_a_shadow_pair_is_corrected_in_both_versions(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_of_two_plain_outcomes_the_one_known_first_counts_whatever_came_first(
-    engine: Engine, swapped: bool
-) -> None:
+def test_of_two_plain_outcomes_the_one_known_first_counts_whatever_came_first(engine: Engine, swapped: bool) -> None:
     said = [outcome("r", "1", ts=2000.0), outcome("r", "0", ts=2001.0)]
     feed(engine, prediction("r"))
     for one in reversed(said) if swapped else said:
@@ -166,10 +164,13 @@ def test_every_sum_of_a_regression_is_corrected_in_every_slice(opened: Opener) -
     error = np.array([4.0, 5.0, 6.0]) - 4.5
     for slice_ in (ALL, ("c", "a")):
         expected = {
-            "ml_regression_total": 3, "ml_absolute_error_total": np.abs(error).sum(),
-            "ml_squared_error_total": (error**2).sum(), "ml_overprediction_total": error[error > 0].sum(),
-            "ml_underprediction_total": -error[error < 0].sum(), "ml_actual_squared_total": 3 * 0.25,
-        }  # fmt: skip
+            "ml_regression_total": 3,
+            "ml_absolute_error_total": np.abs(error).sum(),
+            "ml_squared_error_total": (error**2).sum(),
+            "ml_overprediction_total": error[error > 0].sum(),
+            "ml_underprediction_total": -error[error < 0].sum(),
+            "ml_actual_squared_total": 3 * 0.25,
+        }
         assert {k: v[k, "reg", "1", *slice_] for k in expected} == pytest.approx(expected)
         assert v["ml_actual_total", "reg", "1", *slice_, "positive"] == 0
         assert v["ml_actual_total", "reg", "1", *slice_, "negative"] == pytest.approx(1.5)
@@ -276,10 +277,15 @@ def test_a_corrected_history_counts_as_one_that_was_never_wrong(opened: Opener, 
     for i in range(60):
         p = rng.random()
         scores = {"binary": {"score": p}, "multiclass": {"score": None, "scores": {"cat": p, "dog": 1 - p}}}
-        made.append(prediction(
-            f"r{i}", model="reg" if task == "regression" else "clf", prediction=rng.choice(answers[task]),
-            features={"x": 1.0, "c": rng.choice("ab")}, **scores.get(task, {"score": None}),
-        ))  # fmt: skip
+        made.append(
+            prediction(
+                f"r{i}",
+                model="reg" if task == "regression" else "clf",
+                prediction=rng.choice(answers[task]),
+                features={"x": 1.0, "c": rng.choice("ab")},
+                **scores.get(task, {"score": None}),
+            )
+        )
         first, last = rng.choice(answers[task]), rng.choice(answers[task])
         wrong.append(outcome(f"r{i}", first))
         right.append(outcome(f"r{i}", last))
@@ -291,11 +297,15 @@ def test_a_corrected_history_counts_as_one_that_was_never_wrong(opened: Opener, 
         feed(engine, deploy, *made)
         for part in parts:
             feed(engine, *part)
-        found.append({
-            key: value for key, value in net(engine).items()
-            if names.METRICS[key[0]].kind != "gauge" and names.METRICS[key[0]].group in ("Quality", "Equal age")
-            and key[0] not in (names.OUTCOMES.name, names.OUTCOME_DELAY.name)
-        })  # fmt: skip
+        found.append(
+            {
+                key: value
+                for key, value in net(engine).items()
+                if names.METRICS[key[0]].kind != "gauge"
+                and names.METRICS[key[0]].group in ("Quality", "Equal age")
+                and key[0] not in (names.OUTCOMES.name, names.OUTCOME_DELAY.name)
+            }
+        )
     assert found[0].keys() == found[1].keys()
     assert sum(found[0].values()) > 100
     for key, value in found[0].items():

@@ -64,8 +64,9 @@ def test_a_value_with_a_problem_is_counted_as_such_and_in_a_bin(
 ) -> None:
     feed(engine, prediction("r", features=features))
     v = counted(engine)
-    problems = {p: v["ml_feature_problems_total", *CLF, feature, p] for p in
-                ("missing", "wrong_type", "unseen", "out_of_range")}  # fmt: skip
+    problems = {
+        p: v["ml_feature_problems_total", *CLF, feature, p] for p in ("missing", "wrong_type", "unseen", "out_of_range")
+    }
     assert problems == {p: float(p == problem) for p in problems}
     assert v["ml_feature_values_total", *CLF, feature, bin_] == 1
 
@@ -178,18 +179,23 @@ def test_a_shadow_version_shares_the_request_and_its_outcome(engine: Engine) -> 
 
 def test_a_resend_changes_no_counter(engine: Engine) -> None:
     events = [
-        prediction("r1"), prediction("r2"), outcome("r1"), {"type": "log", "level": "info", "message": "hi"},
+        prediction("r1"),
+        prediction("r2"),
+        outcome("r1"),
+        {"type": "log", "level": "info", "message": "hi"},
         {"type": "kpi", "model": "clf", "version": "1", "kpi": "margin", "value": -2.5},
         {"type": "pipeline", "pipeline": "feed", "stage": "load", "run_id": "a", "status": "succeeded", "rows_in": 3},
-    ]  # fmt: skip
+    ]
     feed(engine, *events)
     before = counted(engine)
     assert feed(engine, *events) == [6]
     after = counted(engine)
     changed = {k for k in after if after[k] != before.get(k)}
     assert {k[0] for k in changed} <= {
-        "plumbline_lines_total", "plumbline_events_duplicate_total", "plumbline_store_bytes"
-    }  # fmt: skip
+        "plumbline_lines_total",
+        "plumbline_events_duplicate_total",
+        "plumbline_store_bytes",
+    }
     assert after["ml_kpi_total", *CLF, "margin", "negative"] == 2.5
     assert after["ml_kpi_events_total", *CLF, "margin"] == 1
     assert after["ml_pipeline_rows_total", "feed", "load", "in"] == 3
@@ -286,7 +292,10 @@ def test_what_has_left_the_page_takes_no_room_after_a_restart_either(tmp_path: P
     left = engine.series_of("clf")
     engine.close()
     # Room for a new version with a baseline in place of the retired one, but not beside it.
-    budget, folder = {"per_model": full}, FixedBaselines(baseline(), baseline("reg", "1", "regression"), baseline("clf", "9"))
+    budget, folder = (
+        {"per_model": full},
+        FixedBaselines(baseline(), baseline("reg", "1", "regression"), baseline("clf", "9")),
+    )
     again = Engine(catalogue(series_budget=budget), folder, EmbeddedStore(tmp_path))
     assert ("clf", "9") in again.versions
     assert not again.refused
@@ -400,7 +409,9 @@ def test_quality_sums_equal_scikit_learn(engine: Engine) -> None:
     confusion = {(a, b): v["ml_confusion_total", *CLF, "all", "all", a, b] for a in "01" for b in "01"}
     n = sum(confusion.values())
     assert (confusion["0", "0"] + confusion["1", "1"]) / n == accuracy_score(truth, answer)
-    assert v["ml_squared_score_error_total", *CLF, "all", "all"] / n == pytest.approx(brier_score_loss(truth, score), rel=1e-12)
+    assert v["ml_squared_score_error_total", *CLF, "all", "all"] / n == pytest.approx(
+        brier_score_loss(truth, score), rel=1e-12
+    )
     assert v["ml_log_loss_total", *CLF, "all", "all"] / n == pytest.approx(log_loss(truth, score), rel=1e-12)
     bins = baseline().score_bins
     assert bins is not None

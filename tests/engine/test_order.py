@@ -31,9 +31,12 @@ MODELS = catalogue().model_dump(mode="json")["models"]
 MODELS["clf"]["slices"] = {"c": ["a"], "region": ["north"]}
 MODELS["reg"]["slices"] = {"c": ["a", "b"]}
 MODELS["multi"] = {
-    "task": "multiclass", "owner": "team", "features": {"x": {"type": "numeric"}}, "classes": ["cat", "dog", "owl"],
+    "task": "multiclass",
+    "owner": "team",
+    "features": {"x": {"type": "numeric"}},
+    "classes": ["cat", "dog", "owl"],
     "outcome": {"maturity": "2h"},
-}  # fmt: skip
+}
 DEPLOYMENTS: list[Event] = [
     {"type": "deployment", "ts": 1.0, "model": "clf", "version": "2", "stage": "shadow"},
     {"type": "deployment", "ts": 1.0, "model": "multi", "version": "1", "stage": "production"},
@@ -62,10 +65,15 @@ def requests(draw: st.DrawFn, request_id: str) -> list[Event]:
     events: list[Event] = []
     for version in versions:
         event: Event = {
-            "type": "prediction", "ts": draw(times), "request_id": request_id, "model": model, "version": version,
+            "type": "prediction",
+            "ts": draw(times),
+            "request_id": request_id,
+            "model": model,
+            "version": version,
             "features": {"x": draw(st.sampled_from([0.5, -3, None, "x"])), "c": draw(st.sampled_from("abz"))},
-            "latency": draw(st.sampled_from([0.01, 3.0])), "slices": {"region": draw(st.sampled_from(["north", "?"]))},
-        }  # fmt: skip
+            "latency": draw(st.sampled_from([0.01, 3.0])),
+            "slices": {"region": draw(st.sampled_from(["north", "?"]))},
+        }
         if draw(st.integers(0, 9)) == 0:
             event["status"] = "error"
         else:
@@ -83,10 +91,17 @@ def requests(draw: st.DrawFn, request_id: str) -> list[Event]:
         event = {"type": "outcome", "ts": draw(times), "request_id": request_id, "actual": actual}
         events.append({**event, "correction": True} if correction else event)
     if draw(st.booleans()):
-        events.append({
-            "type": "kpi", "ts": draw(times), "model": model, "version": "1", "request_id": request_id,
-            "kpi": draw(st.sampled_from(["margin", "undeclared"])), "value": draw(st.floats(-5, 5)),
-        })  # fmt: skip
+        events.append(
+            {
+                "type": "kpi",
+                "ts": draw(times),
+                "model": model,
+                "version": "1",
+                "request_id": request_id,
+                "kpi": draw(st.sampled_from(["margin", "undeclared"])),
+                "value": draw(st.floats(-5, 5)),
+            }
+        )
     return events
 
 
@@ -95,11 +110,18 @@ def histories(draw: st.DrawFn) -> list[Event]:
     """All kinds of events, no two of them the same one."""
     events = [event for i in range(draw(st.integers(1, 12))) for event in draw(requests(f"r{i}"))]
     for i in range(draw(st.integers(0, 3))):
-        events.append({
-            "type": "pipeline", "ts": draw(times), "pipeline": draw(st.sampled_from(["feed", "undeclared"])),
-            "stage": "load", "run_id": f"run{i}", "status": draw(st.sampled_from(["succeeded", "failed"])),
-            "rows_in": draw(st.integers(0, 9)), "checks": [{"name": "no_gaps", "passed": draw(st.booleans())}],
-        })  # fmt: skip
+        events.append(
+            {
+                "type": "pipeline",
+                "ts": draw(times),
+                "pipeline": draw(st.sampled_from(["feed", "undeclared"])),
+                "stage": "load",
+                "run_id": f"run{i}",
+                "status": draw(st.sampled_from(["succeeded", "failed"])),
+                "rows_in": draw(st.integers(0, 9)),
+                "checks": [{"name": "no_gaps", "passed": draw(st.booleans())}],
+            }
+        )
         events.append({"type": "log", "ts": draw(times), "level": "info", "message": f"line {i}"})
     return events
 

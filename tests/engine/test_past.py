@@ -37,9 +37,7 @@ def models(**changes: Any) -> dict[str, Any]:
     return plain
 
 
-MULTI = {
-    "task": "multiclass", "classes": ["cat", "dog"], "positive_class": None, "objectives": [], "kpis": []
-}  # fmt: skip
+MULTI = {"task": "multiclass", "classes": ["cat", "dog"], "positive_class": None, "objectives": [], "kpis": []}
 CASES = {
     "a slice is declared": (models(), models(slices={"c": ["a"]})),
     "a value is declared": (models(slices={"c": ["b"]}), models(slices={"c": ["a", "b"]})),
@@ -70,7 +68,9 @@ def test_a_correction_across_a_change_counts_as_if_the_outcome_had_been_right_fr
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_so_it_is_with_an_outcome_that_waited_while_the_layout_changed(opened: Opener, case: str, tmp_path: Path) -> None:
+def test_so_it_is_with_an_outcome_that_waited_while_the_layout_changed(
+    opened: Opener, case: str, tmp_path: Path
+) -> None:
     then, now = CASES[case]
     found: list[Net] = []
     for folder, first in (("corrected", "1"), ("right", "0")):
@@ -89,7 +89,14 @@ def test_so_it_is_with_an_outcome_that_waited_while_the_layout_changed(opened: O
 
 def test_so_it_is_when_a_deployment_brings_another_baseline(tmp_path: Path) -> None:
     other = baseline("clf", "2")
-    deploy = {"type": "deployment", "ts": 8000.0, "model": "clf", "version": "1", "stage": "production", "baseline": other.digest}
+    deploy = {
+        "type": "deployment",
+        "ts": 8000.0,
+        "model": "clf",
+        "version": "1",
+        "stage": "production",
+        "baseline": other.digest,
+    }
     found: list[Net] = []
     for folder, first in (("corrected", "1"), ("right", "0")):
         known = FixedBaselines(baseline(), baseline("reg", "1", "regression"), other)

@@ -44,11 +44,16 @@ def stream(seed: int, count: int = 200) -> list[dict[str, Any]]:
         features = {"x": rng.uniform(-1, 3), "c": rng.choice(["a", "b", "?", None]), "undeclared": "x" * 50}
         events.append(
             prediction(
-                request, features=features, slices={"region": rng.choice(["north", "south"])}, prediction=rng.choice("01"),
-                score=rng.random(), status="error" if rng.random() < 0.1 else "ok", comment="kept only with the features",
+                request,
+                features=features,
+                slices={"region": rng.choice(["north", "south"])},
+                prediction=rng.choice("01"),
+                score=rng.random(),
+                status="error" if rng.random() < 0.1 else "ok",
+                comment="kept only with the features",
                 data_batch_id=f"b{n % 3}",
             )
-        )  # fmt: skip
+        )
         if rng.random() < 0.8:
             events.append(outcome(request, rng.choice("01")))
         if rng.random() < 0.1:
@@ -60,7 +65,11 @@ def stream(seed: int, count: int = 200) -> list[dict[str, Any]]:
 
 
 def send(engine: Engine, events: list[dict[str, Any]], now: float) -> int:
-    sent = itertools.batched(events, 60) if hasattr(itertools, "batched") else [events[i : i + 60] for i in range(0, len(events), 60)]
+    sent = (
+        itertools.batched(events, 60)
+        if hasattr(itertools, "batched")
+        else [events[i : i + 60] for i in range(0, len(events), 60)]
+    )
     return sum(sum(engine.commit([parse(body(*part), now)], now)) for part in sent)
 
 
@@ -163,7 +172,8 @@ def test_trace_and_export_know_the_factor(opened: Open, tmp_path: Path) -> None:
     lookup = Lookup(engine.store.reader(), engine.baselines)
     try:
         dropped, kept = (
-            next(r["request_id"] for r in rows(engine) if r.get("sampling", {}).get("kept") is want) for want in (False, True)
+            next(r["request_id"] for r in rows(engine) if r.get("sampling", {}).get("kept") is want)
+            for want in (False, True)
         )
         trace = lookup.trace(dropped)
         assert trace is not None

@@ -21,18 +21,23 @@ def feed(engine: Engine, *events: dict) -> dict[tuple[str, ...], float]:
 def models(**clf: object) -> dict[str, object]:
     features = {"x": {"type": "numeric"}, "c": {"type": "categorical"}}
     base = {"task": "binary", "owner": "team", "features": features, "classes": ["0", "1"], "positive_class": "1"}
-    return {"clf": {**base, **clf}, "reg": {"task": "regression", "owner": "team", "features": features,
-                                            "slices": {"c": ["a", "b"]}}}  # fmt: skip
+    return {
+        "clf": {**base, **clf},
+        "reg": {"task": "regression", "owner": "team", "features": features, "slices": {"c": ["a", "b"]}},
+    }
 
 
 def test_a_slice_is_counted_beside_the_whole(opened: Opener) -> None:
     engine = opened(models=models(slices={"c": ["a", "b"], "region": ["north"]}))
     v = feed(
         engine,
-        prediction("r1", slices={"region": "north"}), outcome("r1", "1"),
-        prediction("r2", features={"x": 1, "c": "b"}, slices={"region": "east"}), outcome("r2", "0"),
-        prediction("r3", features={"x": 1, "c": "zzz"}), outcome("r3", "1"),
-    )  # fmt: skip
+        prediction("r1", slices={"region": "north"}),
+        outcome("r1", "1"),
+        prediction("r2", features={"x": 1, "c": "b"}, slices={"region": "east"}),
+        outcome("r2", "0"),
+        prediction("r3", features={"x": 1, "c": "zzz"}),
+        outcome("r3", "1"),
+    )
 
     def count(slice_: str, value: str) -> float:
         return sum(v["ml_confusion_total", "clf", "1", slice_, value, a, p] for a in "01" for p in "01")
@@ -62,9 +67,7 @@ def test_regression_sums_per_slice_equal_numpy(opened: Opener) -> None:
         key = ("reg", "1", "c", value)
         n = v["ml_regression_total", *key]
         assert n == mask.sum()
-        assert v["ml_absolute_error_total", *key] / n == pytest.approx(
-            mean_absolute_error(actual[mask], answer[mask])
-        )
+        assert v["ml_absolute_error_total", *key] / n == pytest.approx(mean_absolute_error(actual[mask], answer[mask]))
         first = v["ml_actual_total", *key, "positive"] - v["ml_actual_total", *key, "negative"]
         spread = v["ml_actual_squared_total", *key] - first**2 / n
         assert 1 - v["ml_squared_error_total", *key] / spread == pytest.approx(r2_score(actual[mask], answer[mask]))
@@ -72,9 +75,7 @@ def test_regression_sums_per_slice_equal_numpy(opened: Opener) -> None:
 
 def test_multiclass_counts_equal_scikit_learn_and_undeclared_classes_are_other(opened: Opener) -> None:
     classes = ["cat", "dog", "owl"]
-    multiclass = {
-        "task": "multiclass", "owner": "team", "features": {"x": {"type": "numeric"}}, "classes": classes,
-    }  # fmt: skip
+    multiclass = {"task": "multiclass", "owner": "team", "features": {"x": {"type": "numeric"}}, "classes": classes}
     engine = opened(models={"clf": multiclass}, owners={"team": OWNER}, pipelines={})
     rng = np.random.default_rng(2)
     p = rng.dirichlet([1, 1, 1], 400)

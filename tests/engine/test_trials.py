@@ -42,11 +42,16 @@ def test_both_arms_are_counted_from_the_canarys_deployment(opened: Opener) -> No
     engine = opened()
     v = feed(
         engine,
-        deployed("1", "production", 100), deployed("2", "canary", 900),
-        *asked(1, "1", "1", "1"), *asked(2, "1", "1", "0"), *asked(3, "1", "1", "0", ts=899),
-        *asked(4, "2", "0", "0"), *asked(5, "2", "1", "0"), *asked(6, "2", "1", "0"),
+        deployed("1", "production", 100),
+        deployed("2", "canary", 900),
+        *asked(1, "1", "1", "1"),
+        *asked(2, "1", "1", "0"),
+        *asked(3, "1", "1", "0", ts=899),
+        *asked(4, "2", "0", "0"),
+        *asked(5, "2", "1", "0"),
+        *asked(6, "2", "1", "0"),
         prediction("failed", version="2", status="error", prediction=None),
-    )  # fmt: skip
+    )
     assert arm(v, "production", "wrong") == [2, 1, 1]  # the third answer came before the trial
     assert arm(v, "candidate", "wrong") == [3, 2, 2]
     assert arm(v, "production", "failed") == [2, 0, 0]
@@ -68,8 +73,11 @@ def test_losses_of_a_regression_are_absolute_errors(opened: Opener) -> None:
 def test_a_resend_and_a_restart_change_nothing(opened: Opener, tmp_path: Path) -> None:
     engine = opened(tmp_path)
     events = [
-        deployed("1", "production", 100), deployed("2", "canary", 900), *asked(1, "1", "1", "0"), *asked(2, "2", "1", "0"),
-    ]  # fmt: skip
+        deployed("1", "production", 100),
+        deployed("2", "canary", 900),
+        *asked(1, "1", "1", "0"),
+        *asked(2, "2", "1", "0"),
+    ]
     first = feed(engine, *events)
     assert arm(feed(engine, *events), "candidate", "wrong") == arm(first, "candidate", "wrong") == [1, 1, 1]
     engine.close()
@@ -146,11 +154,18 @@ def answers(i: int, shadow: str, production: str, actual: str) -> list[dict]:
 def test_a_shadow_is_compared_with_production_request_by_request(opened: Opener) -> None:
     engine = opened()
     v = feed(
-        engine, *SHADOW,
-        *answers(1, "1", "0", "1"), *answers(2, "1", "0", "0"), *answers(3, "0", "0", "1"), *answers(4, "1", "1", "1"),
-        prediction("alone", version="2"), outcome("alone", "0"),
-        prediction("r5", version="2"), prediction("r5", version="1", status="error", prediction=None), outcome("r5", "1"),
-    )  # fmt: skip
+        engine,
+        *SHADOW,
+        *answers(1, "1", "0", "1"),
+        *answers(2, "1", "0", "0"),
+        *answers(3, "0", "0", "1"),
+        *answers(4, "1", "1", "1"),
+        prediction("alone", version="2"),
+        outcome("alone", "0"),
+        prediction("r5", version="2"),
+        prediction("r5", version="1", status="error", prediction=None),
+        outcome("r5", "1"),
+    )
     assert agreement(v) == (2, 2)
     assert better(v) == (1, 1, 2)
 
@@ -159,9 +174,11 @@ def test_a_shadow_is_compared_with_production_request_by_request(opened: Opener)
 @pytest.mark.parametrize("batches", [1, 3])
 def test_a_pair_counts_once_in_whatever_order_its_parts_arrive(opened: Opener, batches: int, maturity: int) -> None:
     engine = opened()
-    events = [e for i, order in enumerate(itertools.permutations(range(3))) for e in [
-        answers(i, "1", "0", "1")[at] for at in order
-    ]]  # fmt: skip
+    events = [
+        e
+        for i, order in enumerate(itertools.permutations(range(3)))
+        for e in [answers(i, "1", "0", "1")[at] for at in order]
+    ]
     now = NOW if maturity == 0 else 1500.0
     feed(engine, *SHADOW, now=now)
     for part in range(batches):
@@ -192,10 +209,12 @@ def test_a_correction_after_maturity_takes_back_what_a_trial_and_a_pair_had_coun
     back = [v["ml_shadow_outcomes_retracted_total", "clf", "2", who] for who in ("shadow", "production", "neither")]
     assert back == [1, 0, 0]
     net = {
-        a: [x - v[f"ml_trial_{what}_retracted_total", "clf", "2", a, "wrong"]
-            for what, x in zip(("samples", "loss", "squared_loss"), arm(v, a, "wrong"), strict=True)]
+        a: [
+            x - v[f"ml_trial_{what}_retracted_total", "clf", "2", a, "wrong"]
+            for what, x in zip(("samples", "loss", "squared_loss"), arm(v, a, "wrong"), strict=True)
+        ]
         for a in ("candidate", "production")
-    }  # fmt: skip
+    }
     assert net == {"candidate": [2, 1, 1], "production": [2, 1, 1]}
 
 

@@ -46,5 +46,7 @@ def test_what_a_history_cannot_answer_is_left_out_with_its_reason():
 def test_labels_of_the_rule_win_and_templates_of_labels_are_filled():
     rule = AlertRule("A", "a", labels=(("severity", "critical"), ("who", "{{ $labels.model }}!")))
     assert rule.labelled({"__name__": "a", "model": "m", "severity": "x"}) == {
-        "model": "m", "severity": "critical", "who": "m!",
-    }  # fmt: skip
+        "model": "m",
+        "severity": "critical",
+        "who": "m!",
+    }

@@ -13,7 +13,10 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_start_and_end_are_enough_and_order_is_by_start(tmp_path: Path):
-    path = write(tmp_path, "start,end\n1970-01-01T01:00:00Z,1970-01-01T02:00:00Z\n1970-01-01 00:00:00+00:00,1970-01-01T00:00:09Z\n")
+    path = write(
+        tmp_path,
+        "start,end\n1970-01-01T01:00:00Z,1970-01-01T02:00:00Z\n1970-01-01 00:00:00+00:00,1970-01-01T00:00:09Z\n",
+    )
     assert [(i.start, i.end, i.model, i.metric, i.sustained) for i in read_incidents(path)] == [
         (0.0, 9.0, "", "", None),
         (3600.0, 7200.0, "", "", None),
@@ -22,7 +25,8 @@ def test_start_and_end_are_enough_and_order_is_by_start(tmp_path: Path):
 
 def test_optional_columns_are_read_and_others_ignored(tmp_path: Path):
     path = write(
-        tmp_path, "metric,first_chunk,start,end,sustained,model\nmae,001,1970-01-01T00:00:00Z,1970-01-02T00:00:00Z,1,m\n"
+        tmp_path,
+        "metric,first_chunk,start,end,sustained,model\nmae,001,1970-01-01T00:00:00Z,1970-01-02T00:00:00Z,1,m\n",
     )
     (one,) = read_incidents(path)
     assert (one.metric, one.sustained, one.model, one.line) == ("mae", True, "m", 2)
@@ -35,7 +39,10 @@ def test_optional_columns_are_read_and_others_ignored(tmp_path: Path):
         ("start,end\n1970-01-01T00:00:00Z,soon\n", "incidents.csv:2: end: "),
         ("start,end\n1970-01-01T00:00:00,1970-01-02T00:00:00Z\n", "incidents.csv:2: start: .*no time zone"),
         ("start,end\n1970-01-02T00:00:00Z,1970-01-01T00:00:00Z\n", "incidents.csv:2: the incident ends before"),
-        ("start,end,sustained\n1970-01-01T00:00:00Z,1970-01-02T00:00:00Z,maybe\n", "incidents.csv:2: sustained: 'maybe'"),
+        (
+            "start,end,sustained\n1970-01-01T00:00:00Z,1970-01-02T00:00:00Z,maybe\n",
+            "incidents.csv:2: sustained: 'maybe'",
+        ),
         ("start,end\n1970-01-01T00:00:00Z\n", "incidents.csv:2: end: "),
     ],
 )

@@ -58,7 +58,9 @@ def test_grace_makes_a_late_alarm_true():
 
 @pytest.mark.parametrize(("model", "metric"), [("other", "mae"), ("m", "brier")])
 def test_another_model_or_metric_finds_nothing(model: str, metric: str):
-    assert judge("A", "critical", [alarm(12, 15, model, metric)], scene(incident(10, 20, model="m", metric="mae"))).recall() == (0, 1)
+    assert judge(
+        "A", "critical", [alarm(12, 15, model, metric)], scene(incident(10, 20, model="m", metric="mae"))
+    ).recall() == (0, 1)
 
 
 def test_an_alarm_that_returns_soon_flaps():
@@ -99,13 +101,19 @@ def test_false_alarms_are_told_per_model():
     ticket = judge("B", "warning", [alarm(300, 301, "n"), alarm(400, 401, "n"), alarm(90, 91)], two)
     found = per_model(Evaluation(two, (page, ticket), (), {}))
     assert found["m"] == {
-        "model_months": 1.0, "alarms": 2, "false_alarms": 1, "false_pages_per_quarter": 0.0,
+        "model_months": 1.0,
+        "alarms": 2,
+        "false_alarms": 1,
+        "false_pages_per_quarter": 0.0,
         "false_tickets_per_month": 1.0,
-    }  # fmt: skip
+    }
     assert found["n"] == {
-        "model_months": 2.0, "alarms": 3, "false_alarms": 3, "false_pages_per_quarter": 1.5,
+        "model_months": 2.0,
+        "alarms": 3,
+        "false_alarms": 3,
+        "false_pages_per_quarter": 1.5,
         "false_tickets_per_month": 1.0,
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("width", [80, 159, 200])

@@ -19,10 +19,13 @@ BOUNDS = {"pages-per-quarter": 1.0, "tickets-per-month": 1.0}
 
 def report(path: Path, **changes: Any) -> Path:
     said = {
-        "alerts": [{"alert": "Page", "precision": 1.0}, {"alert": "Ticket"}], "not_judged": {},
-        "model_months": 12.0, "spent": {"pages-per-quarter": 0.5, "tickets-per-month": 1.0},
-        "rules": digests(ALERTS, RECORDING), **changes,
-    }  # fmt: skip
+        "alerts": [{"alert": "Page", "precision": 1.0}, {"alert": "Ticket"}],
+        "not_judged": {},
+        "model_months": 12.0,
+        "spent": {"pages-per-quarter": 0.5, "tickets-per-month": 1.0},
+        "rules": digests(ALERTS, RECORDING),
+        **changes,
+    }
     path.write_text(json.dumps(said))
     return path
 
@@ -34,14 +37,20 @@ def test_an_evaluation_of_these_rules_in_budget_lacks_nothing(tmp_path: Path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"spent": {"pages-per-quarter": 1.25, "tickets-per-month": 0}}, "false pages-per-quarter are 1.25, the budget is 1"),
+        (
+            {"spent": {"pages-per-quarter": 1.25, "tickets-per-month": 0}},
+            "false pages-per-quarter are 1.25, the budget is 1",
+        ),
         ({"spent": {"pages-per-quarter": 0}}, "false tickets-per-month are not stated, the budget is 1"),
         ({"model_months": 1.5}, "covers 1.5 model-months; at least 3 are needed to show a budget per quarter"),
         ({"alerts": [{"alert": "Page"}]}, "does not judge Ticket"),
-        ({"rules": {}}, "is older than the rules: alert Page, alert Ticket, recording rule bad_1d read otherwise today"),
+        (
+            {"rules": {}},
+            "is older than the rules: alert Page, alert Ticket, recording rule bad_1d read otherwise today",
+        ),
         ({"alerts": "none"}, "not the JSON of an evaluation"),
     ],
-)  # fmt: skip
+)
 def test_each_lack_is_one_sentence(tmp_path: Path, changes: dict[str, Any], said: str):
     (found,) = shortcomings(report(tmp_path / "r.json", **changes), ALERTS, RECORDING, BOUNDS)
     assert said in found

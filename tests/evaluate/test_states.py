@@ -104,8 +104,7 @@ def test_promtool_agrees_on_every_state_of_random_alerts(tmp_path: Path):
                 expected[minute].append({"labels": labels, "value": 1})
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
     checks = [
-        {"expr": "ALERTS", "eval_time": f"{minute}m", "exp_samples": samples}
-        for minute, samples in expected.items()
+        {"expr": "ALERTS", "eval_time": f"{minute}m", "exp_samples": samples} for minute, samples in expected.items()
     ]
     test = {"interval": "1m", "input_series": series, "promql_expr_test": checks}
     document = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test]}

@@ -13,9 +13,7 @@ from plumbline.events.parse import parse, parse_line
 from plumbline.events.parsed import Item
 from plumbline.keys import request_key
 
-GOOD = {
-    "type": "prediction", "request_id": "r", "model": "m", "version": "1", "features": {"a": 1.5}, "prediction": 1,
-}  # fmt: skip
+GOOD = {"type": "prediction", "request_id": "r", "model": "m", "version": "1", "features": {"a": 1.5}, "prediction": 1}
 
 
 def line(**changes: object) -> bytes:
@@ -74,7 +72,13 @@ def test_only_the_bad_line_is_rejected_and_named_by_its_number() -> None:
 
 @pytest.mark.parametrize(
     ("ts", "seconds"),
-    [("2013-04-01T09:00:00Z", 1364806800.0), ("2013-04-01T05:00:00-04:00", 1364806800.0), (12.5, 12.5), (None, 1.4e9), (1.4e9 + 60, 1.4e9)],
+    [
+        ("2013-04-01T09:00:00Z", 1364806800.0),
+        ("2013-04-01T05:00:00-04:00", 1364806800.0),
+        (12.5, 12.5),
+        (None, 1.4e9),
+        (1.4e9 + 60, 1.4e9),
+    ],
 )
 def test_times_are_rfc_3339_or_epoch_seconds_and_default_to_now(ts: object, seconds: float) -> None:
     assert parse(line(ts=ts), 1.4e9).events[0].ts == seconds
@@ -99,7 +103,11 @@ def test_any_bytes_are_answered_line_by_line(data: bytes) -> None:
     assert len(parsed.events) + len(parsed.rejected) == parsed.lines
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    )
+)
 def test_any_json_is_answered(value: object) -> None:
     parse(json.dumps({"type": "prediction", "features": value}).encode(), 0.0)
     parse(json.dumps(value).encode(), 0.0)
@@ -117,14 +125,20 @@ def test_an_event_is_found_under_everything_it_belongs_to() -> None:
     assert item(**GOOD).links == ()
     assert item(**GOOD, data_batch_id="b").links == (keys.batch_key("b"),)
     assert item(**run, data_batch_id="b", inputs=["i", "j", "i"]).links == (
-        keys.run_key("u"), keys.made_key("b"), keys.input_key("i"), keys.input_key("j"),
-    )  # fmt: skip
+        keys.run_key("u"),
+        keys.made_key("b"),
+        keys.input_key("i"),
+        keys.input_key("j"),
+    )
     deployed = item(type="deployment", model="m", version="1", stage="canary")
     assert deployed.links == (keys.model_key("m"),)
     line = item(type="log", level="i", message="m", request_id="r", trace_id=trace, run_id="u", data_batch_id="b")
     assert line.links == (
-        keys.request_log_key("r"), keys.trace_log_key(trace), keys.batch_log_key("b"), keys.run_log_key("u"),
-    )  # fmt: skip
+        keys.request_log_key("r"),
+        keys.trace_log_key(trace),
+        keys.batch_log_key("b"),
+        keys.run_log_key("u"),
+    )
 
 
 def test_log_lines_do_not_crowd_the_key_of_their_request() -> None:

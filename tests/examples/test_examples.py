@@ -74,8 +74,11 @@ def test_pipeline_and_service_reach_the_real_exporter(tmp_path: Path, quiet: Non
     assert stats.sent == stats.created
     stored = dict(re.findall(r'^plumbline_events_total\{kind="(\w+)"\} (\d+)', page, re.MULTILINE))
     assert {k: int(stored[k]) for k in ("prediction", "outcome", "pipeline", "deployment")} == {
-        "prediction": 1, "outcome": 1, "pipeline": 3, "deployment": 1,
-    }  # fmt: skip
+        "prediction": 1,
+        "outcome": 1,
+        "pipeline": 3,
+        "deployment": 1,
+    }
     assert sum(map(int, stored.values())) == stats.sent
     assert int(stored["log"]) >= 5
 
@@ -97,9 +100,13 @@ def test_the_model_names_the_file_it_was_trained_on(tmp_path: Path, quiet: None)
     assert events[-1]["baseline"] == baseline.stem
     stages = [e for e in events if e["type"] == "pipeline"]
     assert [(e["data_batch_id"], e["inputs"]) for e in stages] == [
-        ("b1/raw", []), ("b1", ["b1/raw"]), (f"sha256:{digest}", ["b1"]),
-    ]  # fmt: skip
+        ("b1/raw", []),
+        ("b1", ["b1/raw"]),
+        (f"sha256:{digest}", ["b1"]),
+    ]
     assert [(e["stage"], e["status"], e["run_id"]) for e in stages] == [
-        ("extract", "succeeded", "run-b1"), ("clean", "succeeded", "run-b1"), ("train", "succeeded", "run-b1"),
-    ]  # fmt: skip
+        ("extract", "succeeded", "run-b1"),
+        ("clean", "succeeded", "run-b1"),
+        ("train", "succeeded", "run-b1"),
+    ]
     assert (stages[1]["rows_in"], stages[1]["rows_out"], stages[1]["rows_rejected"]) == (1000, 980, 20)

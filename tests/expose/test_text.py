@@ -22,11 +22,7 @@ from plumbline.expose.text import Renderer
 
 # Everything a label may hold; surrogates cannot be UTF-8 and are tested apart.
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
-numbers = st.one_of(
-    st.integers(0, 2**60).map(float),
-    st.floats(allow_nan=True, allow_infinity=True),
-    st.just(math.nan),
-)
+numbers = st.one_of(st.integers(0, 2**60).map(float), st.floats(allow_nan=True, allow_infinity=True), st.just(math.nan))
 
 
 @st.composite
@@ -67,9 +63,7 @@ def expected(blocks: list[Block]) -> dict[tuple[str, frozenset[tuple[str, str]]]
                     found[block.metric.name, own] = float(block.values[row])
                 continue
             total = 0.0
-            for bound, count in zip(
-                (*block.metric.buckets, math.inf), block.values[row].tolist(), strict=True
-            ):
+            for bound, count in zip((*block.metric.buckets, math.inf), block.values[row].tolist(), strict=True):
                 total += count
                 found[f"{block.metric.name}_bucket", own | {("le", bound)}] = total
             found[f"{block.metric.name}_sum", own] = float(block.sums[row])
@@ -101,9 +95,7 @@ def test_a_parser_reads_back_what_was_rendered(blocks: list[Block], chunk: int) 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(pages(), min_size=2, max_size=4), st.integers(1, 20))
-def test_a_warm_renderer_gives_the_page_a_fresh_one_gives_also_as_gzip(
-    history: list[list[Block]], chunk: int
-) -> None:
+def test_a_warm_renderer_gives_the_page_a_fresh_one_gives_also_as_gzip(history: list[list[Block]], chunk: int) -> None:
     warm = Renderer(chunk)
     for generation, page in enumerate(history):
         blocks = [Block(b.metric, b.key, generation, b.labels, b.values, b.sums, b.exemplars) for b in page]
@@ -121,8 +113,7 @@ def test_the_collector_gives_a_registry_the_same_samples(blocks: list[Block]) ->
     registry = CollectorRegistry()
     registry.register(BlockCollector(lambda: blocks))
     assert parsed(registry.collect()) == {
-        (name, frozenset((k, v) for k, v in labels)): value
-        for (name, labels), value in expected(blocks).items()
+        (name, frozenset((k, v) for k, v in labels)): value for (name, labels), value in expected(blocks).items()
     }
     page = openmetrics_page(registry).decode()
     assert parsed(parse_openmetrics(page)) == expected(blocks)
@@ -192,9 +183,14 @@ def test_an_exemplar_too_long_for_openmetrics_is_left_out() -> None:
 def test_exemplars_are_in_openmetrics_only_and_bounds_are_floats() -> None:
     counts = np.ones((1, 14))
     block = Block(
-        names.PREDICTION_LATENCY, "l", 1, (("m", "1"),), counts, np.ones(1),
+        names.PREDICTION_LATENCY,
+        "l",
+        1,
+        (("m", "1"),),
+        counts,
+        np.ones(1),
         {(0, 9): Exemplar({"request_id": 'a"b'}, 0.9, 12.5)},
-    )  # fmt: skip
+    )
     renderer = Renderer()
     assert b"request_id" not in renderer.render([block])
     page = renderer.render([block], openmetrics=True)

@@ -236,9 +236,7 @@ def test_what_was_done_is_exposed(stand_in: StandIn, follow: Callable[..., Follo
         except requests.ConnectionError:
             return {}
         families = list(text_string_to_metric_families(text))
-        assert {f.name for f in families} == {
-            m.family for m in names.METRICS.values() if m.group == "Follower"
-        }
+        assert {f.name for f in families} == {m.family for m in names.METRICS.values() if m.group == "Follower"}
         return {s.name + "".join(s.labels.values()): s.value for f in families for s in f.samples}
 
     wait_for(lambda: samples().get("plumbline_follow_lines_totalaccepted") == 1)
@@ -320,10 +318,17 @@ def test_two_followers_do_not_share_a_checkpoint_and_a_damaged_one_is_told(tmp_p
 @pytest.mark.parametrize(
     ("line", "is_one"),
     [
-        (b'{"type":"outcome"}', True), (b'{"Body":"x","SeverityText":"INFO"}', True), (b'{"msg":"x"}', False),
-        (b"[1]", False), (b"5", False), (b"plain", False), (b'{"a":', False), (b"[" * 100_000, False), (b"\xff", False),
+        (b'{"type":"outcome"}', True),
+        (b'{"Body":"x","SeverityText":"INFO"}', True),
+        (b'{"msg":"x"}', False),
+        (b"[1]", False),
+        (b"5", False),
+        (b"plain", False),
+        (b'{"a":', False),
+        (b"[" * 100_000, False),
+        (b"\xff", False),
     ],
     ids=lambda value: repr(value)[:30],
-)  # fmt: skip
+)
 def test_only_events_and_log_lines_are_the_exporters_business(line: bytes, is_one: bool) -> None:
     assert is_event(line) is is_one

@@ -73,9 +73,8 @@ def test_memory_does_not_grow_with_the_history(tmp_path: Path) -> None:
             file.write(f'{{"ts": {rng.randrange(10**6)}, "features": {{"text": "{"x" * 560}"}}}}\n')
     assert path.stat().st_size > 55 << 20
     done = subprocess.run(
-        [sys.executable, "-c", PEAK, str(path), str(tmp_path / "scratch")],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", PEAK, str(path), str(tmp_path / "scratch")], capture_output=True, text=True, check=True
+    )
     count, mebibytes = map(int, done.stdout.split())
     assert count == events
     assert mebibytes < 30
@@ -108,8 +107,10 @@ def test_memory_does_not_grow_with_a_table(tmp_path: Path) -> None:
     """300,000 rows are 600,000 events, which as Python objects take more than 300 MiB."""
     done = subprocess.run(
         [sys.executable, "-c", TABLE_PEAK, str(tmp_path / "h.parquet"), str(tmp_path / "scratch"), "300000"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     count, mebibytes = map(int, done.stdout.split())
     assert count == 600_000
     assert mebibytes < 180

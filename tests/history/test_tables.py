@@ -17,29 +17,77 @@ from plumbline.events.parsed import Item
 from plumbline.history.open import open_history
 
 MODELS = {
-    "late": Model.model_validate({
-        "task": "binary", "owner": "team", "classes": ["0", "1"], "positive_class": "1",
-        "features": {"x": {"type": "numeric"}, "c": {"type": "categorical"}, "b": {"type": "boolean"}},
-        "slices": {"region": ["north"]}, "outcome": {"maturity": "1h"},
-    })
-}  # fmt: skip
+    "late": Model.model_validate(
+        {
+            "task": "binary",
+            "owner": "team",
+            "classes": ["0", "1"],
+            "positive_class": "1",
+            "features": {"x": {"type": "numeric"}, "c": {"type": "categorical"}, "b": {"type": "boolean"}},
+            "slices": {"region": ["north"]},
+            "outcome": {"maturity": "1h"},
+        }
+    )
+}
 ROWS: list[dict[str, Any]] = [
-    {"ts": "2024-01-01T00:00:00Z", "request_id": "a", "version": "7", "prediction": 1, "score": 0.75, "actual": 0.0,
-     "actual_ts": "2024-01-01T00:20:00Z", "x": 1.5, "c": "NA", "b": True, "region": "north", "junk": 3},
-    {"ts": "2023-12-31T00:00:00Z", "request_id": "b", "version": "7", "prediction": 0, "score": 0.25, "actual": None,
-     "actual_ts": None, "x": None, "c": None, "b": False, "region": None, "junk": 4},
-]  # fmt: skip
+    {
+        "ts": "2024-01-01T00:00:00Z",
+        "request_id": "a",
+        "version": "7",
+        "prediction": 1,
+        "score": 0.75,
+        "actual": 0.0,
+        "actual_ts": "2024-01-01T00:20:00Z",
+        "x": 1.5,
+        "c": "NA",
+        "b": True,
+        "region": "north",
+        "junk": 3,
+    },
+    {
+        "ts": "2023-12-31T00:00:00Z",
+        "request_id": "b",
+        "version": "7",
+        "prediction": 0,
+        "score": 0.25,
+        "actual": None,
+        "actual_ts": None,
+        "x": None,
+        "c": None,
+        "b": False,
+        "region": None,
+        "junk": 4,
+    },
+]
 EVENTS = [
-    {"type": "prediction", "ts": 1704067200.0, "request_id": "a", "model": "late", "version": "7",
-     "features": {"x": 1.5, "c": "NA", "b": True}, "prediction": "1", "score": 0.75, "slices": {"region": "north"}},
+    {
+        "type": "prediction",
+        "ts": 1704067200.0,
+        "request_id": "a",
+        "model": "late",
+        "version": "7",
+        "features": {"x": 1.5, "c": "NA", "b": True},
+        "prediction": "1",
+        "score": 0.75,
+        "slices": {"region": "north"},
+    },
     {"type": "outcome", "ts": 1704068400.0, "request_id": "a", "actual": "0"},
-    {"type": "prediction", "ts": 1703980800.0, "request_id": "b", "model": "late", "version": "7",
-     "features": {"x": None, "c": None, "b": False}, "prediction": "0", "score": 0.25, "slices": {"region": None}},
-]  # fmt: skip
+    {
+        "type": "prediction",
+        "ts": 1703980800.0,
+        "request_id": "b",
+        "model": "late",
+        "version": "7",
+        "features": {"x": None, "c": None, "b": False},
+        "prediction": "0",
+        "score": 0.25,
+        "slices": {"region": None},
+    },
+]
 
 
 def csv_file(path: Path, rows: list[dict[str, Any]]) -> Path:
-    with (gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="")) as file:
+    with gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
@@ -113,7 +161,7 @@ def changed(**cells: Any) -> list[dict[str, Any]]:
         (changed(request_id=""), r"column 'request_id', row 2: is empty"),
         ([{("ct" if k == "c" else k): v for k, v in ROWS[0].items()}], r"no column 'c' \(did you mean 'ct'\?\)"),
     ],
-)  # fmt: skip
+)
 def test_a_cell_or_column_that_cannot_be_used_is_named(
     tmp_path: Path, rows: list[dict[str, Any]], message: str
 ) -> None:

@@ -109,8 +109,7 @@ def test_an_incident_is_one_lookup(open_: Callable[..., Engine]) -> None:
     send(engine, alert(status="resolved", endsAt="2026-01-05T11:00:00Z"))
     incident = stored(engine, "alert")[0]["incident"]
     kinds = [
-        engine.store.read([s])[s].kind
-        for s in engine.store.find([incident_key(incident)])[incident_key(incident)]
+        engine.store.read([s])[s].kind for s in engine.store.find([incident_key(incident)])[incident_key(incident)]
     ]
     assert kinds == ["alert", "action", "alert", "action"]
 
@@ -137,9 +136,7 @@ def test_nothing_is_called_by_default(open_: Callable[..., Engine]) -> None:
     assert calls(engine) == {("rollback", "dry_run"): 1}
 
 
-def test_a_model_cools_down_between_incidents_and_keeps_cool_over_a_restart(
-    open_: Callable[..., Engine],
-) -> None:
+def test_a_model_cools_down_between_incidents_and_keeps_cool_over_a_restart(open_: Callable[..., Engine]) -> None:
     engine = open_(**ROLLBACK)
     send(engine, alert())
     engine = open_(**ROLLBACK)
@@ -167,14 +164,17 @@ def test_a_dry_run_does_not_cool_down_the_real_call(open_: Callable[..., Engine]
 @pytest.mark.parametrize(
     ("change", "result", "words"),
     [
-        ({"annotations": {"rollback_version": "", "verdict": "Do not roll back: pipeline feed is broken"}},
-         "held", "pipeline feed is broken"),
+        (
+            {"annotations": {"rollback_version": "", "verdict": "Do not roll back: pipeline feed is broken"}},
+            "held",
+            "pipeline feed is broken",
+        ),
         ({"annotations": {"rollback_version": "9"}}, "stale", "the deployments say 1"),
         ({"labels": {"version": "1"}}, "stale", "not in production: its stage is retired"),
         ({"labels": {"version": "77"}}, "stale", "not in production"),
         ({"labels": {"version": None}}, "stale", "names no version"),
     ],
-)  # fmt: skip
+)
 def test_a_roll_back_needs_the_verdict_and_our_own_deployments(
     open_: Callable[..., Engine], change: dict[str, Any], result: str, words: str
 ) -> None:
@@ -197,18 +197,14 @@ def test_a_roll_back_needs_the_verdict_and_our_own_deployments(
         {"status": "resolved", "endsAt": "2026-01-05T11:00:00Z"},
     ],
 )
-def test_other_alerts_are_stored_and_set_off_nothing(
-    open_: Callable[..., Engine], change: dict[str, Any]
-) -> None:
+def test_other_alerts_are_stored_and_set_off_nothing(open_: Callable[..., Engine], change: dict[str, Any]) -> None:
     engine = open_(**ROLLBACK)
     send(engine, alert(**change))
     assert len(stored(engine, "alert")) == 1
     assert stored(engine, "action") == []
 
 
-def test_after_the_roll_back_a_late_alert_about_the_old_version_is_stale(
-    open_: Callable[..., Engine],
-) -> None:
+def test_after_the_roll_back_a_late_alert_about_the_old_version_is_stale(open_: Callable[..., Engine]) -> None:
     engine = open_(**ROLLBACK)
     engine.commit([parse(deployments("1", "2", "1"), NOW)], NOW)
     send(engine, alert(labels={"version": "2"}))
@@ -248,8 +244,10 @@ def test_the_retrain_hook_hands_over_the_period_with_mature_outcomes(open_: Call
     assert words[:2] == ["plumbline", "export"]
     given = export.make_context("export", words[2:]).params  # as the real command reads them
     assert (given["model"], given["start"], given["end"]) == (
-        "clf", parse_time(period["start"]), parse_time(period["end"]),
-    )  # fmt: skip
+        "clf",
+        parse_time(period["start"]),
+        parse_time(period["end"]),
+    )
 
 
 def test_what_alertmanager_left_out_is_counted(open_: Callable[..., Engine]) -> None:

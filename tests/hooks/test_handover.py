@@ -40,18 +40,10 @@ def retrain(tmp_path: Path) -> Iterator[Retrain]:
             for n in range(count):
                 request = f"{version}-{n}"
                 engine.commit(
-                    [
-                        parse(
-                            body(prediction(request, version=version, ts=ts), outcome(request, ts=ts + 60)),
-                            NOW,
-                        )
-                    ],
-                    NOW,
+                    [parse(body(prediction(request, version=version, ts=ts), outcome(request, ts=ts + 60)), NOW)], NOW
                 )
         engine.commit([parse(body(prediction("unknown", version="2", ts=ts)), NOW)], NOW)
-        runner = HookRunner(
-            engine.actions, engine.catalogue, engine.store, tmp_path, engine.blocks, lambda: NOW
-        )
+        runner = HookRunner(engine.actions, engine.catalogue, engine.store, tmp_path, engine.blocks, lambda: NOW)
         runner.start()
         stops.append(runner.stop)
         decay = alert(labels={"alertname": "ModelQualityDecay", "severity": "warning"})
@@ -66,9 +58,7 @@ def retrain(tmp_path: Path) -> Iterator[Retrain]:
         stop()
 
 
-def test_the_file_holds_every_version_of_the_period_and_its_digest_is_right(
-    retrain: Retrain, tmp_path: Path
-) -> None:
+def test_the_file_holds_every_version_of_the_period_and_its_digest_is_right(retrain: Retrain, tmp_path: Path) -> None:
     period = retrain()["period"]
     path = Path(period["file"]["path"])
     assert path == tmp_path / "exports" / "clf.parquet"

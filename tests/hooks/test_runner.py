@@ -115,9 +115,7 @@ def test_a_hook_is_called_once_with_its_payload_and_key(
 
 
 @pytest.mark.parametrize("status", [500, 503, 404, 302])
-def test_an_answer_of_any_kind_is_the_end(
-    scene: Callable[..., Scene], receiver: HookReceiver, status: int
-) -> None:
+def test_an_answer_of_any_kind_is_the_end(scene: Callable[..., Scene], receiver: HookReceiver, status: int) -> None:
     receiver.status = status
     one = scene(rollback=f"{receiver.url}/rollback")
     one.start()
@@ -161,9 +159,15 @@ def test_a_broken_connection_is_unknown_and_not_repeated(scene: Callable[..., Sc
 
 def action() -> Action:
     return Action(
-        action_id="a/rollback", hook="rollback", incident="a", phase="decided", model="clf", version="2",
-        alertname="A", payload={"x": 1},
-    )  # fmt: skip
+        action_id="a/rollback",
+        hook="rollback",
+        incident="a",
+        phase="decided",
+        model="clf",
+        version="2",
+        alertname="A",
+        payload={"x": 1},
+    )
 
 
 def test_a_refused_connection_is_tried_again_and_then_given_up() -> None:
@@ -200,9 +204,7 @@ def test_a_missing_authorization_file_calls_nobody(receiver: HookReceiver, tmp_p
     assert receiver.calls == []
 
 
-def test_after_a_crash_before_the_call_it_is_made_once(
-    scene: Callable[..., Scene], receiver: HookReceiver
-) -> None:
+def test_after_a_crash_before_the_call_it_is_made_once(scene: Callable[..., Scene], receiver: HookReceiver) -> None:
     one = scene(rollback=f"{receiver.url}/rollback")
     one.send(alert())  # nobody listens: as if killed right after the commit
     one.restart()
@@ -266,14 +268,14 @@ def test_a_slow_receiver_holds_up_no_other_hook(scene: Callable[..., Scene], rec
     assert one.result()["result"] == "succeeded"
 
 
-def test_frozen_evidence_holds_what_was_known_of_the_model_and_nothing_else(
-    scene: Callable[..., Scene],
-) -> None:
+def test_frozen_evidence_holds_what_was_known_of_the_model_and_nothing_else(scene: Callable[..., Scene]) -> None:
     one = scene(freeze=True)
     lines = [
-        *(prediction(f"r{n}") for n in range(3)), outcome("r1"),
-        prediction("other", model="reg", prediction=1.0, score=None), outcome("other", 1.0),
-    ]  # fmt: skip
+        *(prediction(f"r{n}") for n in range(3)),
+        outcome("r1"),
+        prediction("other", model="reg", prediction=1.0, score=None),
+        outcome("other", 1.0),
+    ]
     one.engine.commit([parse(body(*lines), NOW)], NOW)
     one.start()
     one.send(alert())
@@ -283,8 +285,11 @@ def test_frozen_evidence_holds_what_was_known_of_the_model_and_nothing_else(
     assert folder.parent == one.folder / "evidence"
     kept = [json.loads(line) for line in (folder / "events.ndjson").read_text().splitlines()]
     assert [(e["type"], e["request_id"]) for e in kept] == [
-        ("prediction", "r0"), ("prediction", "r1"), ("prediction", "r2"), ("outcome", "r1"),
-    ]  # fmt: skip
+        ("prediction", "r0"),
+        ("prediction", "r1"),
+        ("prediction", "r2"),
+        ("outcome", "r1"),
+    ]
     deployed = [json.loads(line) for line in (folder / "deployments.ndjson").read_text().splitlines()]
     assert [d["version"] for d in deployed] == ["1", "2"]
     series = (folder / "series.txt").read_text()
@@ -292,8 +297,11 @@ def test_frozen_evidence_holds_what_was_known_of_the_model_and_nothing_else(
     assert 'model="reg"' not in series
     assert json.loads((folder / "alert.json").read_text())["alert"]["name"] == "ModelQualityCritical"
     assert set(json.loads((folder / "manifest.json").read_text())) == {
-        "alert.json", "series.txt", "deployments.ndjson", "events.ndjson",
-    }  # fmt: skip
+        "alert.json",
+        "series.txt",
+        "deployments.ndjson",
+        "events.ndjson",
+    }
 
 
 def test_evidence_that_cannot_be_written_says_so(scene: Callable[..., Scene]) -> None:

@@ -54,8 +54,12 @@ def test_a_line_has_the_names_of_the_data_model(written: io.StringIO) -> None:
     attributes = record["Attributes"]
     assert attributes["rows"] == 3
     assert {k: attributes[k] for k in ("request_id", "model", "version", "data_batch_id", "run_id")} == {
-        "request_id": "r", "model": "m", "version": "1", "data_batch_id": "b", "run_id": "u",
-    }  # fmt: skip
+        "request_id": "r",
+        "model": "m",
+        "version": "1",
+        "data_batch_id": "b",
+        "run_id": "u",
+    }
 
 
 def test_structlog_lines_have_the_same_form(written: io.StringIO) -> None:
@@ -71,7 +75,11 @@ def test_structlog_lines_have_the_same_form(written: io.StringIO) -> None:
 
 def test_the_processor_serves_a_chain_of_ones_own() -> None:
     with bind(request_id="r", model="m"):
-        assert add_ids(None, "info", {"event": "x", "model": "mine"}) == {"event": "x", "model": "mine", "request_id": "r"}
+        assert add_ids(None, "info", {"event": "x", "model": "mine"}) == {
+            "event": "x",
+            "model": "mine",
+            "request_id": "r",
+        }
 
 
 def test_bindings_nest_and_end(written: io.StringIO) -> None:
@@ -112,9 +120,10 @@ class Bad:
 
 
 @pytest.mark.parametrize(
-    "body", ["a\r\nb", "\0\x1b[31m", "x\u2028y\u2029z\x85", "\ud800 lone", "é\U0001f600", "x" * 10_000_000],
+    "body",
+    ["a\r\nb", "\0\x1b[31m", "x\u2028y\u2029z\x85", "\ud800 lone", "é\U0001f600", "x" * 10_000_000],
     ids=["crlf", "nul", "separators", "surrogate", "astral", "huge"],
-)  # fmt: skip
+)
 def test_any_text_is_one_valid_line(body: str, written: io.StringIO) -> None:
     logging.getLogger().error("%s", body, extra={"also": body, body[:10]: 1})
     text = written.getvalue()
@@ -135,8 +144,18 @@ def test_any_value_is_one_valid_line(written: io.StringIO) -> None:
     logger = logging.Logger("alone")
     logger.addHandler(ours)
     logger.error("bad %d", "number")
-    logger.error(Bad(), extra={"bad": Bad(), "deep": deep, "wide": list(range(10**6)), "nan": float("nan"),
-                               "inf": float("-inf"), "big": 10**5000, "bytes": b"\xff"})  # fmt: skip
+    logger.error(
+        Bad(),
+        extra={
+            "bad": Bad(),
+            "deep": deep,
+            "wide": list(range(10**6)),
+            "nan": float("nan"),
+            "inf": float("-inf"),
+            "big": 10**5000,
+            "bytes": b"\xff",
+        },
+    )
     first, second = lines_of(written)
     assert first["Body"] == "bad %d [cannot be formatted: TypeError]"
     assert second["Attributes"]["bad"] == "<Bad cannot be shown: ZeroDivisionError>"
@@ -156,7 +175,11 @@ def test_a_record_of_anything_is_one_strict_line(body: str, attributes: dict[str
     def refuse(constant: str) -> None:
         raise ValueError(constant)
 
-    text = line(build(time=1.7e9, level=20, level_name="INFO", body=body, logger="l", ids={}, attributes=attributes, resource={}))
+    text = line(
+        build(
+            time=1.7e9, level=20, level_name="INFO", body=body, logger="l", ids={}, attributes=attributes, resource={}
+        )
+    )
     assert len(text.splitlines()) == 1
     assert json.loads(text, parse_constant=refuse)["Attributes"] == clean(attributes)
 

@@ -85,7 +85,10 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
         sock.close()
     else:
         http = wsgiref.simple_server.make_server(
-            "127.0.0.1", 0, WSGIMiddleware(wsgi_app), handler_class=QuietWsgi  # type: ignore[arg-type]
+            "127.0.0.1",
+            0,
+            WSGIMiddleware(wsgi_app),
+            handler_class=QuietWsgi,  # type: ignore[arg-type]
         )
         thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
         thread.start()
@@ -96,7 +99,9 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def test_well_formed_ids_are_taken_bound_and_returned(url: str) -> None:
-    answer = requests.get(url + "/ids", headers={"X-Request-ID": "my-id", "traceparent": PARENT, "tracestate": "a=1"}, timeout=5)
+    answer = requests.get(
+        url + "/ids", headers={"X-Request-ID": "my-id", "traceparent": PARENT, "tracestate": "a=1"}, timeout=5
+    )
     ids = answer.json()
     assert ids["request_id"] == answer.headers["X-Request-ID"] == "my-id"
     assert ids["trace_id"] == TRACE
@@ -107,10 +112,18 @@ def test_well_formed_ids_are_taken_bound_and_returned(url: str) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"X-Request-ID": "x" * 257}, {"X-Request-ID": "caf\xe9"}, {"traceparent": PARENT.upper()},
-     {"traceparent": f"00-{'0' * 32}-{SPAN}-01"}, {"traceparent": f"00-{TRACE}-{'0' * 16}-01"},
-     {"traceparent": PARENT + "-more"}, {"traceparent": "ff" + PARENT[2:]}, {"traceparent": PARENT[:-1]}],
-)  # fmt: skip
+    [
+        {},
+        {"X-Request-ID": "x" * 257},
+        {"X-Request-ID": "caf\xe9"},
+        {"traceparent": PARENT.upper()},
+        {"traceparent": f"00-{'0' * 32}-{SPAN}-01"},
+        {"traceparent": f"00-{TRACE}-{'0' * 16}-01"},
+        {"traceparent": PARENT + "-more"},
+        {"traceparent": "ff" + PARENT[2:]},
+        {"traceparent": PARENT[:-1]},
+    ],
+)
 def test_ids_are_made_where_none_or_no_good_ones_came(url: str, headers: dict[str, str]) -> None:
     answer = requests.get(url + "/ids", headers=headers, timeout=5)
     ids = answer.json()
@@ -143,7 +156,9 @@ def access(caplog: pytest.LogCaptureFixture, expected: int) -> list[logging.LogR
         time.sleep(0.01)
 
 
-def test_a_failing_application_is_an_error_line_with_its_type(url: str, caplog: pytest.LogCaptureFixture, capfd: Any) -> None:
+def test_a_failing_application_is_an_error_line_with_its_type(
+    url: str, caplog: pytest.LogCaptureFixture, capfd: Any
+) -> None:
     with caplog.at_level(logging.INFO, "plumbline.access"):
         assert requests.get(url + "/error", timeout=5).status_code == 500
         (line,) = access(caplog, 1)

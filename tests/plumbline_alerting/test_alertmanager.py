@@ -24,9 +24,13 @@ def goes_to(folder: Path, receivers: str, **labels: str) -> None:
     if labels["alertname"] != "Watchdog":
         receivers = f"plumbline-exporter,{receivers}"
     amtool(
-        "config", "routes", "test", f"--config.file={folder / 'alerting' / 'alertmanager.yml'}",
-        f"--verify.receivers={receivers}", *(f"{k}={v}" for k, v in labels.items()),
-    )  # fmt: skip
+        "config",
+        "routes",
+        "test",
+        f"--config.file={folder / 'alerting' / 'alertmanager.yml'}",
+        f"--verify.receivers={receivers}",
+        *(f"{k}={v}" for k, v in labels.items()),
+    )
 
 
 def with_owner(catalogue: Catalogue, **changes: object) -> Catalogue:
@@ -41,9 +45,7 @@ def test_amtool_accepts_the_configuration(generated: Path) -> None:
 
 def test_every_owner_and_severity_finds_its_receiver(any_catalogue: Catalogue, generated: Path) -> None:
     for owner in any_catalogue.owners:
-        goes_to(
-            generated, f"{owner}-page", alertname="ModelQualityCritical", owner=owner, severity="critical"
-        )
+        goes_to(generated, f"{owner}-page", alertname="ModelQualityCritical", owner=owner, severity="critical")
         goes_to(generated, f"{owner}-ticket", alertname="FeatureDrift", owner=owner, severity="warning")
         goes_to(generated, "nobody", alertname="ModelInputBroken", owner=owner, severity="info")
 
@@ -60,9 +62,7 @@ def test_amtool_verdict_depends_on_the_receiver(generated: Path) -> None:
         goes_to(generated, "nobody", alertname="FeatureDrift", owner="platform", severity="warning")
 
 
-def test_watchdog_goes_first_and_every_minute_to_the_switch(
-    root_catalogue: Catalogue, tmp_path: Path
-) -> None:
+def test_watchdog_goes_first_and_every_minute_to_the_switch(root_catalogue: Catalogue, tmp_path: Path) -> None:
     catalogue = root_catalogue.model_copy(update={"links": Links(dead_man_switch="http://switch.example/x")})
     config = configuration(catalogue)
     first = config["route"]["routes"][0]
@@ -146,9 +146,7 @@ def test_every_kind_of_receiver_is_accepted_by_amtool(root_catalogue: Catalogue,
     path.write_text(to_yaml(configuration(catalogue)))
     amtool("check-config", path)
     kinds = {k for r in yaml.safe_load(path.read_text())["receivers"] for k in r if k != "name"}
-    assert kinds == {
-        "webhook_configs", "pagerduty_configs", "opsgenie_configs", "slack_configs", "email_configs",
-    }  # fmt: skip
+    assert kinds == {"webhook_configs", "pagerduty_configs", "opsgenie_configs", "slack_configs", "email_configs"}
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,7 @@ def outside(cases: list[list[tuple[int, int, bool]]], folder: Path, stretch: flo
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
-@settings(
-    max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cases=st.lists(ROWS, min_size=20, max_size=20))
 def test_exact_average_precision_is_never_outside_the_recorded_bound(
     cases: list[list[tuple[int, int, bool]]], tmp_path: Path

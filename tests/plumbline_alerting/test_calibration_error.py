@@ -29,9 +29,7 @@ def test_the_level_by_chance_is_the_mean_ece_of_perfectly_calibrated_models(tmp_
     def series(metric: names.Metric, value: float, bin_name: int, **labels: str) -> dict[str, str]:
         pairs = {"model": "m", "version": "1", "bin": f"{bin_name:02d}", **labels}
         inside = ", ".join(f'{k}="{v}"' for k, v in pairs.items())
-        return {
-            "series": f"{names.R_INCREASES[metric.name].over('1h')}{{{inside}}}", "values": f"{float(value)!r}x9"
-        }  # fmt: skip
+        return {"series": f"{names.R_INCREASES[metric.name].over('1h')}{{{inside}}}", "values": f"{float(value)!r}x9"}
 
     inputs = []
     for at in range(BINS):

@@ -104,10 +104,7 @@ def no_data(scene: Scene) -> Scene:
 def nan(scene: Scene) -> Scene:
     """Every value is NaN for two minutes."""
     later = scene.going_on(AFTER)
-    return replace(
-        later,
-        series={name: s[:-AFTER] + ["NaN"] * 8 + s[8 - AFTER :] for name, s in later.series.items()},
-    )
+    return replace(later, series={name: s[:-AFTER] + ["NaN"] * 8 + s[8 - AFTER :] for name, s in later.series.items()})
 
 
 def counter_reset(scene: Scene) -> Scene:
@@ -211,9 +208,7 @@ def promtool(folder: Path, rules: list[dict[str, Any]], groups: list[dict[str, A
 
 
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda p: p.stem)
-def test_no_alert_fires_on_what_is_no_fault(
-    path: Path, every_group: list[dict[str, Any]], tmp_path: Path
-) -> None:
+def test_no_alert_fires_on_what_is_no_fault(path: Path, every_group: list[dict[str, Any]], tmp_path: Path) -> None:
     scene = read_scene(path)
     groups = [group(name, disturb(scene)) for name, disturb in CONDITIONS.items()]
     assert promtool(tmp_path, needed([path.stem], every_group), groups) == ""
@@ -248,9 +243,7 @@ def test_samples_are_expanded_as_promtool_does(every_group: list[dict[str, Any]]
 # --- two exporters that describe the same thing otherwise, as in a rolling deployment ---
 
 # An ambiguous match fails the whole rule: not the model concerned, every model loses its alert.
-DISAGREED = {
-    "owner": "other", "commit": "other", "baseline": "other", "training_data": "other", "stage": "canary",
-}  # fmt: skip
+DISAGREED = {"owner": "other", "commit": "other", "baseline": "other", "training_data": "other", "stage": "canary"}
 _DESCRIPTION = re.compile(r"(\w+_info|ml_model_declared_timestamp_seconds)\{")
 
 

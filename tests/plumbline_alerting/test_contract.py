@@ -40,9 +40,7 @@ def test_series_in_reads_names_and_nothing_else() -> None:
 
 
 def test_alerts_are_those_of_the_contract(root_catalogue: Catalogue) -> None:
-    everything = {
-        *names.CRITICAL_ALERTS, *names.WARNING_ALERTS, *names.SELF_ALERTS, *names.INHIBITOR_ALERTS,
-    }  # fmt: skip
+    everything = {*names.CRITICAL_ALERTS, *names.WARNING_ALERTS, *names.SELF_ALERTS, *names.INHIBITOR_ALERTS}
     assert {a["alert"] for a in alerts(root_catalogue)} == everything
 
 

@@ -64,7 +64,9 @@ def test_what_is_taken_back_is_subtracted_and_a_window_it_makes_absurd_has_no_qu
     promtool(test_catalogue, tmp_path, history, expected)
 
 
-def test_errors_that_corrections_took_back_do_not_open_the_canarys_gate(test_catalogue: Catalogue, tmp_path: Path) -> None:
+def test_errors_that_corrections_took_back_do_not_open_the_canarys_gate(
+    test_catalogue: Catalogue, tmp_path: Path
+) -> None:
     series = {}
     for model, back in (("taken", 4), ("kept", None)):  # "kept" wants no corrections and has no such series
         of = f'model="{model}", version="2", loss="wrong", arm="candidate"'
@@ -84,22 +86,19 @@ def test_a_window_whose_sums_of_errors_fall_below_nothing_has_no_quality_and_say
     """A correction of one large old error: |e| stays above 0, e^2 does not, and its root would be NaN."""
     cell = 'model="reg", version="1", slice="s", value="v"'
     counted = {
-        names.REGRESSION: "0+5x40", names.ABSOLUTE_ERROR: "1000+5x40", names.SQUARED_ERROR: "9000+5x40",
-        names.OVERPREDICTION: "1000+5x40", names.UNDERPREDICTION: "0x40",
-    }  # fmt: skip
+        names.REGRESSION: "0+5x40",
+        names.ABSOLUTE_ERROR: "1000+5x40",
+        names.SQUARED_ERROR: "9000+5x40",
+        names.OVERPREDICTION: "1000+5x40",
+        names.UNDERPREDICTION: "0x40",
+    }
     back = {names.ABSOLUTE_ERROR: 30, names.SQUARED_ERROR: 900, names.OVERPREDICTION: 30}
     series = {f"{metric.name}{{{cell}}}": values for metric, values in counted.items()}
-    series |= {
-        f"{names.RETRACTED[metric.name].name}{{{cell}}}": f"0x12 {taken}x40" for metric, taken in back.items()
-    }
+    series |= {f"{names.RETRACTED[metric.name].name}{{{cell}}}": f"0x12 {taken}x40" for metric, taken in back.items()}
     overdrawn, value = names.R_OVERDRAWN.over("2m"), names.R_QUALITY.over("2m")
     life = f'{names.R_QUALITY.over("life")}{{metric="rmse"}}'
     rmse = round(((9000 + 16 * 5 - 900) / (16 * 5)) ** 0.5, 3)
-    expected = {
-        overdrawn: [(f"{{{cell}}}", 1)],
-        value: [],
-        life: [(f'{{{cell}, metric="rmse"}}', rmse)],
-    }
+    expected = {overdrawn: [(f"{{{cell}}}", 1)], value: [], life: [(f'{{{cell}, metric="rmse"}}', rmse)]}
     promtool(test_catalogue, tmp_path, series, expected)
 
 

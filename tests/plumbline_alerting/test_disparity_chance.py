@@ -18,10 +18,14 @@ MINIMUM = 100  # outcome.minimum_samples
 def model(values: int) -> Model:
     return Model.model_validate(
         {
-            "task": "binary", "owner": "team", "features": {"x": {"type": "numeric"}}, "classes": ["0", "1"],
-            "positive_class": "1", "slices": {"g": [f"v{i}" for i in range(values)]},
+            "task": "binary",
+            "owner": "team",
+            "features": {"x": {"type": "numeric"}},
+            "classes": ["0", "1"],
+            "positive_class": "1",
+            "slices": {"g": [f"v{i}" for i in range(values)]},
         }
-    )  # fmt: skip
+    )
 
 
 def log_likelihood(hits: np.ndarray, rows: np.ndarray) -> np.ndarray:

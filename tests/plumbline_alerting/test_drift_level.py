@@ -25,14 +25,7 @@ from plumbline.backfill.openmetrics import series_text
 from plumbline.backfill.rules import query_range, temporary_prometheus
 from plumbline.backfill.tsdb import PieceWriter
 from plumbline.baseline.bins import bin_numeric, choose_numeric
-from plumbline.baseline.noise import (
-    ALPHA,
-    PSI_FLOOR,
-    chi2_quantile,
-    leave_one_out_noise,
-    psi,
-    significant_psi,
-)
+from plumbline.baseline.noise import ALPHA, PSI_FLOOR, chi2_quantile, leave_one_out_noise, psi, significant_psi
 from plumbline.catalogue.model import Catalogue
 
 FEATURES = 20

@@ -83,9 +83,7 @@ class Exposed:
 
     def intent(self) -> Iterator[str]:
         for model, task in ((CLASSIFIER, "binary"), (REGRESSOR, "regression")):
-            yield line(
-                names.MODEL_INFO, 1, **model, owner="flight-ml", stage="production", task=task, commit="c"
-            )
+            yield line(names.MODEL_INFO, 1, **model, owner="flight-ml", stage="production", task=task, commit="c")
             yield line(names.BASELINE_INFO, 1, **model, baseline="b", training_data="t", commit="c")
             yield line(names.BASELINE_ROWS, 100_000, **model)
             for metric, bound in ((names.OBJECTIVE_SAMPLES, 200), (names.OBJECTIVE_COVERAGE, 0.9)):
@@ -104,9 +102,7 @@ class Exposed:
         for a in (0, 1):
             for p in (0, 1):
                 cell = float(np.sum((t.actual == a) & (t.predicted == p)))
-                yield line(
-                    names.CONFUSION, self.on * cell, **CLASSIFIER, **WHOLE, actual=str(a), predicted=str(p)
-                )
+                yield line(names.CONFUSION, self.on * cell, **CLASSIFIER, **WHOLE, actual=str(a), predicted=str(p))
         above = 0.0
         for k in reversed(range(50)):
             inside = np.isclose(t.score, (k + 0.5) / 50)
@@ -151,9 +147,7 @@ class Exposed:
         yield line(names.BASELINE_FEATURE_CHI2, 25.0, **where)
 
     def pipeline(self) -> Iterator[str]:
-        yield line(
-            names.PIPELINE_INFO, 1, pipeline="weather_feed", owner="weather-data", models="flight_delay"
-        )
+        yield line(names.PIPELINE_INFO, 1, pipeline="weather_feed", owner="weather-data", models="flight_delay")
         yield line(names.PIPELINE_MODEL_INFO, 1, pipeline="weather_feed", model="flight_delay")
         yield line(names.PIPELINE_FAILURES, self.failures, pipeline="weather_feed", stage="fetch")
 
@@ -302,18 +296,14 @@ def test_page_and_ticket_reach_their_owners_and_a_broken_pipeline_mutes_the_drif
     assert page["annotations"]["verdict"] == "Roll back to version 6."
     assert "objective 0.75, baseline 0.85" in page["annotations"]["description"]
     assert "unknown" not in page["annotations"]["description"]
-    assert page["annotations"]["dashboard_url"].endswith(
-        "/d/plumbline-quality?var-model=flight_late&var-version=7"
-    )
+    assert page["annotations"]["dashboard_url"].endswith("/d/plumbline-quality?var-model=flight_late&var-version=7")
     ticket = wait_for(lambda: firing("/flight-ml/ticket", "FeatureDrift"), name="the ticket")[0]
     assert ticket["labels"]["feature"] == "temp"
     assert "threshold 0.13" in ticket["annotations"]["description"]
     assert receiver.alerts("/weather-data/page") == []
 
     stack.exposed.failures = 1
-    broken = wait_for(
-        lambda: firing("/weather-data/page", "PipelineFailed"), name="the second page"
-    )
+    broken = wait_for(lambda: firing("/weather-data/page", "PipelineFailed"), name="the second page")
     assert "Models that depend on it: flight_delay." in broken[0]["annotations"]["description"]
 
     def muted() -> bool:

@@ -17,9 +17,12 @@ from samples import catalogue
 def test_accuracy_of_a_multiclass_slice_stands_beside_that_of_the_rest(tmp_path: Path) -> None:
     features = {"x": {"type": "numeric"}}
     multi = {
-        "task": "multiclass", "owner": "team", "features": features, "classes": ["cat", "dog", "owl"],
+        "task": "multiclass",
+        "owner": "team",
+        "features": features,
+        "classes": ["cat", "dog", "owl"],
         "slices": {"size": ["small"]},
-    }  # fmt: skip
+    }
     declared = catalogue(models={"multi": multi}, pipelines={})
     rules = tuple(fairness.rules(life_window(declared.evaluation), declared))
     (tmp_path / "rules.yml").write_text(rule_file([Group("slices", "1m", rules)]))
@@ -41,15 +44,21 @@ def test_accuracy_of_a_multiclass_slice_stands_beside_that_of_the_rest(tmp_path:
     of = 'model="multi", version="1", slice="size", value="small", metric="accuracy"'
     cases = [
         {
-            "expr": f'{recorded_.over("life")}{{part="{part}"}}', "eval_time": "3m",
+            "expr": f'{recorded_.over("life")}{{part="{part}"}}',
+            "eval_time": "3m",
             "exp_samples": [{"labels": f'{recorded_.over("life")}{{{of}, part="{part}"}}', "value": value}],
         }
         for recorded_, part, value in (
-            (names.R_FAIRNESS, "own", 0.25), (names.R_FAIRNESS, "rest", 1),
-            (names.R_FAIRNESS_COUNT, "own", 40), (names.R_FAIRNESS_COUNT, "rest", 60),
+            (names.R_FAIRNESS, "own", 0.25),
+            (names.R_FAIRNESS, "rest", 1),
+            (names.R_FAIRNESS_COUNT, "own", 40),
+            (names.R_FAIRNESS_COUNT, "rest", 60),
         )
-    ]  # fmt: skip
-    test = {"rule_files": ["rules.yml"], "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": cases}]}
+    ]
+    test = {
+        "rule_files": ["rules.yml"],
+        "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": cases}],
+    }
     (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
     done = subprocess.run(["promtool", "test", "rules", str(tmp_path / "test.yml")], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -16,9 +16,7 @@ pytestmark = pytest.mark.e2e
 
 
 def alert(name: str, pipeline: str) -> dict[str, dict[str, str]]:
-    return {
-        "labels": {"alertname": name, "severity": "critical", "pipeline": pipeline, "owner": "weather-data"}
-    }
+    return {"labels": {"alertname": name, "severity": "critical", "pipeline": pipeline, "owner": "weather-data"}}
 
 
 def test_a_failed_pipeline_pages_once_not_again_for_the_age_of_its_data(
@@ -34,9 +32,7 @@ def test_a_failed_pipeline_pages_once_not_again_for_the_age_of_its_data(
             known = requests.get(f"{running.url}/api/v2/alerts", timeout=5).json()
             assert len(known) <= len(sent)
             return {
-                (one["labels"]["alertname"], one["labels"]["pipeline"])
-                for one in known
-                if one["status"]["inhibitedBy"]
+                (one["labels"]["alertname"], one["labels"]["pipeline"]) for one in known if one["status"]["inhibitedBy"]
             }
 
         assert wait_for(muted, name="the age of the data to be muted") == {("PipelineStale", "a")}

@@ -59,7 +59,9 @@ def earlier(values: np.ndarray, by: int) -> np.ndarray:
     return np.concatenate([np.full(by, np.nan), values[:-by]])
 
 
-def condition(slow: Figures, longest: Figures, z: float, floor: float = -np.inf, max_drop: float = np.inf) -> np.ndarray:
+def condition(
+    slow: Figures, longest: Figures, z: float, floor: float = -np.inf, max_drop: float = np.inf
+) -> np.ndarray:
     """The rule's condition at each look; see ``comparison_queries.kpi_drop``."""
     with np.errstate(divide="ignore", invalid="ignore"):
         usual = longest.stderr * np.sqrt(longest.count / slow.count)
@@ -156,7 +158,8 @@ def test_the_real_rule_on_a_real_prometheus_says_the_same_at_every_look(
     times = 1_700_006_400.0 + STEP * np.arange(steps.shape[1])
     of = 'model="m", kpi="fee", per="event"'
     series: dict[str, np.ndarray] = {
-        f'{names.KPI_OBJECTIVE.name}{{{of}, bound="{kind}"}}': np.full(len(times), bound) for kind, bound in bounds.items()
+        f'{names.KPI_OBJECTIVE.name}{{{of}, bound="{kind}"}}': np.full(len(times), bound)
+        for kind, bound in bounds.items()
     }
     series[f'{names.MODEL_INFO.name}{{model="m", version="1", owner="team", stage="production"}}'] = np.ones(len(times))
     for window, recorded in (("1d", slow), ("7d", longest)):

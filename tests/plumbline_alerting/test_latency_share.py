@@ -26,11 +26,13 @@ def test_the_share_is_interpolated_between_the_edges_around_the_objective(
     bucket = f"{names.PREDICTION_LATENCY.name}_bucket"
     edges = {edge: COUNTS.get(edge, 0) for edge in names.PREDICTION_LATENCY.buckets}
     reached = 0
-    series = {f"{bucket}{{{MODEL}, le=\"+Inf\"}}": "0+100x40"}
+    series = {f'{bucket}{{{MODEL}, le="+Inf"}}': "0+100x40"}
     for edge in edges:
         reached = max(reached, edges[edge])
         text = whole if edge == 1.0 else f"{edge:g}"
         series[f'{bucket}{{{MODEL}, le="{text}"}}'] = f"0+{reached}x40"
-    series[f'{names.OBJECTIVE.name}{{{MODEL}, metric="{names.OBJECTIVE_LATENCY}", severity="critical"}}'] = f"{objective}x40"
+    series[f'{names.OBJECTIVE.name}{{{MODEL}, metric="{names.OBJECTIVE_LATENCY}", severity="critical"}}'] = (
+        f"{objective}x40"
+    )
     found = [] if share is None else [(f"{{{MODEL}}}", round(share, 3))]
     promtool(test_catalogue, tmp_path, series, {names.R_LATENCY_SLOW.over("2m"): found})

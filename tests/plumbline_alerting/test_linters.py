@@ -29,9 +29,7 @@ def run(*command: str | Path, folder: Path = ROOT) -> str:
 
 @pytest.mark.skipif(shutil.which("pint") is None, reason="pint is not on the PATH: no Debian package has it")
 def test_pint_finds_nothing_without_a_written_reason() -> None:
-    said = run(
-        "pint", "--offline", "--no-color", "lint", "--min-severity=info", "alerting/rules", "prometheus/rules"
-    )
+    said = run("pint", "--offline", "--no-color", "lint", "--min-severity=info", "alerting/rules", "prometheus/rules")
     assert "Problems found" not in said, said
 
 
@@ -50,24 +48,26 @@ def test_a_newer_promtool_accepts_rules_and_configuration(generated: Path) -> No
 
 
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda p: p.stem)
-def test_a_newer_promtool_agrees_with_the_rule_tests(
-    path: Path, test_catalogue: Catalogue, tmp_path: Path
-) -> None:
+def test_a_newer_promtool_agrees_with_the_rule_tests(path: Path, test_catalogue: Catalogue, tmp_path: Path) -> None:
     promtool = newer("promtool")
     write_files(generate(test_catalogue), tmp_path)
     shutil.copytree(ROOT / "alerting" / "tests", tmp_path / "alerting" / "tests")
     run(promtool, "test", "rules", tmp_path / "alerting" / "tests" / path.name)
 
 
-def test_a_newer_amtool_accepts_the_configuration_and_its_routes(
-    any_catalogue: Catalogue, generated: Path
-) -> None:
+def test_a_newer_amtool_accepts_the_configuration_and_its_routes(any_catalogue: Catalogue, generated: Path) -> None:
     amtool, config = newer("amtool"), generated / "alerting" / "alertmanager.yml"
     run(amtool, "check-config", config)
     for owner in any_catalogue.owners:
         for severity, way in (("critical", "page"), ("warning", "ticket")):
             run(
-                amtool, "config", "routes", "test", f"--config.file={config}",
+                amtool,
+                "config",
+                "routes",
+                "test",
+                f"--config.file={config}",
                 f"--verify.receivers=plumbline-exporter,{owner}-{way}",
-                "alertname=A", f"owner={owner}", f"severity={severity}",
-            )  # fmt: skip
+                "alertname=A",
+                f"owner={owner}",
+                f"severity={severity}",
+            )

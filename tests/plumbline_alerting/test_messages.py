@@ -23,8 +23,12 @@ pytestmark = pytest.mark.e2e
 
 PAGE = {
     "labels": {
-        "alertname": "ModelQualityCritical", "model": "flight_late", "version": "7", "owner": "team",
-        "severity": "critical", "metric": "accuracy",
+        "alertname": "ModelQualityCritical",
+        "model": "flight_late",
+        "version": "7",
+        "owner": "team",
+        "severity": "critical",
+        "metric": "accuracy",
     },
     "annotations": {
         "summary": "A model's quality has fallen below its critical objective.",
@@ -34,7 +38,7 @@ PAGE = {
         "dashboard_url": "http://grafana.example/d/plumbline-quality?var-model=flight_late&var-version=7",
         "requests_url": "http://exporter.example/requests?model=flight_late&version=7",
     },
-}  # fmt: skip
+}
 LINKS = [PAGE["annotations"][f"{name}_url"] for name in ("dashboard", "runbook", "requests")]
 
 
@@ -95,16 +99,12 @@ def received(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Received]:
                         "ticket": [{"email": "team@example.org"}],
                     }
                 },
-                "models": {
-                    "m": {"task": "regression", "owner": "team", "features": {"x": {"type": "numeric"}}}
-                },
+                "models": {"m": {"task": "regression", "owner": "team", "features": {"x": {"type": "numeric"}}}},
                 "evaluation": {"scrape_interval": "1s"},
-                "smtp": {
-                    "smarthost": f"127.0.0.1:{mails.port}", "sender": "a@example.org", "require_tls": False,
-                },
+                "smtp": {"smarthost": f"127.0.0.1:{mails.port}", "sender": "a@example.org", "require_tls": False},
                 "links": {"exporter": http.url, "dead_man_switch": f"{http.url}/switch"},
             }
-        )  # fmt: skip
+        )
         document = configuration(catalogue)
         for receiver in document["receivers"]:  # the services' addresses, which no catalogue changes
             for one in receiver.get("pagerduty_configs", ()):
@@ -174,15 +174,22 @@ def broken(feature: str, *, over: bool = False) -> dict[str, Any]:
     end = {"endsAt": (now - timedelta(seconds=1)).isoformat()} if over else {}
     return {
         "labels": {
-            "alertname": "FeatureBroken", "model": "fraud", "version": "3", "owner": "team",
-            "severity": "critical", "feature": feature,
+            "alertname": "FeatureBroken",
+            "model": "fraud",
+            "version": "3",
+            "owner": "team",
+            "severity": "critical",
+            "feature": feature,
         },
         "annotations": {
-            "summary": "An input is missing.", "description": f"83% of {feature} are missing.",
-            "verdict": "Roll back to version 2.", "dashboard_url": "http://grafana.example/d/drift",
+            "summary": "An input is missing.",
+            "description": f"83% of {feature} are missing.",
+            "verdict": "Roll back to version 2.",
+            "dashboard_url": "http://grafana.example/d/drift",
         },
-        "startsAt": (now - timedelta(hours=1)).isoformat(), **end,
-    }  # fmt: skip
+        "startsAt": (now - timedelta(hours=1)).isoformat(),
+        **end,
+    }
 
 
 def test_a_group_says_once_what_is_shared_and_apart_what_is_over(received: Received) -> None:
@@ -267,5 +274,11 @@ def test_no_secret_stands_in_the_configuration(root_catalogue: Catalogue) -> Non
     found = set(keys(document))
     assert {"routing_key_file", "api_key_file", "api_url_file", "smtp_auth_password_file"} <= found
     assert not found & {
-        "routing_key", "service_key", "api_key", "api_url", "smtp_auth_password", "auth_password", "credentials",
-    }  # fmt: skip
+        "routing_key",
+        "service_key",
+        "api_key",
+        "api_url",
+        "smtp_auth_password",
+        "auth_password",
+        "credentials",
+    }

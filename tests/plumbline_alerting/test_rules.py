@@ -35,10 +35,7 @@ def rule_files(test_catalogue: Catalogue) -> dict[str, list[dict[str, Any]]]:
 
 
 def write_rule_test(
-    document: dict[str, Any],
-    rule_files: dict[str, list[dict[str, Any]]],
-    folder: Path,
-    asked: set[str] | None,
+    document: dict[str, Any], rule_files: dict[str, list[dict[str, Any]]], folder: Path, asked: set[str] | None
 ) -> Path:
     """Write a rule test beside its rules, all of them or only those that make what is asked for."""
     paths = [os.path.normpath(Path("alerting", "tests", given)) for given in document["rule_files"]]
@@ -155,18 +152,13 @@ def test_a_long_window_over_tiny_ones_is_summed_from_the_longest_of_them() -> No
     assert [w.tile for w in quality_windows(evaluation)] == ["", "", "2m", "1d"]
 
 
-def test_models_with_different_positive_classes_get_one_rule_without_duplicates(
-    test_catalogue: Catalogue,
-) -> None:
+def test_models_with_different_positive_classes_get_one_rule_without_duplicates(test_catalogue: Catalogue) -> None:
     (text,) = (f.content for f in generate(test_catalogue) if f.path == "prometheus/rules/quality.yml")
     rules = [r for g in yaml.safe_load(text)["groups"] for r in g["rules"]]
     (precision,) = (
-        r
-        for r in rules
-        if r["record"] == "slice:ml_quality:value_2m" and r["labels"]["metric"] == "precision"
+        r for r in rules if r["record"] == "slice:ml_quality:value_2m" and r["labels"]["metric"] == "precision"
     )
     assert 'model=~"named", actual="yes", predicted="yes"' in precision["expr"]
     assert (
-        'model=~"bad|broken|few|gap|reset|silent|small|uncovered|undeclared|unknown", actual="1"'
-        in precision["expr"]
+        'model=~"bad|broken|few|gap|reset|silent|small|uncovered|undeclared|unknown", actual="1"' in precision["expr"]
     )

@@ -38,8 +38,10 @@ def root(share: np.ndarray, n: np.ndarray, bound: float) -> np.ndarray:
     rest = 1 - share
     tiny = 1e-300
     with np.errstate(invalid="ignore"):
-        return 2 * n * (
-            share * np.log(np.maximum(share, tiny) / bound) + rest * np.log(np.maximum(rest, tiny) / (1 - bound))
+        return (
+            2
+            * n
+            * (share * np.log(np.maximum(share, tiny) / bound) + rest * np.log(np.maximum(rest, tiny) / (1 - bound)))
         )
 
 
@@ -118,7 +120,9 @@ def test_a_fault_pages_within_its_first_hours(per_hour: int, share: float, z: fl
 DAY, WEEK, TICKET_HOLD = 96, 7 * 96, 4  # quarters of an hour
 
 
-def coverage(rng: np.random.Generator, per_day: float, share: float, months: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def coverage(
+    rng: np.random.Generator, per_day: float, share: float, months: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """(coverage, n) of the slow and the longest window."""
     mature = rng.poisson(per_day / DAY, months * 30 * DAY)
     known = rng.binomial(mature, share)
@@ -128,7 +132,11 @@ def coverage(rng: np.random.Generator, per_day: float, share: float, months: int
 def uncovered(windows: list[tuple[np.ndarray, np.ndarray]], minimum: float) -> np.ndarray:
     found = np.zeros(len(windows[0][0]), dtype=bool)
     for (share, n), name in zip(windows, ("1d", "7d"), strict=True):
-        found |= (share < minimum) & (root(share, n, minimum) > sigmas(name, 1, FALSE_PER_MONTH_OF_COVERAGE) ** 2) & (n >= 100)
+        found |= (
+            (share < minimum)
+            & (root(share, n, minimum) > sigmas(name, 1, FALSE_PER_MONTH_OF_COVERAGE) ** 2)
+            & (n >= 100)
+        )
     return found
 
 
@@ -164,9 +172,7 @@ def test_the_real_rules_on_a_real_prometheus_say_the_same_at_every_look(
 
     if about == "coverage":
         parts = [coverage(rng, 300, share, 1) for share in (0.91, 0.86, 0.9)]
-        windows = [
-            tuple(np.concatenate([part[at][i] for part in parts])[: len(ones)] for i in (0, 1)) for at in (0, 1)
-        ]
+        windows = [tuple(np.concatenate([part[at][i] for part in parts])[: len(ones)] for i in (0, 1)) for at in (0, 1)]
         for (share, n), name in zip(windows, ("1d", "7d"), strict=True):
             series[f"{names.R_COVERAGE.over(name)}{{{MODEL}}}"] = share
             series[f"{names.R_INCREASES[names.PREDICTIONS_MATURED.name].over(name)}{{{MODEL}}}"] = n
@@ -181,12 +187,14 @@ def test_the_real_rules_on_a_real_prometheus_say_the_same_at_every_look(
             series[f"{names.R_INCREASES[names.PREDICTIONS.name].over('1h')}{{{MODEL}}}"] = model.n
             series[f"{names.R_ERRORS.over('1h')}{{{MODEL}}}"] = model.share
             series[f"{names.R_ERRORS.over('5m')}{{{MODEL}}}"] = model.now
-            series[f"{names.R_INCREASES[names.PREDICTION_ERRORS.name].over('1h')}{{{MODEL}}}"] = model.share * model.n + 1e-9
+            series[f"{names.R_INCREASES[names.PREDICTION_ERRORS.name].over('1h')}{{{MODEL}}}"] = (
+                model.share * model.n + 1e-9
+            )
             objective(names.OBJECTIVE_ERRORS, 0.01)
             expr, expected = model_error_rate_critical(scene), model.failing(0.01, z)
         else:
             # The p99 is above the objective where more than 1 % of the predictions are.
-            series[f"{names.R_LATENCY_INCREASE.over('1h')}{{{MODEL}, le=\"+Inf\"}}"] = model.n
+            series[f'{names.R_LATENCY_INCREASE.over("1h")}{{{MODEL}, le="+Inf"}}'] = model.n
             series[f"{names.R_LATENCY_SLOW.over('1h')}{{{MODEL}}}"] = model.share
             series[f"{names.R_LATENCY_P99.over('1h')}{{{MODEL}}}"] = np.where(model.share > 0.01, 0.3, 0.2)
             series[f"{names.R_LATENCY_P99.over('5m')}{{{MODEL}}}"] = np.where(model.now > 0.01, 0.3, 0.2)

@@ -61,9 +61,7 @@ def test_a_metric_without_a_value_in_the_models_window_takes_none_from_an_older_
     case = {
         "expr": names.R_QUALITY.over(SLOW),
         "eval_time": "5m",
-        "exp_samples": [
-            {"labels": f'{names.R_QUALITY.over(SLOW)}{{{whole}, metric="accuracy"}}', "value": 0.9}
-        ],
+        "exp_samples": [{"labels": f'{names.R_QUALITY.over(SLOW)}{{{whole}, metric="accuracy"}}', "value": 0.9}],
     }
     series = [{"series": name, "values": f"{value}x9"} for name, value in values.items()]
     test = {"interval": "1m", "input_series": series, "promql_expr_test": [case]}

@@ -62,14 +62,19 @@ def test_brier_of_several_classes_strays_as_numbers_up_to_2_do(tmp_path: Path) -
     """Their Brier goes from 0 to 2: b (1 - b) would say that 1 strays by nothing."""
     models = catalogue().model_dump(mode="json")["models"]
     models["many"] = models["clf"] | {
-        "task": "multiclass", "classes": ["a", "b", "c"], "positive_class": None, "objectives": [], "kpis": [],
-    }  # fmt: skip
+        "task": "multiclass",
+        "classes": ["a", "b", "c"],
+        "positive_class": None,
+        "objectives": [],
+        "kpis": [],
+    }
     whole = f'version="1", slice="{names.ALL}", value="{names.ALL}"'
     counters = {names.SCORED: 1.0, names.SQUARED_SCORE_ERROR: {"clf": 0.2, "many": 1.0}}
     series = {
         f'{metric.name}{{model="{model}", {whole}}}': f"0+{each if isinstance(each, float) else each[model]}x40"
-        for metric, each in counters.items() for model in ("clf", "many")
-    }  # fmt: skip
+        for metric, each in counters.items()
+        for model in ("clf", "many")
+    }
     stderr = names.R_QUALITY_STDERR.over("5m")
     n = names.R_INCREASES[names.SCORED.name].over("5m")
     promtool(

@@ -19,10 +19,10 @@ THIS, OTHER = 'model="m", version="7"', 'model="m", version="6"'
 # Version 6 went into production at 1m, version 7 at 10m; asked at 15m, when 7 is 5 minutes old. At that age, at 6m,
 # version 6 had 24 samples of its rising accuracy behind it.
 DEPLOYMENTS = {
-    f"ml_model_rollback_info{{{THIS}, rollback_version=\"6\"}}": "1x100",
+    f'ml_model_rollback_info{{{THIS}, rollback_version="6"}}': "1x100",
     f"ml_model_deployed_timestamp_seconds{{{OTHER}}}": "60x39 600x60",
     f"ml_model_deployed_timestamp_seconds{{{THIS}}}": "_x40 600x59",
-}  # fmt: skip
+}
 QUALITY = {
     f'ml_objective{{{THIS}, metric="accuracy", severity="critical"}}': "1x100",
     f'{LIFE}{{{OTHER}, slice="all", value="all", metric="accuracy"}}': "0+0.01x100",
@@ -42,20 +42,28 @@ BROKEN = {
 @pytest.mark.parametrize(
     ("series", "metric", "said"),
     [
-        (DEPLOYMENTS | QUALITY, "accuracy",
-         "Roll back to version 6: at the same age its accuracy was 0.24, this version has 0.1; "
-         "in 1 of 2 slices it was worse."),
-        (DEPLOYMENTS | QUALITY, "",  # a page about the service: every metric that has an objective
-         "Roll back to version 6: at the same age its accuracy was 0.24, this version has 0.1; "
-         "in 1 of 2 slices it was worse."),
+        (
+            DEPLOYMENTS | QUALITY,
+            "accuracy",
+            "Roll back to version 6: at the same age its accuracy was 0.24, this version has 0.1; "
+            "in 1 of 2 slices it was worse.",
+        ),
+        (
+            DEPLOYMENTS | QUALITY,
+            "",  # a page about the service: every metric that has an objective
+            "Roll back to version 6: at the same age its accuracy was 0.24, this version has 0.1; "
+            "in 1 of 2 slices it was worse.",
+        ),
         (DEPLOYMENTS, "accuracy", "Roll back to version 6."),
-        ({}, "accuracy",
-         "No pipeline of this model is broken, and no earlier version is known to roll back to."),
-        (DEPLOYMENTS | QUALITY | BROKEN, "accuracy",
-         "Do not roll back: pipeline feed is broken, so every version sees the same bad data."),
+        ({}, "accuracy", "No pipeline of this model is broken, and no earlier version is known to roll back to."),
+        (
+            DEPLOYMENTS | QUALITY | BROKEN,
+            "accuracy",
+            "Do not roll back: pipeline feed is broken, so every version sees the same bad data.",
+        ),
     ],
     ids=["quality", "service", "unknown quality", "first version", "broken pipeline"],
-)  # fmt: skip
+)
 def test_a_verdict_names_the_version_with_its_quality_at_the_same_age(
     tmp_path: Path, series: dict[str, str], metric: str, said: str
 ) -> None:
@@ -75,9 +83,7 @@ def test_a_verdict_names_the_version_with_its_quality_at_the_same_age(
         ],
     }
     path = tmp_path / "test.yml"
-    path.write_text(
-        yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]})
-    )
+    path.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]}))
     done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -89,9 +95,9 @@ def test_a_page_on_a_feature_that_only_the_longer_window_can_judge_tells_its_thr
     labels = {"model": "m", "version": "1", "feature": "x", "problem": "missing"}
     of = 'model="m", version="1", feature="x"'
     series = {
-        f"fault{{{of}, problem=\"missing\"}}": 0.75,
-        f"{names.R_PROBLEMS_THRESHOLD.over('2m')}{{{of}, problem=\"missing\"}}": 1,
-        f"{names.R_PROBLEMS_THRESHOLD.over('4m')}{{{of}, problem=\"missing\"}}": 0.625,
+        f'fault{{{of}, problem="missing"}}': 0.75,
+        f'{names.R_PROBLEMS_THRESHOLD.over("2m")}{{{of}, problem="missing"}}': 1,
+        f'{names.R_PROBLEMS_THRESHOLD.over("4m")}{{{of}, problem="missing"}}': 0.625,
         f"{names.R_FEATURE_INCREASE.over('2m')}{{{of}}}": 40,
         f"{names.R_FEATURE_INCREASE.over('4m')}{{{of}}}": 80,
         f'{names.BASELINE_FEATURE_SHARE.name}{{{of}, bin="missing"}}': 0.5,
@@ -110,8 +116,6 @@ def test_a_page_on_a_feature_that_only_the_longer_window_can_judge_tells_its_thr
         "alert_rule_test": [{"alertname": "A", "eval_time": "2m", "exp_alerts": [firing]}],
     }
     path = tmp_path / "test.yml"
-    path.write_text(
-        yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]})
-    )
+    path.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]}))
     done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

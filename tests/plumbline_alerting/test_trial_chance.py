@@ -10,12 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from plumbline_alerting.comparison_queries import (
-    CANARY_EFFECT,
-    CANARY_FALSE_ALARM,
-    CANARY_LINE,
-    ERRORS_MINIMUM,
-)
+from plumbline_alerting.comparison_queries import CANARY_EFFECT, CANARY_FALSE_ALARM, CANARY_LINE, ERRORS_MINIMUM
 from plumbline_alerting.trials import MIXTURE
 
 LOOKS = 100
@@ -45,11 +40,15 @@ def compare(candidate: tuple[np.ndarray, ...], production: tuple[np.ndarray, ...
     return {"difference": difference, "stderr": np.sqrt(variance), "rows": rows, "evidence": evidence}
 
 
-def alarms(rng: np.random.Generator, candidate: Draw, production: Draw, trials: int, rows: tuple[int, int], counted: bool) -> np.ndarray:
+def alarms(
+    rng: np.random.Generator, candidate: Draw, production: Draw, trials: int, rows: tuple[int, int], counted: bool
+) -> np.ndarray:
     """Whether the alert's condition held at any look, by trial."""
     arm = looks(rng, candidate, trials, rows[0])
     found = compare(arm, looks(rng, production, trials, rows[1]))
-    fires = (found["evidence"] > CANARY_LINE) & (found["difference"] > CANARY_EFFECT * found["stderr"] * np.sqrt(found["rows"]))
+    fires = (found["evidence"] > CANARY_LINE) & (
+        found["difference"] > CANARY_EFFECT * found["stderr"] * np.sqrt(found["rows"])
+    )
     fires &= arm[0] >= MINIMUM
     if counted:
         fires &= arm[1] >= ERRORS_MINIMUM
@@ -100,7 +99,9 @@ def test_a_plain_z_test_at_five_percent_would_alarm_in_every_third_trial() -> No
         (errors(12.5), errors(10.0), (2000, 18000), False),
     ],
 )
-def test_a_canary_that_is_worse_is_found(candidate: Draw, production: Draw, rows: tuple[int, int], counted: bool) -> None:
+def test_a_canary_that_is_worse_is_found(
+    candidate: Draw, production: Draw, rows: tuple[int, int], counted: bool
+) -> None:
     found = alarms(np.random.default_rng(23), candidate, production, 60, rows, counted)
     assert found.mean() > 0.95
 

@@ -106,24 +106,17 @@ def evaluate(queries: Iterable[str], windows: Iterable[str], folder: Path) -> st
         "interval": "15s",
         # Counters grow; gauges do too, which harms none. Little is taken back of what was counted.
         "input_series": [
-            {"series": name, "values": "1+0.1x40" if "_retracted_total" in name else "1+1x40"}
-            for name in series
+            {"series": name, "values": "1+0.1x40" if "_retracted_total" in name else "1+1x40"} for name in series
         ],
         "promql_expr_test": [
-            {
-                "expr": f"count({query}) > bool 0",
-                "eval_time": "10m",
-                "exp_samples": [{"labels": "{}", "value": 1}],
-            }
+            {"expr": f"count({query}) > bool 0", "eval_time": "10m", "exp_samples": [{"labels": "{}", "value": 1}]}
             for query in queries
         ],
     }
     path = folder / "answers.yml"
     # JSON is YAML too, and written in a hundredth of the time.
     path.write_text(json.dumps({"rule_files": [], "tests": [test]}), encoding="utf-8")
-    done = subprocess.run(
-        ["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
@@ -136,7 +129,9 @@ def test_every_query_returns_data_from_two_replicas(
 
 
 def test_business_panels_answer_where_a_model_declares_kpis(catalogue: Catalogue, tmp_path: Path) -> None:
-    model = catalogue.models["flight_late"].model_copy(update={"kpis": ("sales",), "kpi_objectives": {"sales": KpiObjective(floor=1.0)}})
+    model = catalogue.models["flight_late"].model_copy(
+        update={"kpis": ("sales",), "kpi_objectives": {"sales": KpiObjective(floor=1.0)}}
+    )
     declared = catalogue.model_copy(update={"models": {"flight_late": model}})
     [text] = [f.content for f in generate(declared) if f.path.endswith("queries.json")]
     queries = [q["expr"] for q in json.loads(text) if "ml_kpi" in q["expr"]]
@@ -152,7 +147,9 @@ def test_the_page_of_a_multiclass_model_is_answered_too(catalogue: Catalogue, tm
     }
     made = generate(catalogue.model_copy(update={"models": many}))
     [text] = [f.content for f in made if f.path.endswith("queries.json")]
-    queries = [e["expr"] for e in json.loads(text) if e["panel"] in ("Classes", "Confusion of the classes listed first")]
+    queries = [
+        e["expr"] for e in json.loads(text) if e["panel"] in ("Classes", "Confusion of the classes listed first")
+    ]
     assert len(queries) == 5
     assert evaluate(queries, [catalogue.evaluation.slow], tmp_path) == ""
 

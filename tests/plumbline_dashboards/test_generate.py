@@ -143,9 +143,7 @@ def test_exemplars_lead_to_the_request_on_the_exporter(catalogue: Catalogue) -> 
     assert destination["name"] == "request_id"
 
 
-def test_the_store_is_provisioned_for_the_reader_without_a_secret_in_the_file(
-    files: list[GeneratedFile],
-) -> None:
+def test_the_store_is_provisioned_for_the_reader_without_a_secret_in_the_file(files: list[GeneratedFile]) -> None:
     [text] = [f.content for f in files if f.path == "dashboards/provisioning/datasources/plumbline.yml"]
     *_, store = yaml.safe_load(text)["datasources"]
     assert (store["type"], store["user"]) == ("grafana-postgresql-datasource", READER)

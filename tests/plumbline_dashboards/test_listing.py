@@ -25,9 +25,24 @@ LABEL_LIST = re.compile(r"\b(?:by|on|ignoring|without|group_left|group_right)\s*
 MATCHERS = re.compile(r"\{[^}]*\}|\[[^\]]*\]|\boffset \w+")
 WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 NOT_METRICS = {
-    "sum", "max", "min", "count", "topk", "sort_desc", "rate", "increase", "histogram_quantile", "time",
-    "vector", "and", "or", "unless", "by", "label_replace", "count_over_time",
-}  # fmt: skip
+    "sum",
+    "max",
+    "min",
+    "count",
+    "topk",
+    "sort_desc",
+    "rate",
+    "increase",
+    "histogram_quantile",
+    "time",
+    "vector",
+    "and",
+    "or",
+    "unless",
+    "by",
+    "label_replace",
+    "count_over_time",
+}
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +75,7 @@ def test_promtool_parses_every_query(entries: list[dict[str, Any]], tmp_path: Pa
     rules = [{"record": f"panel:query:{i}", "expr": entry["expr"]} for i, entry in enumerate(entries)]
     path = tmp_path / "queries.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}), encoding="utf-8")
-    done = subprocess.run(
-        ["promtool", "check", "rules", str(path)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["promtool", "check", "rules", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(entries)} rules found" in done.stdout
 
@@ -72,15 +85,11 @@ def test_promtool_parses_every_annotation(dashboards: dict[str, dict[str, Any]],
     rules = [{"record": f"mark:query:{i}", "expr": fill(e, "1d", "15s")} for i, e in enumerate(marks)]
     path = tmp_path / "marks.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "marks", "rules": rules}]}), encoding="utf-8")
-    done = subprocess.run(
-        ["promtool", "check", "rules", str(path)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["promtool", "check", "rules", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_series_asked_for_is_exposed_or_recorded(
-    entries: list[dict[str, Any]], catalogue: Catalogue
-) -> None:
+def test_every_series_asked_for_is_exposed_or_recorded(entries: list[dict[str, Any]], catalogue: Catalogue) -> None:
     evaluation = catalogue.evaluation
     recorded = {r.over(w) for r in names.RECORDED for w in {*evaluation.drift, *evaluation.quality, "life"}}
     exposed = set(names.METRICS)
@@ -152,10 +161,7 @@ def test_queries_of_closed_rows_are_found() -> None:
     inner = {"type": "stat", "title": "inner", "targets": [target]}
     outer = {"type": "stat", "title": "outer", "targets": [target]}
     dashboard = {"uid": "d", "panels": [{"type": "row", "title": "row", "panels": [inner]}, outer]}
-    assert panel_queries(dashboard) == [
-        PanelQuery("d", "inner", "A", "up"),
-        PanelQuery("d", "outer", "A", "up"),
-    ]
+    assert panel_queries(dashboard) == [PanelQuery("d", "inner", "A", "up"), PanelQuery("d", "outer", "A", "up")]
 
 
 def test_a_panel_that_shows_the_early_view_says_so_in_its_title(entries: list[dict[str, Any]]) -> None:

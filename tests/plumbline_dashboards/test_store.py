@@ -45,9 +45,14 @@ class Asked:
 
     def text(self, page: str, what: str, **values: str | list[str]) -> str:
         every: dict[str, str | list[str]] = {
-            "request_id": "", "data_batch_id": "", "slice": "", "slice_value": "", "model": ["clf", "reg"],
-            "version": ["1", "2"], "status": ["ok", "error"],
-        }  # fmt: skip
+            "request_id": "",
+            "data_batch_id": "",
+            "slice": "",
+            "slice_value": "",
+            "model": ["clf", "reg"],
+            "version": ["1", "2"],
+            "status": ["ok", "error"],
+        }
         return as_grafana(self.sql[page][what], every | values, START, END)
 
     def rows(self, page: str, what: str, **values: str | list[str]) -> list[Row]:
@@ -65,15 +70,22 @@ def filled(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
             db.execute(f"CREATE ROLE {READER}".encode())
     engine = open_sample(tmp_path_factory.mktemp("data"), PostgresStore(url))
     more = [
-        prediction(f"m{n}", ts=1000.0 + n, data_batch_id="b/1" if n % 2 else "b/2", version=str(1 + n % 2),
-                   status="error" if n % 10 == 0 else "ok", slices={"origin": "EWR" if n % 4 else "JFK"})
+        prediction(
+            f"m{n}",
+            ts=1000.0 + n,
+            data_batch_id="b/1" if n % 2 else "b/2",
+            version=str(1 + n % 2),
+            status="error" if n % 10 == 0 else "ok",
+            slices={"origin": "EWR" if n % 4 else "JFK"},
+        )
         for n in range(MANY)
-    ]  # fmt: skip
+    ]
     hostile = [
         prediction(QUOTED, data_batch_id=QUOTED, ts=1700.0, features={"x": "\x00", "c": "a"}),
-        log("NUL \x00 and \u2028", request_id=QUOTED), outcome(QUOTED, "1"),
+        log("NUL \x00 and \u2028", request_id=QUOTED),
+        outcome(QUOTED, "1"),
         prediction("huge", ts=1800.0),
-    ]  # fmt: skip
+    ]
     lines = body(*CHAIN, pipeline("r-d", "down/1", ("b/1",), ts=700.0), *more, *hostile)
     # A number that no database holds, where nobody looks: in an unknown field.
     lines = lines.replace(b'"request_id": "huge"', b'"request_id": "huge", "n": 1e999999999')
@@ -84,9 +96,14 @@ def filled(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
     told = [
         alert(startsAt="1970-01-01T00:15:00Z", labels={"alertname": "During", "version": "1"}),
         alert(startsAt="1970-01-01T00:01:00Z", fingerprint="b1", labels={"alertname": "Before"}),
-        alert(startsAt="1970-01-01T00:01:00Z", fingerprint="b1", labels={"alertname": "Before"},
-              status="resolved", endsAt="1970-01-01T00:02:00Z"),
-    ]  # fmt: skip
+        alert(
+            startsAt="1970-01-01T00:01:00Z",
+            fingerprint="b1",
+            labels={"alertname": "Before"},
+            status="resolved",
+            endsAt="1970-01-01T00:02:00Z",
+        ),
+    ]
     for one in told:
         engine.commit([parse_webhook(webhook(one), now)], now)
     with psycopg.connect(url, autocommit=True) as db:
@@ -108,8 +125,7 @@ def asked(filled: tuple[str, Engine], dashboards: dict[str, dict[str, Any]]) -> 
 def test_every_query_runs_for_the_reader_with_empty_and_with_full_variables(asked: Asked) -> None:
     for page, queries in asked.sql.items():
         for what, values in itertools.product(
-            queries,
-            ({}, {"request_id": "q/1", "data_batch_id": "b/1", "slice": "origin", "slice_value": "EWR"}),
+            queries, ({}, {"request_id": "q/1", "data_batch_id": "b/1", "slice": "origin", "slice_value": "EWR"})
         ):
             asked.rows(page, what, **values)
 
@@ -121,9 +137,7 @@ def test_every_panel_asks_the_store_and_its_columns_exist(
     dashboard = dashboards[names.DASHBOARD_UIDS[page]]
     source = {"type": "grafana-postgresql-datasource", "uid": "${store}"}
     variables = dashboard["templating"]["list"]
-    assert [(v["name"], v["query"]) for v in variables if v["type"] == "datasource"] == [
-        ("store", source["type"])
-    ]
+    assert [(v["name"], v["query"]) for v in variables if v["type"] == "datasource"] == [("store", source["type"])]
     assert all(v["datasource"] == source for v in variables if v["type"] == "query")
     text = " ".join(asked.sql[page].values())
     for variable in variables[1:]:
@@ -152,9 +166,7 @@ def test_ids_in_links_are_encoded(dashboards: dict[str, dict[str, Any]]) -> None
 def test_the_keys_in_sql_are_the_stores(asked: Asked) -> None:
     for name, kind in KINDS.items():
         for identifier in ("q/1", QUOTED, "höhe ☃"):
-            [row] = asked.db.execute(
-                f"SELECT plumbline_views.{name}_key(%s)".encode(), (identifier,)
-            ).fetchall()
+            [row] = asked.db.execute(f"SELECT plumbline_views.{name}_key(%s)".encode(), (identifier,)).fetchall()
             assert row == (id_key(kind.encode(), identifier),)
 
 
@@ -166,10 +178,10 @@ def test_the_trace_page_says_what_the_trace_says(asked: Asked, request_id: str) 
     def rows(what: str) -> list[Row]:
         return asked.rows("trace", what, request_id=request_id)
 
-    assert [(r["model"], r["version"], r["prediction"], r["score"], r["data_batch_id"], r["trace_id"])
-            for r in rows("Predictions")] == [
-        (p.model, p.version, p.prediction, p.score, p.data_batch_id, p.trace_id) for p in found.predictions
-    ]  # fmt: skip
+    assert [
+        (r["model"], r["version"], r["prediction"], r["score"], r["data_batch_id"], r["trace_id"])
+        for r in rows("Predictions")
+    ] == [(p.model, p.version, p.prediction, p.score, p.data_batch_id, p.trace_id) for p in found.predictions]
     assert [(r["actual"], r["correction"]) for r in rows("Outcomes")] == [
         (o.actual, o.correction) for o in found.outcomes
     ]
@@ -187,8 +199,9 @@ def test_the_trace_page_says_what_the_trace_says(asked: Asked, request_id: str) 
 def test_the_trace_page_leads_to_commit_and_training_data(asked: Asked) -> None:
     rows = asked.rows("trace", "Model versions", request_id="q/1")
     assert [(r["stage"], r["commit"], r["training_data"]) for r in rows] == [
-        ("production", None, None), ("canary", "c0ffee42", "train-1"),
-    ]  # fmt: skip
+        ("production", None, None),
+        ("canary", "c0ffee42", "train-1"),
+    ]
     features = asked.rows("trace", "Features", request_id="q/1")
     assert ("x", "clf 1", "0.5") in {(r["feature"], r["version"], r["value"]) for r in features}
 
@@ -204,9 +217,7 @@ def test_the_timeline_is_in_order_and_names_the_failed_check(asked: Asked) -> No
 
 def test_one_hostile_line_costs_no_page(asked: Asked) -> None:
     assert len(asked.rows("trace", "Predictions", request_id=QUOTED)) == 1
-    [features] = [
-        r["value"] for r in asked.rows("trace", "Features", request_id=QUOTED) if r["feature"] == "x"
-    ]
+    [features] = [r["value"] for r in asked.rows("trace", "Features", request_id=QUOTED) if r["feature"] == "x"]
     assert features == "\ufffd"
     # A number beyond what the database can hold: that event alone is left out, the list goes on.
     listed = {r["request_id"] for r in asked.rows("predictions", "Prediction log")}
@@ -274,9 +285,7 @@ def test_the_batch_page_says_what_the_batch_says(asked: Asked) -> None:
     runs = asked.rows("batch", "Made by", data_batch_id="b/1")
     assert [(r["run_id"], r["status"]) for r in runs] == [("r-b", "started"), ("r-b", "succeeded")]
     up = asked.rows("batch", "Made from", data_batch_id="b/1")
-    assert [(r["data_batch_id"], r["steps"]) for r in up] == [
-        (b.data_batch_id, b.depth) for b in found.upstream
-    ]
+    assert [(r["data_batch_id"], r["steps"]) for r in up] == [(b.data_batch_id, b.depth) for b in found.upstream]
     down = asked.rows("batch", "Made from it", data_batch_id="raw/1")
     above = asked.lookup.batch("raw/1")
     assert above is not None
@@ -289,9 +298,11 @@ def test_the_reader_sees_the_views_and_nothing_beneath(asked: Asked) -> None:
     for view in (*VIEWS, "keys"):
         asked.db.execute(f"TABLE plumbline_views.{view} LIMIT 1".encode())
     for forbidden in (
-        "SELECT * FROM plumbline.events", "DELETE FROM plumbline_views.keys",
-        "UPDATE plumbline_views.keys SET key = 0", "CREATE TABLE plumbline_views.mine (x int)",
-    ):  # fmt: skip
+        "SELECT * FROM plumbline.events",
+        "DELETE FROM plumbline_views.keys",
+        "UPDATE plumbline_views.keys SET key = 0",
+        "CREATE TABLE plumbline_views.mine (x int)",
+    ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             asked.db.execute(forbidden.encode())
 
@@ -304,11 +315,7 @@ def plan(asked: Asked, sql: str) -> str:
 
 
 def test_a_request_is_found_through_the_index_of_each_partition(asked: Asked) -> None:
-    for page, what in (
-        ("trace", "Predictions"),
-        ("trace", "Timeline"),
-        ("batch", "Predictions that used it"),
-    ):
+    for page, what in (("trace", "Predictions"), ("trace", "Timeline"), ("batch", "Predictions that used it")):
         told = plan(asked, asked.text(page, what, request_id="q/1", data_batch_id="b/1"))
         assert "Seq Scan" not in told, told
         assert re.search(r"Index (Only )?Scan using event_keys_\d{8}_pkey", told), told
@@ -317,9 +324,7 @@ def test_a_request_is_found_through_the_index_of_each_partition(asked: Asked) ->
 
 def test_the_log_reads_the_index_over_time_in_the_partitions_that_can_hold_it(asked: Asked) -> None:
     today, tomorrow = (time.strftime("%Y%m%d", time.gmtime(time.time() + 86400 * n)) for n in (0, 1))
-    values = {
-        "model": ["clf"], "version": ["1"], "status": ["ok"], "slice": "", "slice_value": "", "request_id": "",
-    }  # fmt: skip
+    values = {"model": ["clf"], "version": ["1"], "status": ["ok"], "slice": "", "slice_value": "", "request_id": ""}
     asks = asked.sql["predictions"]["Prediction log"]
     told = plan(asked, as_grafana(asks, values, 1000.0, 1010.0))
     assert "Seq Scan" not in told, told

@@ -115,9 +115,7 @@ def test_rates_use_grafanas_interval_or_a_window(promql: Dashboard) -> None:
     for panel in all_panels(promql):
         for target in panel["targets"]:
             for found in re.findall(r"\[([^\]:]+)(?::1m)?\]", target["expr"]):
-                assert found in {"$__rate_interval", "$__range", "${window}", "${drift_window}"}, target[
-                    "expr"
-                ]
+                assert found in {"$__rate_interval", "$__range", "${window}", "${drift_window}"}, target["expr"]
 
 
 def test_what_is_shown_of_a_chosen_model_is_of_that_model(promql: Dashboard) -> None:

@@ -32,12 +32,7 @@ def post(server: Any, body: Any, **headers: str) -> requests.Response:
 
 def metric(server: Any, sample: str, **labels: str) -> float:
     page = requests.get(f"{server.url}/metrics", timeout=30).text
-    found = [
-        s.value
-        for family in parse_text(page)
-        for s in family.samples
-        if s.name == sample and s.labels == labels
-    ]
+    found = [s.value for family in parse_text(page) for s in family.samples if s.name == sample and s.labels == labels]
     assert len(found) == 1
     return float(found[0])
 
@@ -123,9 +118,7 @@ def test_more_lines_than_the_queue_ever_holds_are_too_large_not_try_again(start:
     assert (answer.status_code, "Retry-After" in answer.headers) == (413, False)
 
 
-def test_a_flood_of_short_lines_is_refused_before_any_is_parsed(
-    server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_flood_of_short_lines_is_refused_before_any_is_parsed(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
     monkeypatch.setattr("plumbline.server.app.parse", lambda *a: parsed.append(a))
     assert post(server, b"1\n" * 60_000).status_code == 413
@@ -162,17 +155,13 @@ def test_a_full_queue_answers_429_and_what_waited_is_stored(start: Callable[...,
     assert metric(server, "plumbline_requests_refused_total", reason="overloaded") == 1
 
 
-def test_large_requests_that_wait_hold_bounded_memory_and_give_it_back(
-    start: Callable[..., Any], engine: Any
-) -> None:
+def test_large_requests_that_wait_hold_bounded_memory_and_give_it_back(start: Callable[..., Any], engine: Any) -> None:
     server = start(body_bytes=10_000)
     server.wait_ready()
     engine.gate.clear()
     large = json.dumps({"type": "log", "level": "info", "message": "x" * 9_500}).encode()
     answers: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: answers.append(post(server, large).status_code)) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: answers.append(post(server, large).status_code)) for _ in range(8)]
     for thread in threads:
         thread.start()
     end = time.monotonic() + 60
@@ -190,9 +179,7 @@ def test_large_requests_that_wait_hold_bounded_memory_and_give_it_back(
 
 
 @pytest.mark.parametrize("error", [StoreFull("no space left"), StoreError("i/o error")])
-def test_a_store_that_fails_answers_503_and_recovers_alone(
-    server: Any, engine: Any, error: StoreError
-) -> None:
+def test_a_store_that_fails_answers_503_and_recovers_alone(server: Any, engine: Any, error: StoreError) -> None:
     engine.error = error
     answer = post(server, line(1))
     assert answer.status_code == 503
@@ -336,8 +323,7 @@ def test_the_landing_pages_example_gives_declared_features_values_of_their_type(
 
 HOSTILE = [
     b'{"type":"outcome","request_id":"a\\r\\nb\\u0000\\u2028","actual":"\\n"}',
-    b'{"type":"prediction","request_id":"q","model":"x\\"}\\n# EOF","version":"\\u2028",'
-    b'"features":{"a\\nb":"c\\\\"}}',
+    b'{"type":"prediction","request_id":"q","model":"x\\"}\\n# EOF","version":"\\u2028","features":{"a\\nb":"c\\\\"}}',
     b'{"type":"log","level":"\\u001b[31m","message":"\\ud800"}',
     b"[" * 100_000,
     b'{"type":"outcome","request_id":"r","actual":NaN}',

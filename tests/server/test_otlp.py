@@ -32,7 +32,9 @@ def pairs(**values: Any) -> list[dict[str, Any]]:
 
 def post(server: Any, found: Any, **headers: str) -> requests.Response:
     body = found if isinstance(found, bytes) else json.dumps(found).encode()
-    return requests.post(f"{server.url}/v1/logs", data=body, headers={"Content-Type": "application/json", **headers}, timeout=10)
+    return requests.post(
+        f"{server.url}/v1/logs", data=body, headers={"Content-Type": "application/json", **headers}, timeout=10
+    )
 
 
 def stored(server: Any) -> list[dict[str, Any]]:
@@ -41,29 +43,52 @@ def stored(server: Any) -> list[dict[str, Any]]:
 
 def test_any_record_is_a_log_event_and_ids_among_its_attributes_are_its_ids(server: Any) -> None:
     attributes = pairs(
-        request_id={"stringValue": "r-1"}, count={"intValue": "5"}, share={"doubleValue": 0.5}, on={"boolValue": True},
+        request_id={"stringValue": "r-1"},
+        count={"intValue": "5"},
+        share={"doubleValue": 0.5},
+        on={"boolValue": True},
         many={"arrayValue": {"values": [{"intValue": 1}, {"stringValue": "x"}, {}]}},
         map={"kvlistValue": {"values": pairs(a={"boolValue": False})}},
-    )  # fmt: skip
+    )
     answer = post(server, request(record(attributes=attributes, traceId="A" * 32, spanId="b" * 16, unknown=[1])))
     assert (answer.status_code, answer.json()) == (200, {})
     assert stored(server) == [
         {
-            "type": "log", "ts": 1700000000.5, "level": "WARNING", "message": "hello", "logger": "app", "trace_id": "a" * 32,
-            "span_id": "b" * 16, "request_id": "r-1",
-            "fields": {"service.name": "svc", "count": 5, "share": 0.5, "on": True, "many": [1, "x", None], "map": {"a": False}},
+            "type": "log",
+            "ts": 1700000000.5,
+            "level": "WARNING",
+            "message": "hello",
+            "logger": "app",
+            "trace_id": "a" * 32,
+            "span_id": "b" * 16,
+            "request_id": "r-1",
+            "fields": {
+                "service.name": "svc",
+                "count": 5,
+                "share": 0.5,
+                "on": True,
+                "many": [1, "x", None],
+                "map": {"a": False},
+            },
         }
-    ]  # fmt: skip
+    ]
 
 
-@pytest.mark.parametrize("named", [{"eventName": "plumbline.outcome"}, {"attributes": pairs(**{"event.name": {"stringValue": "plumbline.outcome"}})}])
+@pytest.mark.parametrize(
+    "named",
+    [{"eventName": "plumbline.outcome"}, {"attributes": pairs(**{"event.name": {"stringValue": "plumbline.outcome"}})}],
+)
 @pytest.mark.parametrize(
     "body",
     [
-        {"kvlistValue": {"values": pairs(request_id={"stringValue": "r"}, actual={"intValue": "3"}, more={"stringValue": "kept"})}},
+        {
+            "kvlistValue": {
+                "values": pairs(request_id={"stringValue": "r"}, actual={"intValue": "3"}, more={"stringValue": "kept"})
+            }
+        },
         {"stringValue": '{"request_id": "r", "actual": 3, "more": "kept"}'},
     ],
-)  # fmt: skip
+)
 def test_a_record_named_after_an_event_is_that_event(server: Any, named: dict[str, Any], body: dict[str, Any]) -> None:
     assert post(server, request(record(body=body, traceId="c" * 32, **named))).json() == {}
     assert stored(server) == [
@@ -73,9 +98,12 @@ def test_a_record_named_after_an_event_is_that_event(server: Any, named: dict[st
 
 def test_fields_may_be_attributes(server: Any) -> None:
     attributes = pairs(
-        model={"stringValue": "m"}, version={"stringValue": "1"}, kpi={"stringValue": "k"}, value={"doubleValue": 2.5},
+        model={"stringValue": "m"},
+        version={"stringValue": "1"},
+        kpi={"stringValue": "k"},
+        value={"doubleValue": 2.5},
         other={"stringValue": "x"},
-    )  # fmt: skip
+    )
     post(server, request({"eventName": "plumbline.kpi", "attributes": attributes}))
     assert stored(server) == [{"type": "kpi", "model": "m", "version": "1", "kpi": "k", "value": 2.5}]
 
@@ -85,10 +113,16 @@ def test_bad_records_are_told_and_cost_no_other(server: Any) -> None:
     for _ in range(50):
         nested = {"arrayValue": {"values": [nested]}}
     bad = [
-        {"eventName": "plumbline.outcome", "body": {"stringValue": "no json"}}, {"eventName": "plumbline.kpi"}, 5,
-        record(timeUnixNano="soon"), record(body=nested), record(attributes=5),
-        record(attributes=[{}]), record(body={"kvlistValue": {"values": [{}]}}), record(timeUnixNano="9" * 400),
-    ]  # fmt: skip
+        {"eventName": "plumbline.outcome", "body": {"stringValue": "no json"}},
+        {"eventName": "plumbline.kpi"},
+        5,
+        record(timeUnixNano="soon"),
+        record(body=nested),
+        record(attributes=5),
+        record(attributes=[{}]),
+        record(body={"kvlistValue": {"values": [{}]}}),
+        record(timeUnixNano="9" * 400),
+    ]
     answer = post(server, request(*bad, record()))
     assert answer.status_code == 200
     said = answer.json()["partialSuccess"]
@@ -97,7 +131,18 @@ def test_bad_records_are_told_and_cost_no_other(server: Any) -> None:
     assert [event["message"] for event in stored(server)] == ["hello"]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"5", b"{", b'{"resourceLogs": 5}', b'{"resourceLogs": [5]}', b'{"resourceLogs": [{"resource": {"attributes": [5]}}]}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"5",
+        b"{",
+        b'{"resourceLogs": 5}',
+        b'{"resourceLogs": [5]}',
+        b'{"resourceLogs": [{"resource": {"attributes": [5]}}]}',
+    ],
+)
 def test_what_is_no_export_request_is_refused_whole(server: Any, body: bytes) -> None:
     answer = post(server, body)
     assert (answer.status_code, answer.json()["error"]) == (400, "bad_encoding")
@@ -105,7 +150,9 @@ def test_what_is_no_export_request_is_refused_whole(server: Any, body: bytes) ->
 
 def test_an_empty_request_and_gzip_are_fine(server: Any) -> None:
     assert post(server, {}).json() == {}
-    assert post(server, gzip.compress(json.dumps(request(record())).encode()), **{"Content-Encoding": "gzip"}).json() == {}
+    assert (
+        post(server, gzip.compress(json.dumps(request(record())).encode()), **{"Content-Encoding": "gzip"}).json() == {}
+    )
     assert len(stored(server)) == 1
 
 
@@ -167,7 +214,9 @@ def test_opentelemetrys_own_sdk_sends_events_and_log_lines(server: Any) -> None:
     with tracer.start_as_current_span("request") as span:
         body = {"request_id": "r", "model": "m", "version": "1", "features": {"x": 1.5, "s": "t"}, "prediction": "1"}
         logger.emit(event_name="plumbline.prediction", body=body)
-        logger.emit(body="slow", attributes={"request_id": "r"}, severity_text="WARN", timestamp=1_700_000_000_000_000_000)
+        logger.emit(
+            body="slow", attributes={"request_id": "r"}, severity_text="WARN", timestamp=1_700_000_000_000_000_000
+        )
     provider.shutdown()
     prediction, line = stored(server)
     trace_id = f"{span.get_span_context().trace_id:032x}"

@@ -85,9 +85,7 @@ def test_a_connection_that_says_nothing_is_closed(start: Callable[..., Any]) -> 
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n3e8\r\n"])
-def test_a_body_that_drips_is_answered_408_and_gives_its_memory_back(
-    start: Callable[..., Any], framing: bytes
-) -> None:
+def test_a_body_that_drips_is_answered_408_and_gives_its_memory_back(start: Callable[..., Any], framing: bytes) -> None:
     server = start(patience=SHORT)
     with connection(server) as sock:
         sock.sendall(HEAD + framing)
@@ -125,9 +123,7 @@ def test_who_does_not_read_the_answer_is_cut_off(start: Callable[..., Any], engi
             time.sleep(0.05)
 
 
-def test_who_asks_again_instead_of_reading_the_answer_is_cut_off_too(
-    start: Callable[..., Any], engine: Any
-) -> None:
+def test_who_asks_again_instead_of_reading_the_answer_is_cut_off_too(start: Callable[..., Any], engine: Any) -> None:
     labels = tuple((f"{n}" * 200,) for n in range(20_000))
     engine.blocks = lambda: [Block(names.EVENTS_REJECTED, "large", 1, labels, np.zeros(len(labels)))]
     server = start(patience=SHORT)

@@ -67,9 +67,7 @@ def test_prometheus_scrapes_hostile_labels_and_exemplars(
             except requests.ConnectionError:  # not listening yet
                 continue
             found = {(r["metric"]["model"], r["metric"]["version"]): float(r["value"][1]) for r in result}
-        assert found == dict(
-            zip([*LABELS[:3], ("%s%d", "\U0001f600 ?")], [1.0, 2.5, 1e300, 2.0**60], strict=True)
-        )
+        assert found == dict(zip([*LABELS[:3], ("%s%d", "\U0001f600 ?")], [1.0, 2.5, 1e300, 2.0**60], strict=True))
         query = {"query": "ml_prediction_latency_seconds_bucket", "start": "0", "end": "4102444800"}
         shown = requests.get(f"{url}/query_exemplars", params=query, timeout=10).json()["data"]
         ids = {e["labels"]["request_id"] for series in shown for e in series["exemplars"]}

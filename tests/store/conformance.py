@@ -120,9 +120,7 @@ class Conformance:
     def test_a_later_outcome_replaces_the_waiting_one(self, store: Store) -> None:
         store.write(Transaction(pending=[Waiting(1, 30.0, 5, b"old")], orphans=[Waiting(7, 1.0, 5, b"old")]))
         later = Waiting(1, 50.0, 6, b"new")
-        store.write(
-            Transaction(pending=[Waiting(1, 40.0, 5, b"mid"), later], orphans=[Waiting(7, 2.0, 5, b"new")])
-        )
+        store.write(Transaction(pending=[Waiting(1, 40.0, 5, b"mid"), later], orphans=[Waiting(7, 2.0, 5, b"new")]))
         assert store.pending_count() == 1
         assert store.pending_for([1]) == {1: later}
         assert store.orphans() == [Waiting(7, 2.0, 5, b"new")]
@@ -139,12 +137,7 @@ class Conformance:
         first = opened()
         waiting = Waiting(1, 50.0, 5, b"w")
         first.write(
-            Transaction(
-                events=[row(1, key=5)],
-                state={"a": b"1"},
-                pending=[waiting],
-                orphans=[Waiting(1, 9.0, 5, b"")],
-            )
+            Transaction(events=[row(1, key=5)], state={"a": b"1"}, pending=[waiting], orphans=[Waiting(1, 9.0, 5, b"")])
         )
         first.close()
         second = opened()
@@ -165,15 +158,16 @@ class Conformance:
         first.close()
         assert opened().last_seq == 1
 
-    def test_a_full_disk_stores_nothing_of_a_transaction_and_recovers(
-        self, backend: Backend, store: Store
-    ) -> None:
+    def test_a_full_disk_stores_nothing_of_a_transaction_and_recovers(self, backend: Backend, store: Store) -> None:
         waiting = Waiting(1, 5.0, 1, b"")
         store.write(Transaction(events=[row(1)], pending=[waiting]))
         big = Transaction(
             events=[StoredEvent(s, "log", 0.0, s, s, (), b"x" * 5000) for s in range(2, 40)],
-            state={"n": b"38"}, pending=[Waiting(2, 6.0, 2, b"")], pending_done=[1], orphans=[Waiting(3, 6.0, 2, b"")],
-        )  # fmt: skip
+            state={"n": b"38"},
+            pending=[Waiting(2, 6.0, 2, b"")],
+            pending_done=[1],
+            orphans=[Waiting(3, 6.0, 2, b"")],
+        )
         with backend.fail(store), pytest.raises(StoreFull):
             store.write(big)
         assert store.last_seq == 1

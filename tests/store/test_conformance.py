@@ -49,8 +49,7 @@ class InPostgres:
                 "$$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$"
             )
             db.execute(
-                "CREATE TRIGGER full_disk BEFORE INSERT ON plumbline.orphans "
-                "FOR EACH ROW EXECUTE FUNCTION full_disk()"
+                "CREATE TRIGGER full_disk BEFORE INSERT ON plumbline.orphans FOR EACH ROW EXECUTE FUNCTION full_disk()"
             )
             yield
             db.execute("DROP TRIGGER full_disk ON plumbline.orphans")

@@ -92,9 +92,7 @@ def test_the_store_outlives_its_server(postgres: Postgres, url: str) -> None:
 
 
 @pytest.mark.parametrize("happened", [True, False])
-def test_a_commit_without_answer_is_settled_at_once_when_the_server_is_there(
-    url: str, happened: bool
-) -> None:
+def test_a_commit_without_answer_is_settled_at_once_when_the_server_is_there(url: str, happened: bool) -> None:
     store = PostgresStore(url)
     cut(store, happened)
     if happened:
@@ -110,9 +108,7 @@ def test_a_commit_without_answer_is_settled_at_once_when_the_server_is_there(
 
 
 @pytest.mark.parametrize("happened", [True, False])
-def test_the_engine_counts_once_what_a_vanished_server_did_commit(
-    url: str, tmp_path: Path, happened: bool
-) -> None:
+def test_the_engine_counts_once_what_a_vanished_server_did_commit(url: str, tmp_path: Path, happened: bool) -> None:
     store = PostgresStore(url)
     engine = open_sample(tmp_path, store)
     batch = parse(body(prediction("r1"), outcome("r1", "0")), 10_000.0)
@@ -209,9 +205,7 @@ def test_crashes_of_writer_and_server_lose_nothing_acknowledged(postgres: Postgr
     acknowledged = 0
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     for number in range(5):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, text=True, env=env
-        )
+        process = subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, text=True, env=env)
         lines: list[str] = []
         assert process.stdout is not None
         lines.append(process.stdout.readline())
@@ -233,7 +227,7 @@ def test_crashes_of_writer_and_server_lose_nothing_acknowledged(postgres: Postgr
             rest.join()
             process.stdout.close()
         acknowledged = max([acknowledged, *(int(line) for line in lines if line.endswith("\n"))])
-        (count, newest), = ask(url, "SELECT count(*), max(seq) FROM plumbline.events")  # fmt: skip
-        (state,), = ask(url, "SELECT convert_from(value, 'UTF8')::bigint FROM plumbline.state")  # fmt: skip
+        ((count, newest),) = ask(url, "SELECT count(*), max(seq) FROM plumbline.events")
+        ((state,),) = ask(url, "SELECT convert_from(value, 'UTF8')::bigint FROM plumbline.state")
         assert count == newest == state  # events and counters are one transaction
         assert newest >= acknowledged

@@ -55,13 +55,7 @@ def test_a_key_of_any_number_of_events_is_read_by_parts(store: EmbeddedStore, re
 
 
 def test_a_scan_keeps_to_kind_time_and_place(store: EmbeddedStore, reader: Reader) -> None:
-    events = [
-        event(1, ts=5.0),
-        event(2, ts=9.0),
-        event(3, kind="log", ts=6.0),
-        event(4, ts=6.0),
-        event(5, ts=6.5),
-    ]
+    events = [event(1, ts=5.0), event(2, ts=9.0), event(3, kind="log", ts=6.0), event(4, ts=6.0), event(5, ts=6.5)]
     store.write(Transaction(events=events))
     assert [e.seq for e in reader.scan("prediction", 5.0, 9.0)] == [1, 4, 5]
     assert [e.seq for e in reader.scan("prediction", 5.0, 9.0, after=1, limit=1)] == [4]
@@ -73,9 +67,7 @@ def test_waiting_outcomes_are_told_with_their_time(store: EmbeddedStore, reader:
     assert reader.waiting([1, 2]) == {1: 50.0}
 
 
-def test_another_process_reads_while_the_owner_writes_and_leaves_no_trace(
-    store: EmbeddedStore, tmp_path: Path
-) -> None:
+def test_another_process_reads_while_the_owner_writes_and_leaves_no_trace(store: EmbeddedStore, tmp_path: Path) -> None:
     store.write(Transaction(events=[event(1, BATCH)]))
     before = {p.relative_to(tmp_path) for p in tmp_path.rglob("*")}
     reader = open_reader(tmp_path / "data")

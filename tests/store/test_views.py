@@ -40,9 +40,7 @@ def test_views_of_another_version_are_made_anew_and_granted_again(postgres: Post
     store.write(Transaction(events=[event(1)]))
     store.close()
     assert ask(url, "SELECT kpi, value FROM plumbline_views.kpis", READER) == [("margin", 2.5)]
-    assert ask(url, "SELECT value FROM plumbline.meta WHERE name = 'views_version'") == [
-        (str(VIEWS_VERSION),)
-    ]
+    assert ask(url, "SELECT value FROM plumbline.meta WHERE name = 'views_version'") == [(str(VIEWS_VERSION),)]
 
 
 def test_opening_again_leaves_the_views_as_they_are(postgres: Postgres) -> None:

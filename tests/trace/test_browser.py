@@ -23,26 +23,55 @@ LONG = "a/very/long/request/id/" + "x" * 120
 SCENE = [
     *CHAIN,
     {"type": "deployment", "ts": 900.0, "model": "clf", "version": "2", "stage": "shadow"},
-    pipeline("r-b", "b/1", stage="check", status="failed", ts=520.0, rows_in=1_234_567, rows_out=0,
-             checks=[{"name": "no_gaps", "passed": False}, {"name": "fresh", "passed": True}]),
-    log("the weather station sent nothing for 3 h", level="WARNING", run_id="r-b", ts=510.0,
-        fields={"service.name": "feed"}),
-    prediction("q/1", version="3", ts=1000.2, status="error", prediction=None, score=None,
-               features={"x": -4.0, "c": "never"}),
+    pipeline(
+        "r-b",
+        "b/1",
+        stage="check",
+        status="failed",
+        ts=520.0,
+        rows_in=1_234_567,
+        rows_out=0,
+        checks=[{"name": "no_gaps", "passed": False}, {"name": "fresh", "passed": True}],
+    ),
+    log(
+        "the weather station sent nothing for 3 h",
+        level="WARNING",
+        run_id="r-b",
+        ts=510.0,
+        fields={"service.name": "feed"},
+    ),
+    prediction(
+        "q/1", version="3", ts=1000.2, status="error", prediction=None, score=None, features={"x": -4.0, "c": "never"}
+    ),
     prediction("late", data_batch_id="b/1", features={"x": None, "c": "new"}, ts=1200.0),
-    outcome("late", "1"), log(EVIL, request_id="q/1"), log("x" * 400, trace_id=TRACE_ID),
+    outcome("late", "1"),
+    log(EVIL, request_id="q/1"),
+    log("x" * 400, trace_id=TRACE_ID),
     prediction(LONG, data_batch_id="b/1", ts=1300.0),
-]  # fmt: skip
+]
 ALERTS = webhook(
-    alert(startsAt="1970-01-01T00:10:00Z", labels={"version": "1"}, annotations={
-        "summary": "Quality of clf 1 is worse than its objective.",
-        "description": "accuracy is 0.61 over 1h and 0.63 over 1d, 0.80 in the baseline (n = 412).",
-        "runbook_url": "javascript:alert(1)",
-    }),
-    alert(startsAt="1970-01-01T00:12:00Z", fingerprint="b2", labels={
-        "alertname": "PipelineStale", "severity": "warning", "model": None, "version": None, "pipeline": "feed",
-    }, annotations={"summary": "Data of feed are older than 2d.", "verdict": ""}),
-)  # fmt: skip
+    alert(
+        startsAt="1970-01-01T00:10:00Z",
+        labels={"version": "1"},
+        annotations={
+            "summary": "Quality of clf 1 is worse than its objective.",
+            "description": "accuracy is 0.61 over 1h and 0.63 over 1d, 0.80 in the baseline (n = 412).",
+            "runbook_url": "javascript:alert(1)",
+        },
+    ),
+    alert(
+        startsAt="1970-01-01T00:12:00Z",
+        fingerprint="b2",
+        labels={
+            "alertname": "PipelineStale",
+            "severity": "warning",
+            "model": None,
+            "version": None,
+            "pipeline": "feed",
+        },
+        annotations={"summary": "Data of feed are older than 2d.", "verdict": ""},
+    ),
+)
 
 
 @pytest.fixture
@@ -74,10 +103,18 @@ def test_a_browser_shows_the_story_and_runs_nothing_of_what_others_sent(server: 
     assert "<title>Request q/1</title>" in shown  # a script that ran would have changed it
     assert found.tags.isdisjoint({"script", "img"})
     for word in (
-        "predicted 1", "corrected from 0", "clf 2 (shadow)", "ModelQualityCritical", "still firing",
-        "Roll back to version 1.", "PipelineStale", "failed: no_gaps", "sent nothing for 3 h", "b/1",
+        "predicted 1",
+        "corrected from 0",
+        "clf 2 (shadow)",
+        "ModelQualityCritical",
+        "still firing",
+        "Roll back to version 1.",
+        "PipelineStale",
+        "failed: no_gaps",
+        "sent nothing for 3 h",
+        "b/1",
         "c0ffee42",
-    ):  # fmt: skip
+    ):
         assert word in found.text, word
     assert "odd: x, c" in Elements(browser.dom(f"{server.url}/trace/late")).text
     links = {value for name, value in found.attributes if name == "href"}
@@ -91,9 +128,7 @@ def test_a_browser_shows_the_story_and_runs_nothing_of_what_others_sent(server: 
 def test_the_browser_refuses_nothing_in_light_and_dark(server: Running, folder: Path, path: str) -> None:
     sizes = []
     for scheme in ("light", "dark"):
-        picture = (
-            folder / f"{path.strip('/').replace('/', '-').replace('%2F', '-') or 'landing'}-{scheme}.png"
-        )
+        picture = folder / f"{path.strip('/').replace('/', '-').replace('%2F', '-') or 'landing'}-{scheme}.png"
         told = browser.picture(server.url + path, picture, 1100, 1800, dark=scheme == "dark")
         assert "Content Security Policy" not in told  # how the browser tells what it refused
         sizes.append(picture.read_bytes())

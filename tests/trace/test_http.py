@@ -86,20 +86,19 @@ def test_a_wrong_place_in_the_list_is_a_bad_request(server: Running, query: str)
 def test_what_others_sent_is_text_and_never_markup(server: Running) -> None:
     server.send(
         prediction(
-            EVIL[:100], features={EVIL: EVIL}, prediction=EVIL, data_batch_id=EVIL[:100],
-            slices={EVIL: EVIL}, **{EVIL: {EVIL: EVIL}},
+            EVIL[:100],
+            features={EVIL: EVIL},
+            prediction=EVIL,
+            data_batch_id=EVIL[:100],
+            slices={EVIL: EVIL},
+            **{EVIL: {EVIL: EVIL}},
         ),
         outcome(EVIL[:100], EVIL),
         log(f"{EVIL}\x1b[2J\u202e\u2028\x00", level=EVIL, logger=EVIL, request_id=EVIL[:100]),
         pipeline("<b>run", EVIL[:100], ("<i>in",), stage="<u>s", checks=[{"name": EVIL, "passed": False}]),
-    )  # fmt: skip
+    )
     address = quote(EVIL[:100], safe="")
-    for path in (
-        f"/trace/{address}",
-        f"/batch/{address}",
-        f"/batch/{address}?part=predictions",
-        "/trace/%3Cb%3E",
-    ):
+    for path in (f"/trace/{address}", f"/batch/{address}", f"/batch/{address}?part=predictions", "/trace/%3Cb%3E"):
         answer = server.get(path, HTML)
         found = Elements(answer.text)
         assert found.tags.isdisjoint({"script", "img", "b>run", "i", "u"}), path
@@ -141,10 +140,13 @@ def test_json_needs_no_schema_to_be_read(server: Running) -> None:
     assert found["schema"] == 1
     assert found["used_by"] == [
         {
-            "model": "clf", "version": "1", "predictions": 2,
-            "first": "1970-01-01T00:16:40.000Z", "last": "1970-01-01T00:18:20.000Z",
+            "model": "clf",
+            "version": "1",
+            "predictions": 2,
+            "first": "1970-01-01T00:16:40.000Z",
+            "last": "1970-01-01T00:18:20.000Z",
         }
-    ]  # fmt: skip
+    ]
 
 
 def test_without_a_lookup_there_are_no_such_pages(engine: Engine) -> None:

@@ -25,9 +25,7 @@ def at(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat().replace("+00:00", "Z")
 
 
-def about(
-    name: str, begin: float, end: float | None = None, number: int = 1, **labels: Any
-) -> dict[str, Any]:
+def about(name: str, begin: float, end: float | None = None, number: int = 1, **labels: Any) -> dict[str, Any]:
     """An alert from ``begin`` (to ``end``), about clf unless the labels say otherwise."""
     more = {} if end is None else {"status": "resolved", "endsAt": at(end)}
     labels = {"alertname": name, "model": "clf", "version": "1", **labels}
@@ -56,9 +54,12 @@ def test_exactly_those_that_fired_at_the_time_are_shown(
     send: Callable[..., None], told: Callable[..., None], lookup: Lookup
 ) -> None:
     told(
-        about("Before", 100, number=1), about("Before", 100, 999.9, number=1), about("Long", 200, number=2),
-        about("Other", 500, number=3, model="reg"), about("OtherVersion", 600, number=4, version="9"),
-    )  # fmt: skip
+        about("Before", 100, number=1),
+        about("Before", 100, 999.9, number=1),
+        about("Long", 200, number=2),
+        about("Other", 500, number=3, model="reg"),
+        about("OtherVersion", 600, number=4, version="9"),
+    )
     send(prediction("q"))  # at 1000
     told(about("Long", 200, 5000, number=2), about("After", 1000.1, number=5), about("Now", 1000, number=6))
     found = lookup.trace("q")
@@ -143,10 +144,13 @@ def test_warnings_of_the_run_that_made_the_data_are_shown_and_its_chatter_is_not
     send: Callable[..., None], lookup: Lookup
 ) -> None:
     send(
-        pipeline("r", "b"), prediction("q", data_batch_id="b"), log("10 rows read", run_id="r"),
-        log("a column is empty", level="WARNING", run_id="r"), log("elsewhere", level="ERROR", run_id="r2"),
+        pipeline("r", "b"),
+        prediction("q", data_batch_id="b"),
+        log("10 rows read", run_id="r"),
+        log("a column is empty", level="WARNING", run_id="r"),
+        log("elsewhere", level="ERROR", run_id="r2"),
         log("mine", request_id="q", run_id="r", level="ERROR"),
-    )  # fmt: skip
+    )
     found = lookup.trace("q")
     assert found is not None
     assert sorted(one.message for one in found.logs) == ["a column is empty", "mine"]

@@ -113,9 +113,14 @@ def test_the_timeline_is_in_order_and_relative_to_the_first_prediction(trace: Tr
     assert offsets == sorted(offsets)
     kinds = [(m.kind, m.offset) for m in trace.timeline if m.offset >= -1]
     assert kinds == [
-        ("log", -1.0), ("log", -0.5), ("prediction", 0.0), ("prediction", 0.5), ("kpi", 600.0),
-        ("outcome", 1000.0), ("outcome", 1500.0),
-    ]  # fmt: skip
+        ("log", -1.0),
+        ("log", -0.5),
+        ("prediction", 0.0),
+        ("prediction", 0.5),
+        ("kpi", 600.0),
+        ("outcome", 1000.0),
+        ("outcome", 1500.0),
+    ]
     problems = {m.who for m in trace.timeline if m.problem}
     assert problems == {"feed/load", "features"}  # a failed check, an error line
 
@@ -141,9 +146,7 @@ def test_json_is_read_back_as_the_same_record(trace: Trace, lookup: Lookup) -> N
     assert msgspec.json.decode(to_json(batch), type=Batch) == batch
 
 
-def test_a_batch_counts_exactly_the_predictions_made_with_it(
-    send: Callable[..., None], lookup: Lookup
-) -> None:
+def test_a_batch_counts_exactly_the_predictions_made_with_it(send: Callable[..., None], lookup: Lookup) -> None:
     rng = random.Random(5)
     wanted: dict[str, list[float]] = {}
     for at in range(3000):
@@ -192,9 +195,11 @@ def test_a_batch_shows_what_it_was_made_from_and_what_was_made_from_it(
 
 def test_batches_that_name_each_other_in_circles_end(send: Callable[..., None], lookup: Lookup) -> None:
     send(
-        pipeline("r1", "a", ("b", "a")), pipeline("r2", "b", ("c",)), pipeline("r3", "c", ("a",)),
+        pipeline("r1", "a", ("b", "a")),
+        pipeline("r2", "b", ("c",)),
+        pipeline("r3", "c", ("a",)),
         prediction("q", data_batch_id="a"),
-    )  # fmt: skip
+    )
     found, batch = lookup.trace("q"), lookup.batch("a")
     assert found is not None
     assert batch is not None
@@ -215,9 +220,7 @@ def test_a_huge_lineage_is_cut_off_and_says_so(send: Callable[..., None], lookup
 
 
 def test_a_long_chain_is_cut_off_and_says_so(send: Callable[..., None], lookup: Lookup) -> None:
-    send(
-        *(pipeline(f"r{n}", f"b{n}", (f"b{n + 1}",)) for n in range(40)), prediction("q", data_batch_id="b0")
-    )
+    send(*(pipeline(f"r{n}", f"b{n}", (f"b{n + 1}",)) for n in range(40)), prediction("q", data_batch_id="b0"))
     found = lookup.trace("q")
     assert found is not None
     assert found.batches_truncated
@@ -237,9 +240,12 @@ def test_two_ids_with_one_hash_are_kept_apart(
 ) -> None:
     send(prediction("q", data_batch_id="b"), log("of q", request_id="q"))
     for module, name in (
-        (lookup_module, "request_key"), (logs, "request_log_key"), (uses, "batch_key"),
-        (lookup_module, "made_key"), (logs, "batch_log_key"),
-    ):  # fmt: skip
+        (lookup_module, "request_key"),
+        (logs, "request_log_key"),
+        (uses, "batch_key"),
+        (lookup_module, "made_key"),
+        (logs, "batch_log_key"),
+    ):
         real = getattr(module, name)
         given = {"other": "q", "elsewhere": "b"}
         monkeypatch.setattr(module, name, lambda i, real=real, given=given: real(given.get(i, i)))

@@ -28,12 +28,15 @@ def ids(server: Running, path: str = PATH) -> list[str]:
 
 def test_failed_requests_come_first_then_wrong_ones_then_those_without_an_outcome(server: Running) -> None:
     server.send(
-        prediction("right"), outcome("right", "1"),
+        prediction("right"),
+        outcome("right", "1"),
         prediction("unknown"),
-        prediction("wrong"), outcome("wrong", "0"),
+        prediction("wrong"),
+        outcome("wrong", "0"),
         prediction("failed", status="error", prediction=None),
-        prediction("other", version="2"), outcome("other", "0"),
-    )  # fmt: skip
+        prediction("other", version="2"),
+        outcome("other", "0"),
+    )
     assert ids(server) == ["failed", "wrong", "right", "unknown"]
     assert ids(server, "/requests?model=clf")[1:3] == ["other", "wrong"]
     assert ids(server, "/requests?model=nobody") == []
@@ -41,13 +44,14 @@ def test_failed_requests_come_first_then_wrong_ones_then_those_without_an_outcom
 
 def test_a_correction_is_the_outcome_that_counts(server: Running) -> None:
     server.send(
-        prediction("a"), outcome("a", "1"), outcome("a", "0", correction=True, ts=3000.0),
-        prediction("b"), outcome("b", "1"),
-    )  # fmt: skip
+        prediction("a"),
+        outcome("a", "1"),
+        outcome("a", "0", correction=True, ts=3000.0),
+        prediction("b"),
+        outcome("b", "1"),
+    )
     found = server.get(PATH, JSON).json()["requests"]
-    assert [(one["request_id"], one["actual"], one["error"]) for one in found] == [
-        ("a", "0", 1.0), ("b", "1", 0.0),
-    ]  # fmt: skip
+    assert [(one["request_id"], one["actual"], one["error"]) for one in found] == [("a", "0", 1.0), ("b", "1", 0.0)]
 
 
 def test_numbers_are_worst_by_their_distance(server: Running) -> None:

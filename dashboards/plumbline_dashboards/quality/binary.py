@@ -68,9 +68,7 @@ def calibration() -> barchart.Panel:
         series={"Value #A": "mean score", "Value #B": "share of positives"},
     )
     panel = (
-        panel.no_value(BINARY_ONLY)
-        .with_target(rows(q.mean_score(), "A"))
-        .with_target(rows(q.positive_share(), "B"))
+        panel.no_value(BINARY_ONLY).with_target(rows(q.mean_score(), "A")).with_target(rows(q.positive_share(), "B"))
     )
     return sized(panel, 8, 9)
 

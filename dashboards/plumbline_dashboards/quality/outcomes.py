@@ -44,9 +44,7 @@ def outcome_delay() -> timeseries.Panel:
 def outcomes_over_time() -> timeseries.Panel:
     """The n over time, with the n below which quality does not alert."""
     panel = graph(
-        "Outcomes (n)",
-        "Mature outcomes within the window; dashed: below this, quality does not alert.",
-        "short",
+        "Outcomes (n)", "Mature outcomes within the window; dashed: below this, quality does not alert.", "short"
     )
     panel = panel.min(0).with_target(query(q.samples(), "{{version}}"))
     panel = panel.with_target(query(q.objective(names.OBJECTIVE_SAMPLES, q.VERSION), "minimum", "B"))

@@ -66,9 +66,7 @@ def quality(catalogue: Catalogue) -> Dashboard:
             regression.error_quantiles(),
             regression.error_quantile_bounds(),
         ]
-        content.append(
-            Row("Regression models: direction of the error, shift of the outcome", panels, collapsed=True)
-        )
+        content.append(Row("Regression models: direction of the error, shift of the outcome", panels, collapsed=True))
     if any(model.kpis for model in catalogue.models.values()):
         content.append(Row("Business", [business.kpi_means(catalogue), business.kpis()]))
     return page(
@@ -79,10 +77,7 @@ def quality(catalogue: Catalogue) -> Dashboard:
             *variables.model_version(),
             variables.window("window", catalogue.evaluation.quality, catalogue.evaluation.slow),
             variables.several(
-                "metric",
-                "Metric",
-                names.R_QUALITY.over(q.WINDOW) + '{model="$model"}',
-                "Quality metrics to show.",
+                "metric", "Metric", names.R_QUALITY.over(q.WINDOW) + '{model="$model"}', "Quality metrics to show."
             ),
         ],
         content,

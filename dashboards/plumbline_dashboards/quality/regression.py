@@ -15,8 +15,7 @@ def over_and_under() -> timeseries.Panel:
     """Which way the model errs."""
     panel = graph(
         "Over- and under-prediction",
-        "Mean of the part of the error above and below the outcome, in the outcome's unit; "
-        "their sum is the MAE.",
+        "Mean of the part of the error above and below the outcome, in the outcome's unit; their sum is the MAE.",
         "short",
     )
     panel = panel.no_value(REGRESSION_ONLY)

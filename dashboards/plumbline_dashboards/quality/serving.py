@@ -17,9 +17,7 @@ def traffic() -> timeseries.Panel:
 
 def errors() -> timeseries.Panel:
     """Error ratio."""
-    panel = graph(
-        "Errors", "Share of predictions in error within the window; dashed: objective.", "percentunit"
-    )
+    panel = graph("Errors", "Share of predictions in error within the window; dashed: objective.", "percentunit")
     panel = panel.min(0).with_target(query(q.pick(names.R_ERRORS, q.VERSION), "{{version}}"))
     objective = query(q.objective(names.OBJECTIVE_ERRORS, q.VERSION), "objective", "B")
     return sized(line(panel.with_target(objective), "B", RED), 8, 8)

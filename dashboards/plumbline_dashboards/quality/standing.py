@@ -46,9 +46,7 @@ def alerts_open() -> stat.Panel:
     """Alerts of this version."""
     panel = number("Alerts", "Pages and tickets of this version that fire now.", "short", 1)
     firing = q.by("count", q.MV, q.pick("ALERTS", f"{q.OPEN}, {q.VERSION}"))
-    return panel.with_target(
-        instant(f"{firing} or {q.by('max', q.MV, q.pick(names.MODEL_INFO, q.VERSION))} * 0")
-    )
+    return panel.with_target(instant(f"{firing} or {q.by('max', q.MV, q.pick(names.MODEL_INFO, q.VERSION))} * 0"))
 
 
 def stages() -> table.Panel:
@@ -68,9 +66,7 @@ def stages() -> table.Panel:
     )
     info = q.largest(names.MODEL_INFO, 'model="$model"')
     built = q.by(
-        "max",
-        ("model", "version", "baseline", "training_data"),
-        q.pick(names.BASELINE_INFO, 'model="$model"'),
+        "max", ("model", "version", "baseline", "training_data"), q.pick(names.BASELINE_INFO, 'model="$model"')
     )
     return sized(panel.with_target(rows(info, "A")).with_target(rows(built, "B")), 8, 4)
 
@@ -146,9 +142,7 @@ def versions_compared() -> timeseries.Panel:
         "Same metric, all versions of the model; mature outcomes within the window.",
         "short",
     )
-    panel = (
-        panel.repeat("metric").repeat_direction("h").max_per_row(3).with_target(query(expr, "{{version}}"))
-    )
+    panel = panel.repeat("metric").repeat_direction("h").max_per_row(3).with_target(query(expr, "{{version}}"))
     return sized(panel, 24, 7)
 
 

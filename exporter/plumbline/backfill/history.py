@@ -180,9 +180,13 @@ def load(
     places: list[tuple[int, str]] = []
     if begun is not None:
         report = HistoryReport(
-            accepted=begun.accepted, rejected_total=begun.rejected_total, blocks=begun.blocks,
-            first=begun.first, last=begun.time, resumed=begun.time,
-        )  # fmt: skip
+            accepted=begun.accepted,
+            rejected_total=begun.rejected_total,
+            blocks=begun.blocks,
+            first=begun.first,
+            last=begun.time,
+            resumed=begun.time,
+        )
         places = list(begun.rejected)
     if begun is None or not begun.finished:
         writer = BlockWriter(labels)
@@ -197,9 +201,16 @@ def load(
                 report.samples = before_it + writer.samples
                 piece, size = pieces.position()
                 mark = Mark(
-                    at, report.first, piece, size, report.samples, pieces.blocks, report.accepted, places,
+                    at,
+                    report.first,
+                    piece,
+                    size,
+                    report.samples,
+                    pieces.blocks,
+                    report.accepted,
+                    places,
                     report.rejected_total,
-                )  # fmt: skip
+                )
                 journal.step(mark)
 
             for part in read_steps(history.records(), step):
@@ -224,9 +235,17 @@ def load(
         report.blocks = pieces.blocks
         assert journal.mark is not None
         end = Mark(
-            report.last, report.first, -1, 0, report.samples, report.blocks, report.accepted, places,
-            report.rejected_total, finished=True,
-        )  # fmt: skip
+            report.last,
+            report.first,
+            -1,
+            0,
+            report.samples,
+            report.blocks,
+            report.accepted,
+            places,
+            report.rejected_total,
+            finished=True,
+        )
         journal.step(end)
     else:
         report.samples = begun.samples

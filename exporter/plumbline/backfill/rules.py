@@ -210,13 +210,18 @@ def temporary_prometheus(tsdb: Path, log: Path, flags: Sequence[str] = ()) -> Se
         server = Server(
             "prometheus",
             [
-                find_program("prometheus"), f"--config.file={config.name}", f"--storage.tsdb.path={tsdb}",
-                f"--web.listen-address={LOOPBACK}:{port}", *TSDB_FLAGS, *flags,
-                f"--query.timeout={_QUERY_TIMEOUT:g}s", "--log.level=warn",
+                find_program("prometheus"),
+                f"--config.file={config.name}",
+                f"--storage.tsdb.path={tsdb}",
+                f"--web.listen-address={LOOPBACK}:{port}",
+                *TSDB_FLAGS,
+                *flags,
+                f"--query.timeout={_QUERY_TIMEOUT:g}s",
+                "--log.level=warn",
             ],
             f"http://{LOOPBACK}:{port}",
             log,
-        )  # fmt: skip
+        )
         try:
             server.wait_ready()
         except BaseException:  # Ctrl-C, too

@@ -112,15 +112,20 @@ def backfill(
         warnings = backfill_warnings(arranged, tsdb, time.time()) if not begun else []
         with Journal(scratch, plan) as journal:
             report = load(
-                arranged, EngineAtEventTime(engine), tsdb, journal, scratch / "pieces", step=step,
-                labels=dict(labels or {}), progress=progress,
-            )  # fmt: skip
+                arranged,
+                EngineAtEventTime(engine),
+                tsdb,
+                journal,
+                scratch / "pieces",
+                step=step,
+                labels=dict(labels or {}),
+                progress=progress,
+            )
             if recording:
                 _drop(tsdb, journal, scratch)
                 report.recorded_samples = evaluate(
-                    recording, tsdb, scratch / "rules", report.first, report.last, every, rule_progress,
-                    journal.block,
-                )  # fmt: skip
+                    recording, tsdb, scratch / "rules", report.first, report.last, every, rule_progress, journal.block
+                )
     shutil.rmtree(scratch, ignore_errors=True)
     report.seconds = time.monotonic() - started
     report.warnings = warnings
@@ -159,9 +164,7 @@ def backfill_warnings(history: Arranged, tsdb: Path, present: float) -> list[str
             f"start Prometheus with --storage.tsdb.retention.time={days} or more: it keeps 15 days by "
             "default, counted from its newest sample, and would delete these blocks once live samples come in"
         )
-    overlapping = [
-        name for name, first, last in _blocks(tsdb) if first <= history.last and history.first < last
-    ]
+    overlapping = [name for name, first, last in _blocks(tsdb) if first <= history.last and history.first < last]
     if overlapping:
         found.append(
             f"{tsdb} already holds blocks of the same time ({', '.join(sorted(overlapping)[:3])}"

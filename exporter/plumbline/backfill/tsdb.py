@@ -146,10 +146,18 @@ class PieceWriter:
         # Into a folder of its own, then renamed: a run that is cut off leaves no half block behind.
         fresh = self._work / f"making-{piece.stem}"
         fresh.mkdir()
-        run_program([
-            self._promtool, "tsdb", "create-blocks-from", "openmetrics", "--quiet",
-            f"--max-block-duration={self._seconds / 3600:.0f}h", piece, fresh,
-        ])  # fmt: skip
+        run_program(
+            [
+                self._promtool,
+                "tsdb",
+                "create-blocks-from",
+                "openmetrics",
+                "--quiet",
+                f"--max-block-duration={self._seconds / 3600:.0f}h",
+                piece,
+                fresh,
+            ]
+        )
         if not any((path / "meta.json").is_file() for path in fresh.iterdir()):
             raise ToolError(f"promtool made no block of {piece}")
         ready = self._work / f"ready-{piece.stem}"

@@ -83,9 +83,7 @@ def open_csv(path: Path, columns: Sequence[str] | None) -> Any:
     # Cells stay text until our own conversion, which can name the row of a wrong one.
     types = {name: pa.string() for name in columns or ()}
     convert = pa.csv.ConvertOptions(
-        include_columns=list(columns) if columns is not None else None,
-        column_types=types,
-        strings_can_be_null=False,
+        include_columns=list(columns) if columns is not None else None, column_types=types, strings_can_be_null=False
     )
     return pa.csv.open_csv(str(path), read_options=read, parse_options=parse, convert_options=convert)
 

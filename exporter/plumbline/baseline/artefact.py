@@ -93,9 +93,7 @@ class FeatureBins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if self.kind == "categorical" or not isinstance(self.stddev, float) or self.stddev <= 0.0:
             return []
         edges = [self.uppers[0], *self.uppers, self.uppers[-1]]
-        return [
-            (after - before) / (2.0 * self.stddev) for before, after in zip(edges, edges[2:], strict=False)
-        ]
+        return [(after - before) / (2.0 * self.stddev) for before, after in zip(edges, edges[2:], strict=False)]
 
     def peaks(self, windows: Mapping[str, float]) -> Iterator[tuple[str, str, float]]:
         """Yield (problem, window, largest share) for the windows that the rules look over.

@@ -162,9 +162,7 @@ def score_uppers(scores: Floats, bins: int = SCORE_BINS) -> Floats:
     return np.unique(np.quantile(scores, np.arange(1, bins) / bins, method="linear"))
 
 
-def _numeric_labels(
-    uppers: Sequence[float], minimum: float, opened: set[float], alone: set[float]
-) -> tuple[str, ...]:
+def _numeric_labels(uppers: Sequence[float], minimum: float, opened: set[float], alone: set[float]) -> tuple[str, ...]:
     """Return the label of each bin; ``opened`` are upper ends that exclude the next value, a heavy one."""
     write = _shortest(uppers, minimum)
     labels = [f"00 < {write(minimum)}"]

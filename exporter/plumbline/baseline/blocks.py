@@ -70,9 +70,7 @@ class BlockCounter:
         """
         full = self._full_blocks()
         if len(full) >= MINIMUM_BLOCKS:
-            return BlockPlan(
-                len(full), rows, self._seconds, self._origin, {n: i for i, n in enumerate(full)}, None
-            )
+            return BlockPlan(len(full), rows, self._seconds, self._origin, {n: i for i, n in enumerate(full)}, None)
         edges = None
         if sample is not None and sample.size:
             edges = np.quantile(sample, np.arange(1, equal) / equal, method="lower")

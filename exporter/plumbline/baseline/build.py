@@ -80,11 +80,7 @@ class Built:
 
 
 def build_baseline(
-    name: str,
-    version: str,
-    model: Model,
-    settings: BuildSettings,
-    progress: Progress = lambda doing, rows: None,
+    name: str, version: str, model: Model, settings: BuildSettings, progress: Progress = lambda doing, rows: None
 ) -> Built:
     """Build the baseline of a model version.
 
@@ -112,10 +108,7 @@ def build_baseline(
     quality = measure_heldout(held, model, settings.quality_block_seconds, settings.quality_windows, progress)
     remarks = list(quality.remarks)
     if not settings.quality_tables and settings.quality_where is None:
-        remarks.insert(
-            0,
-            "quality is measured on the reference rows themselves: flattering if it was trained on them",
-        )
+        remarks.insert(0, "quality is measured on the reference rows themselves: flattering if it was trained on them")
     times = extent.plan_times
     features = _features(layouts, counted, len(model.features))
     if extent.plan.seconds is not None:

@@ -98,9 +98,7 @@ class Comparison:
 def compare(old: Baseline, new: Baseline) -> Comparison:
     """Compare two baselines, of one model or of any two."""
     shared = [
-        name
-        for name, bins in old.features.items()
-        if name in new.features and new.features[name].kind == bins.kind
+        name for name, bins in old.features.items() if name in new.features and new.features[name].kind == bins.kind
     ]
     changes = [_feature(name, old.features[name], new.features[name]) for name in shared]
     metrics = dict.fromkeys([*old.quality, *new.quality])

@@ -42,9 +42,7 @@ class Place:
 
     def error(self, index: int, value: object, remedy: str) -> TableError:
         """Return the error of a cell, with its file, column and row."""
-        return TableError(
-            f"{self.path}: column {self.column!r}, row {self.first_row + index}: {value!r} {remedy}"
-        )
+        return TableError(f"{self.path}: column {self.column!r}, row {self.first_row + index}: {value!r} {remedy}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +84,7 @@ def to_numbers(cells: Any, place: Place) -> Floats:
     pa = load_pyarrow()
     types = pa.types
     kind = cells.type
-    plain = (
-        types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind)
-    )
+    plain = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind)
     if plain:
         if types.is_boolean(kind):
             cells = cells.cast(pa.int8())
@@ -145,16 +141,10 @@ def to_optional_times(cells: Any, place: Place) -> Floats:
     """Return epoch seconds, NaN where the cell is empty."""
     pa = load_pyarrow()
     known = cells.is_valid()
-    if not (
-        pa.types.is_temporal(cells.type)
-        or pa.types.is_integer(cells.type)
-        or pa.types.is_floating(cells.type)
-    ):
+    if not (pa.types.is_temporal(cells.type) or pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)):
         known = pa.compute.not_equal(pa.compute.fill_null(_text_array(cells, place), ""), "")
     elif pa.types.is_floating(cells.type):
-        known = pa.compute.and_(
-            known, pa.compute.invert(pa.compute.fill_null(pa.compute.is_nan(cells), True))
-        )
+        known = pa.compute.and_(known, pa.compute.invert(pa.compute.fill_null(pa.compute.is_nan(cells), True)))
     rows = np.flatnonzero(known.to_numpy(zero_copy_only=False))
     times = np.full(len(cells), np.nan)
     if rows.size:

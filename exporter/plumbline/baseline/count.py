@@ -54,9 +54,7 @@ def count_rows(
     blocks = extent.plan.blocks + 1
     counts = {key: np.zeros((blocks, len(layout.labels)), np.int64) for key, layout in layouts.items()}
     rare: dict[str, set[str]] = {
-        key: set()
-        for key, layout in layouts.items()
-        if layout.kind == "categorical" and key not in CLASS_FEATURES
+        key: set() for key, layout in layouts.items() if layout.kind == "categorical" and key not in CLASS_FEATURES
     }
     peaks = PeakCounter(windows, *extent.plan_times) if extent.plan_times and windows else None
     row = 0

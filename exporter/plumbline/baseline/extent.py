@@ -60,9 +60,7 @@ def first_pass(source: Source, model: Model, block_seconds: float, progress: Pro
     """Read the reference once; raise a TableError if it has no row."""
     numbers = [key for key, request in source.wanted.items() if request.kind != "text"]
     texts = [
-        key
-        for key, feature in model.features.items()
-        if feature.type == "categorical" and feature.categories is None
+        key for key, feature in model.features.items() if feature.type == "categorical" and feature.categories is None
     ]
     sample = RowSample(numbers, texts)
     counter = BlockCounter(block_seconds)

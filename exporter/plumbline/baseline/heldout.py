@@ -85,9 +85,7 @@ def measure_heldout(
         remarks.append("the table has no score: no ROC-AUC, Brier score, log-loss and score bins")
     incomplete = int((known & ~usable).sum())
     if incomplete:
-        remarks.append(
-            f"{incomplete} held-out rows have an outcome but no prediction or score and are left out"
-        )
+        remarks.append(f"{incomplete} held-out rows have an outcome but no prediction or score and are left out")
     if not usable.any():
         raise TableError(f"{source.tables[0]}: no held-out row has both a prediction and an outcome")
     total = int(usable.sum())
@@ -124,9 +122,7 @@ def _blocks(times: Floats | None, rows: int, seconds: float) -> Ints:
     return counter.plan(rows, times, MINIMUM_BLOCKS).of(0, rows, times)
 
 
-def _read(
-    source: Source, model: Model, progress: Progress
-) -> tuple[Floats, Floats, Floats | None, Floats | None]:
+def _read(source: Source, model: Model, progress: Progress) -> tuple[Floats, Floats, Floats | None, Floats | None]:
     parts: dict[str, list[Floats]] = {key: [] for key in source.wanted}
     for batch in source.batches(progress, "reading held-out rows"):
         for key, request in source.wanted.items():

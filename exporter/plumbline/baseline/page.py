@@ -29,10 +29,15 @@ def baseline_page(baseline: Baseline) -> str:
     line = baseline.lineage
     period = f"{line.start} to {line.end}" if line.start and line.end else None
     said = (
-        ("task", baseline.task), ("sha256", baseline.digest), ("reference rows", f"{line.rows:,}"),
-        ("source", line.source), ("period", period), ("training data", line.training_data),
-        ("commit", line.commit), ("config", line.config),
-    )  # fmt: skip
+        ("task", baseline.task),
+        ("sha256", baseline.digest),
+        ("reference rows", f"{line.rows:,}"),
+        ("source", line.source),
+        ("period", period),
+        ("training data", line.training_data),
+        ("commit", line.commit),
+        ("config", line.config),
+    )
     parts = [facts((name, None if value is None else e(value)) for name, value in said)]
     if baseline.quality:
         rows = [
@@ -58,10 +63,7 @@ def difference_page(comparison: Comparison) -> str:
     parts = ["<h2>Where they come from</h2>", table(("", "older", "newer"), rows)]
     if comparison.quality:
         head = ("metric", "older", "newer", "change", "older's stddev over time")
-        parts += [
-            "<h2>Quality on held-out rows</h2>",
-            table(head, map(_quality, comparison.quality), head[1:]),
-        ]
+        parts += ["<h2>Quality on held-out rows</h2>", table(head, map(_quality, comparison.quality), head[1:])]
     drifted = sum(change.drifted for change in comparison.features)
     columns = ("feature", "PSI", "threshold", "PSI / threshold")
     parts += [
@@ -89,8 +91,7 @@ def _caption(change: FeatureChange) -> str:
     mark = "bad" if change.drifted else "dim"
     about = "" if change.exact else "~"
     return (
-        f'{e(change.name)} <small class="{mark}">PSI {about}{change.psi:.3g}, threshold '
-        f"{change.threshold:.3g}</small>"
+        f'{e(change.name)} <small class="{mark}">PSI {about}{change.psi:.3g}, threshold {change.threshold:.3g}</small>'
     )
 
 
@@ -114,15 +115,12 @@ def _figure(caption: str, labels: Sequence[str], series: Sequence[tuple[str, Seq
     largest = max((share for _, shares in series for share in shares), default=0.0) or 1.0
     thick = (_ROW - 8) / len(series)
     height = _ROW * len(labels)
-    parts = [
-        f'<svg viewBox="0 0 {_LABELS + _BARS + _END} {height}" role="img">',
-    ]
+    parts = [f'<svg viewBox="0 0 {_LABELS + _BARS + _END} {height}" role="img">']
     for row, label in enumerate(labels):
         middle = row * _ROW + _ROW / 2
         shown = label if len(label) <= _LABEL_LETTERS else f"{label[: _LABEL_LETTERS - 1]}…"
         parts.append(
-            f'<text x="{_LABELS - 8}" y="{middle + 4:.0f}" text-anchor="end">{e(shown)}'
-            f"<title>{e(label)}</title></text>"
+            f'<text x="{_LABELS - 8}" y="{middle + 4:.0f}" text-anchor="end">{e(shown)}<title>{e(label)}</title></text>'
         )
         for number, (colour, shares) in enumerate(series):
             wide = _BARS * shares[row] / largest

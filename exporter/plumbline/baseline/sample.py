@@ -65,9 +65,7 @@ class RowSample:
         chosen = kept[::-1][last]
         return chosen, places[chosen]
 
-    def _global_codes(
-        self, key: str, column: TextColumn, source: npt.NDArray[np.intp]
-    ) -> npt.NDArray[np.int64]:
+    def _global_codes(self, key: str, column: TextColumn, source: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
         levels = self._levels[key]
         codes = column.codes[source]
         table = np.full(len(column.levels) + 1, -1, np.int64)  # the last entry serves code -1

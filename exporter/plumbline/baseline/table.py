@@ -17,15 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from plumbline.baseline.arrow import arrow_batches, is_parquet, open_csv, parquet_file, reading
-from plumbline.baseline.convert import (
-    Floats,
-    Place,
-    TextColumn,
-    to_numbers,
-    to_optional_times,
-    to_texts,
-    to_times,
-)
+from plumbline.baseline.convert import Floats, Place, TextColumn, to_numbers, to_optional_times, to_texts, to_times
 from plumbline.errors import TableError
 
 Kind = Literal["number", "text", "time", "optional_time"]

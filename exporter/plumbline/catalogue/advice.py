@@ -80,10 +80,12 @@ def _value_message(error: ErrorDetails) -> str:
     if kind == "too_short":
         return "is empty: it needs at least one entry"
     bounds = {
-        "greater_than": ("gt", "greater than"), "greater_than_equal": ("ge", "at least"),
-        "less_than": ("lt", "less than"), "less_than_equal": ("le", "at most"),
+        "greater_than": ("gt", "greater than"),
+        "greater_than_equal": ("ge", "at least"),
+        "less_than": ("lt", "less than"),
+        "less_than_equal": ("le", "at most"),
         "string_too_short": ("min_length", "at least this many characters long:"),
-    }  # fmt: skip
+    }
     if kind in bounds:
         key, words = bounds[kind]
         return f"is {given!r}: it must be {words} {context[key]:g}"

@@ -68,9 +68,7 @@ def estimate(catalogue: Catalogue) -> list[ModelBudget]:
     budget, evaluation = catalogue.series_budget, catalogue.evaluation
     windows = len(evaluation.drift), len(evaluation.quality)
     return [
-        ModelBudget(
-            name, tuple(_parts(model, *windows)), budget.versions_per_model, _unknown(model), budget.per_model
-        )
+        ModelBudget(name, tuple(_parts(model, *windows)), budget.versions_per_model, _unknown(model), budget.per_model)
         for name, model in catalogue.models.items()
     ]
 

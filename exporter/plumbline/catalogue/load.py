@@ -28,9 +28,7 @@ _STAND_INS: dict[str, Any] = {
     "version": 1,
     "owners": {"stand-in": {"team": "-", "page": [_RECEIVER], "ticket": [_RECEIVER]}},
     "platform_owner": "stand-in",
-    "models": {
-        "stand-in": {"task": "regression", "owner": "stand-in", "features": {"x": {"type": "numeric"}}}
-    },
+    "models": {"stand-in": {"task": "regression", "owner": "stand-in", "features": {"x": {"type": "numeric"}}}},
 }
 
 # The same for the needed keys of an entry.

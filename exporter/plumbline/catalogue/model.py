@@ -114,9 +114,7 @@ class Serving(_Strict):
     error_ratio: float | None = Field(None, gt=0, lt=1)
     predictions_per_second: float | None = Field(None, gt=0, description="expected traffic at its quietest")
     predictions_per_day: float | None = Field(
-        None,
-        gt=0,
-        description="expected traffic of a usual day; check refuses alerts that it could never set off",
+        None, gt=0, description="expected traffic of a usual day; check refuses alerts that it could never set off"
     )
 
 
@@ -124,9 +122,11 @@ class Storage(_Strict):
     """How much of a model's predictions is stored; all of them are counted."""
 
     sample: float = Field(
-        1.0, gt=0, le=1,
+        1.0,
+        gt=0,
+        le=1,
         description="share of the requests whose features are stored; the rest keep all but the features",
-    )  # fmt: skip
+    )
 
 
 class Hooks(_Strict):

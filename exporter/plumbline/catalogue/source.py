@@ -92,9 +92,7 @@ def _read_text(path: Path, file: str) -> str:
         message = "no such file: give the catalogue's path, or run where plumbline.yaml is"
         raise _one(file, 0, message, "file/absent") from error
     except IsADirectoryError as error:
-        raise _one(
-            file, 0, "is a folder: give the path of the catalogue's file", "file/unreadable"
-        ) from error
+        raise _one(file, 0, "is a folder: give the path of the catalogue's file", "file/unreadable") from error
     except OSError as error:
         raise _one(file, 0, f"cannot be read: {error.strerror}", "file/unreadable") from error
     try:
@@ -132,9 +130,7 @@ def _structure_problems(root: yaml.Node, file: str) -> list[Problem]:
     def visit(node: yaml.Node) -> None:
         if id(node) in open_nodes:
             line = node.start_mark.line + 1
-            problems.append(
-                Problem(file, line, "this part contains itself through an alias", "yaml/recursive")
-            )
+            problems.append(Problem(file, line, "this part contains itself through an alias", "yaml/recursive"))
             return
         if id(node) in done:
             return
@@ -147,9 +143,7 @@ def _structure_problems(root: yaml.Node, file: str) -> list[Problem]:
                 if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
                     identity = (key.tag, key.value)
                     if identity in first:
-                        message = (
-                            f"key {key.value!r} is written twice (first in line {first[identity]}): keep one"
-                        )
+                        message = f"key {key.value!r} is written twice (first in line {first[identity]}): keep one"
                         problems.append(Problem(file, line, message, "yaml/duplicate-key"))
                     first.setdefault(identity, line)
                 visit(value)

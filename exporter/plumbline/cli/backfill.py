@@ -27,14 +27,16 @@ from plumbline.units import format_time
 @click.option("--data", type=PathType, required=True, help="Data folder of the exporter; keeps the events.")
 @click.option("--tsdb", type=PathType, required=True, help="Folder of a stopped Prometheus's blocks.")
 @click.option(
-    "--step", default="15m", show_default=True, callback=duration_seconds,
+    "--step",
+    default="15m",
+    show_default=True,
+    callback=duration_seconds,
     help="Event time between samples; windows below 4 steps mean little.",
-)  # fmt: skip
+)
 @click.option("--rules", type=PathType, multiple=True, help="Prometheus rule file to evaluate; repeatable.")
 @click.option(
-    "--rule-step", callback=optional_duration,
-    help="Event time between samples of recorded series  [default: --step].",
-)  # fmt: skip
+    "--rule-step", callback=optional_duration, help="Event time between samples of recorded series  [default: --step]."
+)
 @table_options
 @click.option("--job", default="plumbline", show_default=True, help="Label job, as the scrape would set it.")
 @click.option("--instance", default="localhost:9877", show_default=True, help="Label instance, likewise.")
@@ -81,9 +83,16 @@ def backfill(
     try:
         with progress(Console(stderr=True), "history") as advance:
             report = load(
-                source, engine, tsdb, step=step, rules=rules, rule_step=rule_step,
-                labels={"job": job, "instance": instance}, progress=advance, rule_progress=advance,
-            )  # fmt: skip
+                source,
+                engine,
+                tsdb,
+                step=step,
+                rules=rules,
+                rule_step=rule_step,
+                labels={"job": job, "instance": instance},
+                progress=advance,
+                rule_progress=advance,
+            )
     finally:
         engine.close()
     for warning in report.warnings:

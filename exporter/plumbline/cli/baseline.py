@@ -47,9 +47,7 @@ def baseline() -> None:
 @click.option("--time-column", help="Time of the prediction  [default: ts, if the table has it].")
 @click.option("--prediction-column", default="prediction", show_default=True, help="The model's answer.")
 @click.option("--score-column", help="Probability of the positive class  [default: score, if present].")
-@click.option(
-    "--actual-column", default="actual", show_default=True, help="The outcome; empty = never known."
-)
+@click.option("--actual-column", default="actual", show_default=True, help="The outcome; empty = never known.")
 @click.option(
     "--block",
     callback=optional_duration,
@@ -57,23 +55,13 @@ def baseline() -> None:
     help="Time block for noise and spread  [default: drift_alert of the catalogue; 7d for quality].",
 )
 @click.option(
-    "--bins",
-    type=click.IntRange(2, 20),
-    default=10,
-    show_default=True,
-    help="Quantile bins per numeric feature.",
+    "--bins", type=click.IntRange(2, 20), default=10, show_default=True, help="Quantile bins per numeric feature."
 )
 @click.option("--commit", help="Commit of the training code, kept as lineage.")
 @click.option("--config", help="Training configuration, or its digest, kept as lineage.")
 @json_option
 def build(
-    tables: tuple[Path, ...],
-    model_name: str,
-    version: str,
-    catalogue: Path,
-    output: Path,
-    as_json: bool,
-    **given: Any,
+    tables: tuple[Path, ...], model_name: str, version: str, catalogue: Path, output: Path, as_json: bool, **given: Any
 ) -> None:
     """Build the baseline of a model version from TABLE... (CSV, CSV.gz or Parquet).
 
@@ -122,9 +110,7 @@ def build(
         click.echo(json.dumps(report, indent=2))
         return
     quality = ", ".join(f"{name} {q.value:.4g}" for name, q in made.quality.items())
-    click.echo(
-        f"{made.lineage.rows} reference rows, {built.blocks}; {len(made.features)} distributions", err=True
-    )
+    click.echo(f"{made.lineage.rows} reference rows, {built.blocks}; {len(made.features)} distributions", err=True)
     click.echo(f"{made.lineage.quality_rows} held-out rows: {quality}", err=True)
     for remark in built.remarks:
         click.echo(f"note: {remark}", err=True)
@@ -159,9 +145,12 @@ def show(file: Path, html: Path | None, as_json: bool) -> None:
 @click.argument("old", type=PathType)
 @click.argument("new", type=PathType)
 @click.option(
-    "--draw", type=click.IntRange(min=0), default=3, show_default=True,
+    "--draw",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
     help="Features drawn bin by bin in the terminal, the furthest apart first.",
-)  # fmt: skip
+)
 @html_option
 @json_option
 def diff(old: Path, new: Path, draw: int, html: Path | None, as_json: bool) -> None:

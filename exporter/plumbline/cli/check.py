@@ -26,18 +26,19 @@ ABOUT_MODELS = "alerting/rules/models.yml"  # a history holds the models' series
 
 @click.command()
 @catalogue_argument
-@click.option(
-    "--baselines", type=PathType, help="Folder of baseline artefacts to check against the catalogue."
-)
+@click.option("--baselines", type=PathType, help="Folder of baseline artefacts to check against the catalogue.")
 @click.option("--generated", type=PathType, help="Folder of the generated files  [default: the catalogue's].")
 @click.option(
-    "--evaluation", type=PathType,
+    "--evaluation",
+    type=PathType,
     help="JSON of plumbline evaluate that must show the alerts in budget  [default: the catalogue's].",
-)  # fmt: skip
+)
 @click.option(
-    "--budget", callback=budget_option, metavar="pages-per-quarter=N,tickets-per-month=N",
+    "--budget",
+    callback=budget_option,
+    metavar="pages-per-quarter=N,tickets-per-month=N",
     help="The budget for --evaluation  [default: the catalogue's, or 1 and 1].",
-)  # fmt: skip
+)
 @json_option
 @click.pass_context
 def check(
@@ -101,9 +102,7 @@ def _report(
 ) -> dict[str, Any]:
     return {
         "ok": not (problems or stale or baselines or unshown or any(v.status == "failed" for v in verdicts)),
-        "problems": [
-            {"file": p.file, "line": p.line, "message": p.message, "rule": p.rule} for p in problems
-        ],
+        "problems": [{"file": p.file, "line": p.line, "message": p.message, "rule": p.rule} for p in problems],
         "series": {
             budget.model: {
                 "per_version": budget.per_version,
@@ -170,9 +169,7 @@ def _print(
         console.print(f"{files} generated files are up to date", style="green")
     for verdict in verdicts:
         if verdict.status == "absent":
-            console.print(
-                f"{verdict.tool}: not run, {verdict.tool.split()[0]} is not installed", style="yellow"
-            )
+            console.print(f"{verdict.tool}: not run, {verdict.tool.split()[0]} is not installed", style="yellow")
         elif verdict.status == "ok":
             console.print(f"{verdict.tool}: ok", style="green")
         else:

@@ -12,32 +12,38 @@ from plumbline.cli.options import PathType, catalogue_option, duration_seconds
 
 @click.command()
 @catalogue_option
-@click.option(
-    "--exit", "leave", is_flag=True,
-    help="Stop after the proof (also: DEMO_EXIT=1 in the environment).",
-)  # fmt: skip
+@click.option("--exit", "leave", is_flag=True, help="Stop after the proof (also: DEMO_EXIT=1 in the environment).")
 @click.option("--days", type=click.IntRange(5, 200), default=21, show_default=True, help="Days to replay.")
 @click.option(
-    "--fault-days", type=click.IntRange(1, 30), default=6, show_default=True,
+    "--fault-days",
+    type=click.IntRange(1, 30),
+    default=6,
+    show_default=True,
     help="Days at their end with a broken weather feed.",
-)  # fmt: skip
+)
 @click.option(
-    "--history-days", type=click.IntRange(1, 300),
+    "--history-days",
+    type=click.IntRange(1, 300),
     help="Days of history before them; fewer load faster  [default: all since April].",
-)  # fmt: skip
+)
 @click.option(
-    "--minutes", type=click.FloatRange(1.0, 600.0), default=4.0, show_default=True,
-    help="How long the replay takes.",
-)  # fmt: skip
+    "--minutes", type=click.FloatRange(1.0, 600.0), default=4.0, show_default=True, help="How long the replay takes."
+)
 @click.option("--work-dir", type=PathType, default=".demo", show_default=True, help="Folder; made anew.")
 @click.option(
-    "--history-step", default="2h", show_default=True, callback=duration_seconds,
+    "--history-step",
+    default="2h",
+    show_default=True,
+    callback=duration_seconds,
     help="Event time between samples of the history.",
-)  # fmt: skip
+)
 @click.option(
-    "--rule-step", default="6h", show_default=True, callback=duration_seconds,
+    "--rule-step",
+    default="6h",
+    show_default=True,
+    callback=duration_seconds,
     help="Event time between samples of the history's recorded series.",
-)  # fmt: skip
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
 @click.pass_context
 def demo(
@@ -65,15 +71,7 @@ def demo(
     from plumbline.demo.stage import run
 
     settings = Settings(
-        catalogue,
-        work_dir.resolve(),
-        days,
-        fault_days,
-        history_days,
-        minutes,
-        history_step,
-        rule_step,
-        seed,
+        catalogue, work_dir.resolve(), days, fault_days, history_days, minutes, history_step, rule_step, seed
     )
     stay = not (leave or os.environ.get("DEMO_EXIT", "") not in ("", "0"))
     ctx.exit(0 if run(settings, Screen(), stay=stay) else 1)

@@ -9,14 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from plumbline.cli.options import (
-    PathType,
-    budget_option,
-    duration_seconds,
-    json_option,
-    optional_duration,
-    writing,
-)
+from plumbline.cli.options import PathType, budget_option, duration_seconds, json_option, optional_duration, writing
 from plumbline.errors import UsageError
 from plumbline.evaluate.budget import exceeded
 from plumbline.files import write_whole
@@ -44,25 +37,37 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 @click.option("--start", callback=_moment, help="RFC 3339  [default: where the blocks begin].")
 @click.option("--end", callback=_moment, help="RFC 3339  [default: where the blocks end].")
 @click.option(
-    "--step", default="1h", show_default=True, callback=duration_seconds,
+    "--step",
+    default="1h",
+    show_default=True,
+    callback=duration_seconds,
     help="Time between evaluations: the rules' interval, or coarser.",
-)  # fmt: skip
+)
 @click.option(
-    "--lookback", callback=optional_duration,
+    "--lookback",
+    callback=optional_duration,
     help="How old a sample may be, with --tsdb  [default: --step, at least 5m].",
-)  # fmt: skip
+)
 @click.option(
-    "--grace", default="1d", show_default=True, callback=duration_seconds,
+    "--grace",
+    default="1d",
+    show_default=True,
+    callback=duration_seconds,
     help="An alarm this long after an incident is still true: the slow window.",
-)  # fmt: skip
+)
 @click.option(
-    "--flap", default="1d", show_default=True, callback=duration_seconds,
+    "--flap",
+    default="1d",
+    show_default=True,
+    callback=duration_seconds,
     help="An alarm that returns sooner than this flaps.",
-)  # fmt: skip
+)
 @click.option(
-    "--budget", callback=budget_option, metavar="pages-per-quarter=N,tickets-per-month=N",
+    "--budget",
+    callback=budget_option,
+    metavar="pages-per-quarter=N,tickets-per-month=N",
     help="Exit 1 if there are more false alarms per model.",
-)  # fmt: skip
+)
 @click.option("--picture", type=PathType, help="Write the timeline to this SVG file.")
 @json_option
 @click.pass_context
@@ -124,9 +129,7 @@ def evaluate(
         assert url is not None
         history = stack.enter_context(History(url, over))
         advance = stack.enter_context(progress(Console(stderr=True), "alerts"))
-        result = evaluate_alerts(
-            chosen, happened, history, grace=grace, flap=flap, left=left, progress=advance
-        )
+        result = evaluate_alerts(chosen, happened, history, grace=grace, flap=flap, left=left, progress=advance)
     if picture is not None:
         with writing(picture):
             write_whole(picture, timeline(result))

@@ -29,13 +29,14 @@ def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> floa
 @click.option("--data", type=PathType, help="Data folder of the exporter to read.  [default: data]")
 @click.option("--store", metavar="URL", help="Read this PostgreSQL store instead: postgresql://...")
 @click.option(
-    "--baselines", type=PathType, default=Path("baselines"), show_default=True,
+    "--baselines",
+    type=PathType,
+    default=Path("baselines"),
+    show_default=True,
     help="Folder of baseline artefacts to read, for the lineage.",
-)  # fmt: skip
-@click.option("--version", help="One model version  [default: all].")
-@click.option(
-    "--from", "start", callback=_time, help="Predictions from this time on (RFC 3339 or epoch seconds)."
 )
+@click.option("--version", help="One model version  [default: all].")
+@click.option("--from", "start", callback=_time, help="Predictions from this time on (RFC 3339 or epoch seconds).")
 @click.option("--to", "end", callback=_time, help="Predictions before this time.")
 @json_option
 def export(

@@ -23,17 +23,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = (
     click.option("--follow", is_flag=True, help="Go on as lines are written, until stopped."),
+    click.option("--checkpoint", type=PathType, help="Folder that remembers what was sent; needed by --follow."),
     click.option(
-        "--checkpoint", type=PathType, help="Folder that remembers what was sent; needed by --follow."
-    ),
-    click.option(
-        "--rotate-wait", default="5s", show_default=True, callback=duration_seconds,
+        "--rotate-wait",
+        default="5s",
+        show_default=True,
+        callback=duration_seconds,
         help="How long a file that was moved away must be quiet before the new one is read.",
     ),
-    click.option(
-        "--metrics-listen", metavar="HOST:PORT", help="Serve the follower's own /metrics there."
-    ),
-)  # fmt: skip
+    click.option("--metrics-listen", metavar="HOST:PORT", help="Serve the follower's own /metrics there."),
+)
 
 
 def follow_options(command: F) -> F:
@@ -44,12 +43,7 @@ def follow_options(command: F) -> F:
 
 
 def follow_files(
-    files: Sequence[str],
-    url: str,
-    batch: int,
-    checkpoint: Path | None,
-    rotate_wait: float,
-    metrics_listen: str | None,
+    files: Sequence[str], url: str, batch: int, checkpoint: Path | None, rotate_wait: float, metrics_listen: str | None
 ) -> dict[str, int]:
     """Follow files until SIGTERM, SIGINT or SIGHUP and return the counts of lines.
 
@@ -75,9 +69,11 @@ def follow_files(
         remembered.close()
     counts = follower.counts
     return {
-        "accepted": counts.accepted, "rejected": counts.rejected, "unparsable": counts.unparsable,
+        "accepted": counts.accepted,
+        "rejected": counts.rejected,
+        "unparsable": counts.unparsable,
         "gaps": counts.gaps,
-    }  # fmt: skip
+    }
 
 
 def _tell(text: str) -> None:

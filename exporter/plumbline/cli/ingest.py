@@ -98,9 +98,7 @@ def _read(answer: requests.Response, url: str) -> tuple[int, int, list[tuple[int
         rejected = [(int(r["line"]), str(r["reason"]), str(r["detail"])) for r in found["rejected"]]
         return int(found["accepted"]), int(found["duplicates"]), rejected
     except (ValueError, KeyError, TypeError) as error:
-        raise PlumblineError(
-            f"{url} is not a Plumbline exporter: its answer is {answer.text[:80]!r}"
-        ) from error
+        raise PlumblineError(f"{url} is not a Plumbline exporter: its answer is {answer.text[:80]!r}") from error
 
 
 def _retry_after(answer: requests.Response) -> float:
@@ -171,9 +169,7 @@ def _streamed(descriptor: int, batch: int) -> Iterator[list[bytes]]:
             return
 
 
-def ingest_file(
-    name: str, sender: Sender, batch: int, summary: Summary, advance: Progress | None = None
-) -> None:
+def ingest_file(name: str, sender: Sender, batch: int, summary: Summary, advance: Progress | None = None) -> None:
     """Send one file and add to the summary; rejected lines are told as FILE:LINE: reason: detail.
 
     Raises:
@@ -206,13 +202,14 @@ def _one_line(text: str) -> str:
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...|-")
 @click.option("--url", default=f"http://127.0.0.1:{DEFAULT_PORT}", show_default=True, help="The exporter.")
+@click.option("--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Lines per request.")
 @click.option(
-    "--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Lines per request."
-)
-@click.option(
-    "--retry-seconds", type=click.FloatRange(min=0), default=RETRY_SECONDS, show_default=True,
+    "--retry-seconds",
+    type=click.FloatRange(min=0),
+    default=RETRY_SECONDS,
+    show_default=True,
     help="How long one batch may wait for an exporter that is busy.",
-)  # fmt: skip
+)
 @follow_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def ingest(
@@ -253,16 +250,11 @@ def ingest(
         for name in files:
             ingest_file(name, sender, batch, summary, bar)
     if as_json:
-        counts = {
-            "accepted": summary.accepted,
-            "rejected": summary.rejected,
-            "duplicates": summary.duplicates,
-        }
+        counts = {"accepted": summary.accepted, "rejected": summary.rejected, "duplicates": summary.duplicates}
         click.echo(json.dumps(counts))
     else:
         click.echo(
-            f"{summary.accepted} accepted ({summary.duplicates} of them stored before), "
-            f"{summary.rejected} rejected"
+            f"{summary.accepted} accepted ({summary.duplicates} of them stored before), {summary.rejected} rejected"
         )
     if summary.rejected:
         sys.exit(1)

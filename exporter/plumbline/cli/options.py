@@ -84,12 +84,16 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say what the columns of a CSV or Parquet history hold."""
     options = (
         click.option(
-            "--map", "mapping", multiple=True, metavar="FIELD=COLUMN", callback=_mapping,
+            "--map",
+            "mapping",
+            multiple=True,
+            metavar="FIELD=COLUMN",
+            callback=_mapping,
             help="Tables: the column that holds a field, feature or slice; FIELD= says there is none.",
         ),
         click.option("--model", help="Tables: the model of all rows  [default: the catalogue's only one]."),
         click.option("--version", help="Tables: the version of all rows  [default: column version]."),
-    )  # fmt: skip
+    )
     for option in reversed(options):
         command = option(command)
     return command

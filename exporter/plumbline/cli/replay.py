@@ -19,18 +19,22 @@ from plumbline.units import parse_time
 @click.argument("history", nargs=-1, required=True, type=PathType, metavar="HISTORY...")
 @click.option("--url", default="http://127.0.0.1:9877", show_default=True, help="The exporter.")
 @click.option(
-    "--speed", type=click.FloatRange(min=0.0, min_open=True), default=1.0, show_default=True,
+    "--speed",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=1.0,
+    show_default=True,
     help="Seconds of event time per second.",
-)  # fmt: skip
+)
 @click.option("--from", "first", help="Event time to begin at (RFC 3339 or epoch seconds).")
 @click.option("--to", "last", help="Event time to end at.")
+@click.option("--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Events a request.")
 @click.option(
-    "--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Events a request."
-)
-@click.option(
-    "--patience", type=click.FloatRange(0.0), default=60.0, show_default=True,
+    "--patience",
+    type=click.FloatRange(0.0),
+    default=60.0,
+    show_default=True,
     help="Seconds to go on while the exporter does not answer.",
-)  # fmt: skip
+)
 @click.option("--catalogue", type=PathType, help="Tables: the catalogue's file  [default: plumbline.yaml].")
 @table_options
 @json_option

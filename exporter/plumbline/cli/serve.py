@@ -22,37 +22,51 @@ from plumbline.trace.lookup import Lookup
 
 @click.command()
 @click.option(
-    "--catalogue", type=click.Path(path_type=Path), default=Path("plumbline.yaml"), show_default=True,
+    "--catalogue",
+    type=click.Path(path_type=Path),
+    default=Path("plumbline.yaml"),
+    show_default=True,
     help="The catalogue to read.",
-)  # fmt: skip
-@click.option(
-    "--baselines", type=click.Path(path_type=Path), default=Path("baselines"), show_default=True,
-    help="Folder of baseline artefacts to read; may be empty or absent.",
-)  # fmt: skip
-@click.option(
-    "--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
-    help="Folder of the store to read and write, and of the evidence that hooks freeze; made if absent.",
-)  # fmt: skip
-@click.option(
-    "--store", "url", metavar="URL",
-    help="Keep the store in PostgreSQL instead: postgresql://USER@HOST/DATABASE, password in ~/.pgpass.",
-)  # fmt: skip
-@click.option(
-    "--shard", help="With --store: name of this exporter among those that share it.  [default: main]"
 )
 @click.option(
-    "--listen", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True,
-    help="HOST:PORT; port 0 takes a free one.",
-)  # fmt: skip
+    "--baselines",
+    type=click.Path(path_type=Path),
+    default=Path("baselines"),
+    show_default=True,
+    help="Folder of baseline artefacts to read; may be empty or absent.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="Folder of the store to read and write, and of the evidence that hooks freeze; made if absent.",
+)
+@click.option(
+    "--store",
+    "url",
+    metavar="URL",
+    help="Keep the store in PostgreSQL instead: postgresql://USER@HOST/DATABASE, password in ~/.pgpass.",
+)
+@click.option("--shard", help="With --store: name of this exporter among those that share it.  [default: main]")
+@click.option(
+    "--listen", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, help="HOST:PORT; port 0 takes a free one."
+)
 @click.option("--insecure-listen", is_flag=True, help="Allow plain HTTP beyond this machine.")
 @click.option(
-    "--queue-events", type=click.IntRange(min=1), default=QUEUE_EVENTS, show_default=True,
+    "--queue-events",
+    type=click.IntRange(min=1),
+    default=QUEUE_EVENTS,
+    show_default=True,
     help="Events that may wait for the store; beyond it requests are answered 429.",
-)  # fmt: skip
+)
 @click.option(
-    "--log-format", type=click.Choice(["auto", "json", "console"]), default="auto", show_default=True,
+    "--log-format",
+    type=click.Choice(["auto", "json", "console"]),
+    default="auto",
+    show_default=True,
     help="auto: for people on a terminal, JSON otherwise.",
-)  # fmt: skip
+)
 @click.option("--debug", is_flag=True, help="Log one line per ingest request.")
 def serve(
     catalogue: Path,
@@ -83,9 +97,7 @@ def serve(
     try:
         engine = open_engine(declared, baselines, lambda: open_store(data, url, shard))
         lookup = Lookup(engine.store.reader(), engine.baselines, lambda: engine.store.last_seq)
-        hooks = HookRunner(
-            engine.actions, declared, engine.store, data, engine.blocks, baselines=engine.baselines
-        )
+        hooks = HookRunner(engine.actions, declared, engine.store, data, engine.blocks, baselines=engine.baselines)
         exporter = Exporter(
             declared,
             engine,

@@ -18,9 +18,13 @@ from plumbline.silences import Alertmanager, matchers_of
 @click.argument("name")
 @catalogue_option
 @click.option(
-    "--for", "seconds", default="30m", show_default=True, callback=duration_seconds,
+    "--for",
+    "seconds",
+    default="30m",
+    show_default=True,
+    callback=duration_seconds,
     help="How long from now on; at most 4h. Said again, this is the new end.",
-)  # fmt: skip
+)
 @click.option("--reason", default="deployment", show_default=True, help="Why, for whoever wonders.")
 @click.option("--end", is_flag=True, help="End it now, as the last step of a deployment.")
 @json_option

@@ -24,21 +24,22 @@ _DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 def _source(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
-            "--baselines", type=PathType, default=Path("baselines"), show_default=True,
+            "--baselines",
+            type=PathType,
+            default=Path("baselines"),
+            show_default=True,
             help="With --data or --store: folder of baseline artefacts to read.",
         ),
         click.option("--store", metavar="URL", help="Read this PostgreSQL store instead: postgresql://..."),
         click.option("--data", type=PathType, help="Read this data folder instead of asking an exporter."),
         click.option("--url", help=f"The exporter to ask.  [default: {_DEFAULT_URL}]"),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
 
 @contextlib.contextmanager
-def _open(
-    url: str | None, data: Path | None, store: str | None, baselines: Path
-) -> Iterator[Client | Lookup]:
+def _open(url: str | None, data: Path | None, store: str | None, baselines: Path) -> Iterator[Client | Lookup]:
     """Open whatever answers: an exporter, or a store, which a running exporter may be writing."""
     source: Client | Lookup
     if sum(one is not None for one in (url, data, store)) > 1:
@@ -92,9 +93,7 @@ def trace(
 @click.command()
 @click.argument("data_batch_id")
 @_source
-@click.option(
-    "--list", "as_list", is_flag=True, help="Print every prediction that used it, one JSON object a line."
-)
+@click.option("--list", "as_list", is_flag=True, help="Print every prediction that used it, one JSON object a line.")
 @json_option
 def batch(
     data_batch_id: str,

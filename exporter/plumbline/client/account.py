@@ -102,6 +102,5 @@ class Account:
         """Return all counts of one moment."""
         with self._lock:
             return Stats(
-                self._created, self._adopted, self._sent, self._at["queued"], self._at["spooled"],
-                dict(self._dropped),
-            )  # fmt: skip
+                self._created, self._adopted, self._sent, self._at["queued"], self._at["spooled"], dict(self._dropped)
+            )

@@ -90,10 +90,18 @@ class Client:
     ) -> None:
         self._settings = Settings(
             connection=Connection(url.rstrip("/"), timeout, auth, verify, cert, headers),
-            spool_dir=None if spool_dir is None else Path(spool_dir), spool_bytes=spool_bytes, fsync=fsync,
-            durable=durable, queue_events=queue_events, queue_bytes=queue_bytes, batch_events=batch_events,
-            batch_bytes=batch_bytes, linger=linger, backoff=backoff, close_timeout=close_timeout,
-        )  # fmt: skip
+            spool_dir=None if spool_dir is None else Path(spool_dir),
+            spool_bytes=spool_bytes,
+            fsync=fsync,
+            durable=durable,
+            queue_events=queue_events,
+            queue_bytes=queue_bytes,
+            batch_events=batch_events,
+            batch_bytes=batch_bytes,
+            linger=linger,
+            backoff=backoff,
+            close_timeout=close_timeout,
+        )
         self._strict = strict
         self._closed = False
         self._reset()
@@ -162,42 +170,49 @@ class Client:
         """
         request_id = request_id or current_ids().get("request_id") or new_request_id()
         self._send(
-            "prediction", more, request_id=request_id, model=model, version=version, features=features,
-            prediction=prediction, score=score, scores=scores, latency=latency, status=status, slices=slices,
-        )  # fmt: skip
+            "prediction",
+            more,
+            request_id=request_id,
+            model=model,
+            version=version,
+            features=features,
+            prediction=prediction,
+            score=score,
+            scores=scores,
+            latency=latency,
+            status=status,
+            slices=slices,
+        )
         return request_id
 
-    def outcome(
-        self, *, actual: object, request_id: str | None = None, correction: bool = False, **more: Any
-    ) -> None:
+    def outcome(self, *, actual: object, request_id: str | None = None, correction: bool = False, **more: Any) -> None:
         """Record what turned out to be true about a request (``ts`` = when it became known)."""
         self._send("outcome", more, request_id=request_id, actual=actual, correction=correction or None)
 
-    def pipeline(
-        self, *, pipeline: str, stage: str, status: str, run_id: str | None = None, **more: Any
-    ) -> None:
+    def pipeline(self, *, pipeline: str, stage: str, status: str, run_id: str | None = None, **more: Any) -> None:
         """Record that a stage of a pipeline started, succeeded or failed.
 
         ``more``: data_batch_id, duration, rows_in, rows_out, rows_rejected, data_ts, inputs, checks.
         """
         self._send("pipeline", more, pipeline=pipeline, stage=stage, run_id=run_id, status=status)
 
-    def deployment(
-        self, *, stage: str, model: str | None = None, version: str | None = None, **more: Any
-    ) -> None:
+    def deployment(self, *, stage: str, model: str | None = None, version: str | None = None, **more: Any) -> None:
         """Record that a model version entered a stage. ``more``: commit, training_data, config, baseline."""
         self._send("deployment", more, model=model, version=version, stage=stage)
 
-    def kpi(
-        self, *, kpi: str, value: float, model: str | None = None, version: str | None = None, **more: Any
-    ) -> None:
+    def kpi(self, *, kpi: str, value: float, model: str | None = None, version: str | None = None, **more: Any) -> None:
         """Record a business outcome, in the KPI's own unit."""
         self._send("kpi", more, model=model, version=version, kpi=kpi, value=value)
 
     def log(
-        self, message: str, *, level: str = "INFO", logger: str | None = None,
-        fields: Mapping[str, Any] | None = None, **more: Any,
-    ) -> None:  # fmt: skip
+        self,
+        message: str,
+        *,
+        level: str = "INFO",
+        logger: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
         """Record a log line; ``plumbline.logging`` does so for a service's own."""
         self._send("log", more, level=level, message=message, logger=logger, fields=fields)
 
@@ -303,6 +318,4 @@ def _after_fork_in_child() -> None:
         client._after_fork()
 
 
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

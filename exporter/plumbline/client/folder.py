@@ -85,9 +85,10 @@ class SpoolFolder:
     def orphans(self) -> list[Path]:
         """Return the other folders, last written first; which of them are orphaned, ``claimed`` finds out."""
         others = [
-            entry for entry in self._root.iterdir()
+            entry
+            for entry in self._root.iterdir()
             if entry != self.path and not entry.name.startswith(".") and (entry / _LOCK).is_file()
-        ]  # fmt: skip
+        ]
         return sorted(others, key=_age, reverse=True)
 
     def release(self) -> None:

@@ -75,9 +75,8 @@ def post(session: requests.Session, connection: Connection, lines: Sequence[byte
     try:
         # A redirect would turn the POST into a GET; it counts as a failure and is told.
         response = session.post(
-            f"{connection.url}/v1/events", data=b"\n".join(lines), timeout=connection.timeout,
-            allow_redirects=False,
-        )  # fmt: skip
+            f"{connection.url}/v1/events", data=b"\n".join(lines), timeout=connection.timeout, allow_redirects=False
+        )
     # OSError: a certificate file that is gone, no file handles left. ValueError: urllib3 lets a few
     # damaged answers through as such.
     except (requests.RequestException, OSError, ValueError) as error:
@@ -96,9 +95,7 @@ def _read(body: bytes, lines: int) -> Answer:
         answer = json.loads(body)
         accepted, rejected = answer["accepted"], answer["rejected"]
         if accepted + len(rejected) != lines:
-            return Answer(
-                "later", detail=f"the answer accounts for {accepted} + {len(rejected)} of {lines} lines"
-            )
+            return Answer("later", detail=f"the answer accounts for {accepted} + {len(rejected)} of {lines} lines")
         detail = "" if not rejected else f"{rejected[0]['reason']}: {rejected[0]['detail']}"
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return Answer("later", detail=f"HTTP 200, but no answer of an exporter ({error!r}): {body[:100]!r}")

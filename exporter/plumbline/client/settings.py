@@ -33,9 +33,7 @@ class Settings:
     def __post_init__(self) -> None:
         parts = urlsplit(self.connection.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(
-                f"url {self.connection.url!r}: write it with its scheme, such as http://127.0.0.1:9877"
-            )
+            raise UsageError(f"url {self.connection.url!r}: write it with its scheme, such as http://127.0.0.1:9877")
         for name in ("queue_events", "queue_bytes", "batch_events", "batch_bytes"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")

@@ -45,9 +45,7 @@ class Spool:
         OSError: from every method, when the disk says no; the spool then still counts right.
     """
 
-    def __init__(
-        self, root: Path, max_bytes: int, fsync: bool = True, segment_bytes: int = SEGMENT_BYTES
-    ) -> None:
+    def __init__(self, root: Path, max_bytes: int, fsync: bool = True, segment_bytes: int = SEGMENT_BYTES) -> None:
         self._max_bytes = max_bytes
         self._segment_bytes = max(1, min(segment_bytes, max_bytes // 4))
         self._segments: deque[Segment] = deque()

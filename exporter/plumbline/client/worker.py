@@ -194,8 +194,9 @@ class Worker:
             if batch.source == "queued":
                 self._queue.give_back(batch.lines)
         elif answer.result == "split":
-            log.warning("an event of %d bytes is too large for the exporter and is lost: %s",
-                        len(batch.lines[0]), answer.detail)  # fmt: skip
+            log.warning(
+                "an event of %d bytes is too large for the exporter and is lost: %s", len(batch.lines[0]), answer.detail
+            )
             self._done(batch)
             self._account.drop(1, batch.source, "too_large")
         else:
@@ -214,8 +215,10 @@ class Worker:
                 self._rejection_told = True
                 log.warning(
                     "the exporter rejected %d of %d events, the first: %s (further ones are only counted)",
-                    answer.rejected, len(batch.lines), answer.detail,
-                )  # fmt: skip
+                    answer.rejected,
+                    len(batch.lines),
+                    answer.detail,
+                )
 
     def _failed(self, batch: _UnderWay, answer: Answer, now: float) -> None:
         if not self._failures:

@@ -67,9 +67,7 @@ def build_pipeline_layout(catalogue: Catalogue) -> PipelineLayout:
     return PipelineLayout(tuple(b.sections), b.size, stages)
 
 
-def count_pipeline(
-    layout: PipelineLayout, cells: Floats, event: PipelineEvent, ts: float, now: float
-) -> bool:
+def count_pipeline(layout: PipelineLayout, cells: Floats, event: PipelineEvent, ts: float, now: float) -> bool:
     """Add one event; return False if the catalogue does not declare its pipeline and stage.
 
     A run counts when it ends. The time of a success and of its data never goes backwards, so that a

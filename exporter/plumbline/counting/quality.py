@@ -185,9 +185,7 @@ def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Jud
         _add_score_sums(q, cells, row, scored[index], squares[index], loss[index])
 
 
-def _count_per_class(
-    q: QualityCells, at: int, cells: Floats, row: Codes, actual: Codes, predicted: Codes
-) -> None:
+def _count_per_class(q: QualityCells, at: int, cells: Floats, row: Codes, actual: Codes, predicted: Codes) -> None:
     """Add hits to their class, and every miss to the class predicted and to the one that was true."""
     results = len(names.CLASS_RESULTS)
     size = len(q.rows) * len(q.classes) * results
@@ -201,9 +199,7 @@ def _count_per_class(
     cells[at : at + size] += np.bincount(np.concatenate(places), minlength=size)
 
 
-def _class_scores(
-    q: QualityCells, scores: Sequence[dict[str, float]], actual: Codes
-) -> tuple[Floats, Floats]:
+def _class_scores(q: QualityCells, scores: Sequence[dict[str, float]], actual: Codes) -> tuple[Floats, Floats]:
     """Return, per outcome, sum over classes of (p - y)^2 and the log-loss of the actual class.
 
     Probabilities of undeclared classes belong to "other", as those classes do.
@@ -218,18 +214,12 @@ def _class_scores(
     return ((p - np.eye(len(q.classes))[actual]) ** 2).sum(axis=1), -np.log(chosen)
 
 
-def _add_score_sums(
-    q: QualityCells, cells: Floats, row: Codes, scored: Bools, squares: Floats, loss: Floats
-) -> None:
+def _add_score_sums(q: QualityCells, cells: Floats, row: Codes, scored: Bools, squares: Floats, loss: Floats) -> None:
     """Add to each row of the cells the outcomes that had a score, their Brier sum and their log-loss."""
     if q.scored is None or q.squared_score_error is None or q.log_loss is None:
         return
     count = len(q.rows)
-    for offset, weights in (
-        (q.scored, np.ones(len(row))),
-        (q.squared_score_error, squares),
-        (q.log_loss, loss),
-    ):
+    for offset, weights in ((q.scored, np.ones(len(row))), (q.squared_score_error, squares), (q.log_loss, loss)):
         cells[offset : offset + count] += np.bincount(row[scored], weights[scored], minlength=count)
 
 

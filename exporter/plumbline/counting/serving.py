@@ -99,18 +99,14 @@ def observe(cells: Floats, section: Section, values: Sequence[float] | Floats) -
 def count_column(slot: FeatureSlot, cells: Floats, column: Sequence[object]) -> None:
     """Count one feature's values of a batch into its bins and problems."""
     problems = np.zeros(4)
-    codes = (
-        _numeric_codes(slot, column, problems) if slot.numeric else _category_codes(slot, column, problems)
-    )
+    codes = _numeric_codes(slot, column, problems) if slot.numeric else _category_codes(slot, column, problems)
     cells[slot.problems : slot.problems + 4] += problems
     if slot.bins is not None and codes is not None:
         section = slot.bins
         cells[section.offset : section.end] += np.bincount(codes, minlength=section.size)
 
 
-def _numeric_codes(
-    slot: FeatureSlot, column: Sequence[object], problems: Floats
-) -> npt.NDArray[np.intp] | None:
+def _numeric_codes(slot: FeatureSlot, column: Sequence[object], problems: Floats) -> npt.NDArray[np.intp] | None:
     if not set(map(type, column)) <= _NUMBER_TYPES:
         wrong = [value is not None and not _is_number(value) for value in column]
         problems[_WRONG_TYPE] += sum(wrong)
@@ -139,9 +135,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _category_codes(
-    slot: FeatureSlot, column: Sequence[object], problems: Floats
-) -> npt.NDArray[np.intp] | None:
+def _category_codes(slot: FeatureSlot, column: Sequence[object], problems: Floats) -> npt.NDArray[np.intp] | None:
     if slot.codes is None:
         problems[_MISSING] += column.count(None)
         problems[_WRONG_TYPE] += sum(1 for v in column if v is not None and category_name(v) is None)

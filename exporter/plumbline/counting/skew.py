@@ -25,16 +25,12 @@ ABSOLUTE = 1e-9
 
 
 def count_skew(
-    layout: VersionLayout,
-    cells: Floats,
-    pairs: Sequence[tuple[Mapping[str, Value], Mapping[str, Value]]],
+    layout: VersionLayout, cells: Floats, pairs: Sequence[tuple[Mapping[str, Value], Mapping[str, Value]]]
 ) -> None:
     """Add pairs of (served, recomputed) features of one version to its cells."""
     for at, slot in enumerate(layout.features):
         compared = [
-            (served.get(slot.name), recomputed[slot.name])
-            for served, recomputed in pairs
-            if slot.name in recomputed
+            (served.get(slot.name), recomputed[slot.name]) for served, recomputed in pairs if slot.name in recomputed
         ]
         cells[layout.skew_rows + at] += len(compared)
         cells[layout.skew_mismatches + at] += sum(not same(slot.numeric, a, b) for a, b in compared)

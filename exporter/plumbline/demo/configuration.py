@@ -85,8 +85,7 @@ def demo_document(source: Mapping[str, Any], ports: Ports, speed: float) -> dict
         for name, model in source["models"].items()
     }
     document["pipelines"] = {
-        name: _faster(pipeline, speed, "cadence", "freshness")
-        for name, pipeline in source.get("pipelines", {}).items()
+        name: _faster(pipeline, speed, "cadence", "freshness") for name, pipeline in source.get("pipelines", {}).items()
     }
     document["links"] = {
         **source.get("links", {}),
@@ -111,17 +110,14 @@ def event_time_windows(kind: str, speed: float) -> dict[str, float]:
         speed: seconds of event time per second.
     """
     return {
-        window: parse_duration(window) * (1.0 if window in HISTORY_WINDOWS else speed)
-        for window in EVALUATION[kind]
+        window: parse_duration(window) * (1.0 if window in HISTORY_WINDOWS else speed) for window in EVALUATION[kind]
     }
 
 
 def _faster(section: Mapping[str, Any], speed: float, *keys: str) -> dict[str, Any]:
     """Return the section with these durations divided by the speed, and at least a second."""
     shorter = {
-        key: format_duration(max(1, round(parse_duration(str(section[key])) / speed)))
-        for key in keys
-        if key in section
+        key: format_duration(max(1, round(parse_duration(str(section[key])) / speed))) for key in keys if key in section
     }
     return {**section, **shorter}
 

@@ -81,9 +81,7 @@ def midnight(day: date) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(ZONE)).timestamp()
 
 
-def make_plan(
-    days: int, fault_days: int, now: float, keep_away: float, history_days: int | None = None
-) -> Plan:
+def make_plan(days: int, fault_days: int, now: float, keep_away: float, history_days: int | None = None) -> Plan:
     """Return the plan whose history, moved by whole days, ends at least ``keep_away`` seconds before now.
 
     Args:
@@ -171,9 +169,15 @@ def _other_events(
     events: list[dict[str, Any]] = []
     for model, facts in deployed.items():
         event = {
-            "type": "deployment", "ts": start, "model": model, "version": VERSION, "stage": "production",
-            "training_data": facts.training_data, "baseline": facts.baseline, "commit": facts.commit,
-        }  # fmt: skip
+            "type": "deployment",
+            "ts": start,
+            "model": model,
+            "version": VERSION,
+            "stage": "production",
+            "training_data": facts.training_data,
+            "baseline": facts.baseline,
+            "commit": facts.commit,
+        }
         events.append({key: value for key, value in event.items() if value is not None})
     for name, departures in rows.groupby("day", sort=True):
         day = date.fromisoformat(str(name))
@@ -181,9 +185,7 @@ def _other_events(
     return events
 
 
-def _daily_load(
-    day: date, departures: pd.DataFrame, weather: pd.DataFrame, *, broken: bool
-) -> list[dict[str, Any]]:
+def _daily_load(day: date, departures: pd.DataFrame, weather: pd.DataFrame, *, broken: bool) -> list[dict[str, Any]]:
     """Load one day's weather, really, and return what its pipeline run reports."""
     at = midnight(day) + FEED_HOUR * 3600.0
     batch = batch_id(str(day))
@@ -191,9 +193,14 @@ def _daily_load(
     started = {**common, "ts": at, "stage": "fetch", "status": "started"}
     if broken:
         failed = {
-            **common, "ts": at + 30.0, "stage": "fetch", "status": "failed", "rows_in": 0, "rows_out": 0,
+            **common,
+            "ts": at + 30.0,
+            "stage": "fetch",
+            "status": "failed",
+            "rows_in": 0,
+            "rows_out": 0,
             "checks": [{"name": "no_missing_weather", "passed": False}],
-        }  # fmt: skip
+        }
         return [started, failed]
     begin = time.perf_counter()
     first = midnight(day)
@@ -204,18 +211,32 @@ def _daily_load(
     done = time.perf_counter()
     airports = {"EWR", "JFK", "LGA"}
     fetch = {
-        **common, "ts": at + 30.0, "stage": "fetch", "status": "succeeded", "data_ts": at,
-        "duration": fetched - begin, "rows_in": len(observed), "rows_out": len(observed), "rows_rejected": 0,
-    }  # fmt: skip
+        **common,
+        "ts": at + 30.0,
+        "stage": "fetch",
+        "status": "succeeded",
+        "data_ts": at,
+        "duration": fetched - begin,
+        "rows_in": len(observed),
+        "rows_out": len(observed),
+        "rows_rejected": 0,
+    }
     join = {
-        **common, "ts": at + 60.0, "stage": "join", "status": "succeeded", "data_ts": at,
-        "duration": done - fetched, "rows_in": len(joined), "rows_out": len(joined), "rows_rejected": 0,
+        **common,
+        "ts": at + 60.0,
+        "stage": "join",
+        "status": "succeeded",
+        "data_ts": at,
+        "duration": done - fetched,
+        "rows_in": len(joined),
+        "rows_out": len(joined),
+        "rows_rejected": 0,
         "inputs": [batch],
         "checks": [
             {"name": "no_missing_weather", "passed": without == 0},
             {"name": "known_airports", "passed": set(departures["origin"]) <= airports},
         ],
-    }  # fmt: skip
+    }
     return [started, fetch, join]
 
 
@@ -278,10 +299,14 @@ class _Maker:
         features = {name: column[row] for name, column in self._features.items()}
         for model in (DELAY, LATE):
             event: dict[str, Any] = {
-                "type": "prediction", "ts": ts, "request_id": request_id(model, self._ids[row]),
-                "model": model, "version": VERSION, "features": features,
+                "type": "prediction",
+                "ts": ts,
+                "request_id": request_id(model, self._ids[row]),
+                "model": model,
+                "version": VERSION,
+                "features": features,
                 "data_batch_id": batch_id(self._days[row]),
-            }  # fmt: skip
+            }
             if model == DELAY:
                 event["prediction"] = self._predicted.delay[row]
                 latency = float(self._predicted.delay_latency[row])
@@ -298,7 +323,4 @@ class _Maker:
         """Yield both models' outcome events."""
         minutes = self._arrival[row]
         for model, actual in ((DELAY, minutes), (LATE, "1" if minutes > LATE_MINUTES else "0")):
-            yield {
-                "type": "outcome", "ts": ts, "request_id": request_id(model, self._ids[row]),
-                "actual": actual,
-            }  # fmt: skip
+            yield {"type": "outcome", "ts": ts, "request_id": request_id(model, self._ids[row]), "actual": actual}

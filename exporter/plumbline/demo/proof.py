@@ -138,8 +138,7 @@ def counters_agree(asker: Asker, expected: Tally) -> list[Check]:
     def compare(name: str, expr: str, wanted: dict[str, float]) -> Check:
         shown = asker.by_model(expr)
         agree = all(
-            math.isclose(shown.get(model, math.nan), value, rel_tol=_TOLERANCE)
-            for model, value in wanted.items()
+            math.isclose(shown.get(model, math.nan), value, rel_tol=_TOLERANCE) for model, value in wanted.items()
         ) and bool(wanted)
         numbers = ", ".join(
             f"{model}: {shown.get(model, math.nan):,.10g} shown, {value:,.10g} expected"
@@ -187,18 +186,14 @@ def _scikit_learn_mae(expected: Tally) -> dict[str, float]:
     from sklearn.metrics import mean_absolute_error
 
     return {
-        model: float(mean_absolute_error(actual, predicted))
-        for model, (predicted, actual) in expected.numbers.items()
+        model: float(mean_absolute_error(actual, predicted)) for model, (predicted, actual) in expected.numbers.items()
     }
 
 
 def _scikit_learn_accuracy(expected: Tally) -> dict[str, float]:
     from sklearn.metrics import accuracy_score
 
-    return {
-        model: float(accuracy_score(actual, predicted))
-        for model, (predicted, actual) in expected.classes.items()
-    }
+    return {model: float(accuracy_score(actual, predicted)) for model, (predicted, actual) in expected.classes.items()}
 
 
 def series_exist(asker: Asker, windows: Sequence[str], history: Sequence[str], days: int) -> list[Check]:

@@ -75,12 +75,18 @@ def read_notification(path: str, body: bytes, now: float) -> list[Notice]:
         raise ValueError(f"not a notification of Alertmanager: {error}") from error
     return [
         Notice(
-            now, parts[0], parts[1], alert.status, alert.labels.get("alertname", ""),
-            alert.labels.get("severity", ""), alert.labels, alert.annotations.get("summary", ""),
+            now,
+            parts[0],
+            parts[1],
+            alert.status,
+            alert.labels.get("alertname", ""),
+            alert.labels.get("severity", ""),
+            alert.labels,
+            alert.annotations.get("summary", ""),
             alert.annotations.get("description", ""),
         )
         for alert in notification.alerts
-    ]  # fmt: skip
+    ]
 
 
 class Receiver:

@@ -76,15 +76,23 @@ class Stack:
             Server(
                 "exporter",
                 [
-                    sys.executable, "-m", "plumbline.cli.main", "serve",
-                    "--catalogue", work / "plumbline.yaml",
-                    "--baselines", work / "baselines", "--data", work / "data",
-                    "--listen", f"{LOOPBACK}:{port}",
+                    sys.executable,
+                    "-m",
+                    "plumbline.cli.main",
+                    "serve",
+                    "--catalogue",
+                    work / "plumbline.yaml",
+                    "--baselines",
+                    work / "baselines",
+                    "--data",
+                    work / "data",
+                    "--listen",
+                    f"{LOOPBACK}:{port}",
                 ],
                 f"http://{LOOPBACK}:{port}",
                 work / "log" / "exporter.log",
             )
-        )  # fmt: skip
+        )
 
     def alertmanager(self) -> Server:
         """Start Alertmanager with the generated routes; no cluster, so it opens one port only."""
@@ -96,12 +104,13 @@ class Stack:
                     find_program("alertmanager"),
                     f"--config.file={work / 'generated' / 'alerting' / 'alertmanager.yml'}",
                     f"--storage.path={work / 'alertmanager'}",
-                    f"--web.listen-address={LOOPBACK}:{port}", "--cluster.listen-address=",
+                    f"--web.listen-address={LOOPBACK}:{port}",
+                    "--cluster.listen-address=",
                 ],
                 f"http://{LOOPBACK}:{port}",
                 work / "log" / "alertmanager.log",
             )
-        )  # fmt: skip
+        )
 
     def prometheus(self) -> Server:
         """Start Prometheus on the history's blocks with the generated rules."""
@@ -115,12 +124,13 @@ class Stack:
                     f"--storage.tsdb.path={work / 'tsdb'}",
                     # Counted from the newest sample: anything shorter would delete the history.
                     "--storage.tsdb.retention.time=10y",
-                    f"--web.listen-address={LOOPBACK}:{port}", "--enable-feature=exemplar-storage",
+                    f"--web.listen-address={LOOPBACK}:{port}",
+                    "--enable-feature=exemplar-storage",
                 ],
                 f"http://{LOOPBACK}:{port}",
                 work / "log" / "prometheus.log",
             )
-        )  # fmt: skip
+        )
 
     def grafana(self) -> Server | None:
         """Start Grafana with data source and dashboards provisioned, if it is installed."""
@@ -173,9 +183,7 @@ def docker_available() -> bool:
         return False
     for words in (["docker", "info"], ["docker", "compose", "version"]):
         try:
-            done = subprocess.run(
-                words, capture_output=True, stdin=subprocess.DEVNULL, timeout=10, check=False
-            )
+            done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=10, check=False)
         except (OSError, subprocess.TimeoutExpired):
             return False
         if done.returncode:

@@ -26,13 +26,7 @@ from plumbline.names import DEFAULT_PORT
 from plumbline.servers import HeldPorts, Server, find_program
 
 # The usual ones where they are free.
-_PORTS = {
-    "prometheus": 9090,
-    "alertmanager": 9093,
-    "exporter": DEFAULT_PORT,
-    "receiver": 9099,
-    "grafana": 3000,
-}
+_PORTS = {"prometheus": 9090, "alertmanager": 9093, "exporter": DEFAULT_PORT, "receiver": 9099, "grafana": 3000}
 _SETTLE_SECONDS = 45.0  # for the last outcomes to mature and the last notices to be sent
 
 
@@ -80,12 +74,7 @@ def _start(stack: Stack, prepared: Prepared, screen: Screen) -> Server:
 
 
 def _prove(
-    settings: Settings,
-    prepared: Prepared,
-    prometheus: Server,
-    receiver: Receiver,
-    began: float,
-    screen: Screen,
+    settings: Settings, prepared: Prepared, prometheus: Server, receiver: Receiver, began: float, screen: Screen
 ) -> list[Check]:
     screen.step("Proving it: counting the event files anew and asking Prometheus")
     expected = proof.tally([prepared.history, prepared.live])
@@ -104,10 +93,7 @@ def _prove(
             *proof.series_exist(asker, [evaluation.drift_alert, evaluation.fast], HISTORY_WINDOWS, 400),
             *pages,
             *proof.dashboards_answer(
-                asker,
-                settings.work / "generated" / "dashboards" / "queries.json",
-                began,
-                time.time(),
+                asker, settings.work / "generated" / "dashboards" / "queries.json", began, time.time()
             ),
         ]
     finally:
@@ -125,9 +111,7 @@ def _stay(prepared: Prepared, settings: Settings, screen: Screen) -> None:
     screen.step("Look around; Ctrl-C stops everything")
     screen.say(f"{links.exporter}/          the exporter: its metrics, its health")
     screen.say(f"{links.prometheus}/alerts    which alerts fired, with their numbers")
-    screen.say(
-        f"{links.prometheus}/graph?g0.expr=feature%3Aml_feature_psi%3Asum_7d&g0.tab=0&g0.range_input=40w"
-    )
+    screen.say(f"{links.prometheus}/graph?g0.expr=feature%3Aml_feature_psi%3Asum_7d&g0.tab=0&g0.range_input=40w")
     screen.say("                              a year of drift, every feature")
     screen.say(f"{links.alertmanager}/         who was called, grouped and inhibited")
     if shutil.which("grafana") or shutil.which("grafana-server"):

@@ -98,6 +98,12 @@ class Actions:
 def _say(action: Action) -> None:
     say = log.warning if action.phase != "ended" or action.hook != "freeze" else log.info
     say(
-        f"hook {action.phase}", hook=action.hook, model=action.model, version=action.version,
-        alert=action.alertname, incident=action.incident, result=action.result, detail=action.detail,
-    )  # fmt: skip
+        f"hook {action.phase}",
+        hook=action.hook,
+        model=action.model,
+        version=action.version,
+        alert=action.alertname,
+        incident=action.incident,
+        result=action.result,
+        detail=action.detail,
+    )

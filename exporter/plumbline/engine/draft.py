@@ -90,9 +90,7 @@ class Draft:
             return key
         return (model, names.UNKNOWN)
 
-    def _create(
-        self, model: str, version: str, baseline: Baseline | None, announced: bool
-    ) -> VersionState | None:
+    def _create(self, model: str, version: str, baseline: Baseline | None, announced: bool) -> VersionState | None:
         if not announced and (model, version) in self.engine.refused:
             return None  # said once, not for every prediction
         baseline = baseline or self.engine.baselines.find(model, version)

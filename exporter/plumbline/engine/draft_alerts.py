@@ -81,8 +81,6 @@ class AlertsDraft(Draft):
         identity = hash64(b"h", action.action_id.encode(), action.phase.encode())
         links = (incident_key(action.incident), model_alert_key(action.model))
         raw = msgspec.json.encode(action)
-        self.transaction.events.append(
-            StoredEvent(self._next, "action", self.now, identity, identity, links, raw)
-        )
+        self.transaction.events.append(StoredEvent(self._next, "action", self.now, identity, identity, links, raw))
         self._next += 1
         self.actions.append(action)

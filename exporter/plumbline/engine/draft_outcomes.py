@@ -169,9 +169,7 @@ class OutcomesDraft(TrialsDraft):
         slices = self._slices(prediction)
 
         def judged(said: Said) -> Judged:
-            return Judged(
-                *key, answer, said.actual, prediction.score, slices, prediction.scores, row.ts, pairs
-            )
+            return Judged(*key, answer, said.actual, prediction.score, slices, prediction.scores, row.ts, pairs)
 
         if layout.early is not None:
             horizon = row.ts + layout.early.seconds
@@ -228,9 +226,7 @@ class OutcomesDraft(TrialsDraft):
             if waits is not None:
                 judged = decode_judged(waits.body)
                 judged = msgspec.structs.replace(judged, pairs=[*judged.pairs, pair])
-                self.pending[other.seq] = Waiting(
-                    waits.prediction, waits.due, waits.key, encode_judged(judged)
-                )
+                self.pending[other.seq] = Waiting(waits.prediction, waits.due, waits.key, encode_judged(judged))
                 continue
             truth = standing(said, comparable)
             if truth is not None:

@@ -92,9 +92,7 @@ class TrialsDraft(Draft):
                     found.append(Pair(trial.candidate, mine.prediction, theirs.prediction, since))
         return found
 
-    def _count_pair(
-        self, model: str, pair: Pair, actual: ClassOrNumber | None, taken_back: bool = False
-    ) -> None:
+    def _count_pair(self, model: str, pair: Pair, actual: ClassOrNumber | None, taken_back: bool = False) -> None:
         """Count a pair of answers; or, with its mature outcome, who was better."""
         key = (model, pair.shadow)
         begun = {trial.candidate: trial.start for trial in self._trials(model) if trial.shadow}

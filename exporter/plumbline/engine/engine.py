@@ -65,11 +65,7 @@ class Engine:
     deployments_kept = 1000
 
     def __init__(
-        self,
-        catalogue: Catalogue,
-        baselines: BaselineFolder,
-        store: Store,
-        orphan_grace: float = ORPHAN_GRACE_SECONDS,
+        self, catalogue: Catalogue, baselines: BaselineFolder, store: Store, orphan_grace: float = ORPHAN_GRACE_SECONDS
     ) -> None:
         self.catalogue = catalogue
         self.baselines = baselines
@@ -260,9 +256,7 @@ class Engine:
     def _publish(self, work: Work, transaction: Transaction) -> None:
         """Replace what is shown by what is now durable."""
         known = self.versions
-        if work.entries or any(
-            k not in known or known[k].layout is not v.layout for k, v in work.versions.items()
-        ):
+        if work.entries or any(k not in known or known[k].layout is not v.layout for k, v in work.versions.items()):
             self.intent += 1
         self.versions = {**self.versions, **work.versions}
         self.entries = {**self.entries, **work.entries}
@@ -312,9 +306,7 @@ class Engine:
     def series_of(self, model: str, changed: dict[Key, VersionState] | None = None) -> int:
         """Return the series that all versions of a model expose."""
         versions = {**self.versions, **(changed or {})}
-        return sum(
-            state.series for key, state in versions.items() if key[0] == model and key not in self.hidden
-        )
+        return sum(state.series for key, state in versions.items() if key[0] == model and key not in self.hidden)
 
     def close(self) -> None:
         """Release the store."""

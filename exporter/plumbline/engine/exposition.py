@@ -57,9 +57,7 @@ class Exposition:
         return Block(metric, key, shown[2], labels, values)
 
     def _rows(self, metric: Metric, key: str, rows: Rows) -> Block:
-        return self._block(
-            metric, key, tuple(r[0] for r in rows), np.array([r[1] for r in rows], dtype=np.float64)
-        )
+        return self._block(metric, key, tuple(r[0] for r in rows), np.array([r[1] for r in rows], dtype=np.float64))
 
     def _sections(
         self, prefix: str, sections: Iterable[Section], cells: Floats, state: VersionState | None = None
@@ -75,15 +73,7 @@ class Exposition:
                 if state is not None and section.metric is names.PREDICTION_LATENCY:
                     exemplars = state.exemplars
                 found.append(
-                    Block(
-                        section.metric,
-                        key,
-                        shown.generation,
-                        section.labels,
-                        table[:, :-1],
-                        table[:, -1],
-                        exemplars,
-                    )
+                    Block(section.metric, key, shown.generation, section.labels, table[:, :-1], table[:, -1], exemplars)
                 )
             else:
                 if section.metric.kind == "gauge":  # a time that never was is no series, not 1970

@@ -33,9 +33,7 @@ class Change:
     after: Said | None = None
 
 
-def join(
-    known: Sequence[Said], new: Sequence[Said], due: float, comparable: Callable[[ClassOrNumber], bool]
-) -> Change:
+def join(known: Sequence[Said], new: Sequence[Said], due: float, comparable: Callable[[ClassOrNumber], bool]) -> Change:
     """Return what ``new`` outcomes change for a prediction that met the ``known`` ones before.
 
     Args:

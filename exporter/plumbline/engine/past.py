@@ -40,9 +40,7 @@ class Past(msgspec.Struct, frozen=True):
     def columns(self, layout: VersionLayout, *, waited: bool) -> list[int]:
         """Return the places of cells that do not hold what entered before, or what waited then."""
         cells = enumerate(layout.cell_names())
-        return [
-            at for at, name in cells if name in self.young and (not waited or _slice_of(name) in self.slices)
-        ]
+        return [at for at, name in cells if name in self.young and (not waited or _slice_of(name) in self.slices)]
 
     def entered(self, seq: int, due: float) -> bool:
         """Whether an outcome entered before the change.
@@ -54,9 +52,7 @@ class Past(msgspec.Struct, frozen=True):
         return seq < self.before and due < self.due
 
 
-def changed(
-    old_names: Sequence[str], layout: VersionLayout, past: Past | None, before: int, due: float
-) -> Past | None:
+def changed(old_names: Sequence[str], layout: VersionLayout, past: Past | None, before: int, due: float) -> Past | None:
     """Return the past of a layout that follows another one; the same if nothing of quality changed.
 
     Args:

@@ -70,17 +70,11 @@ def encode_layout(layout: VersionLayout, past: Past | None) -> bytes:
 
 def saved_entries(state: Mapping[str, bytes], models: Iterable[str]) -> dict[str, list[Entry]]:
     """Return the deployments of each model."""
-    return {
-        model: msgspec.json.decode(state.get(f"deployments/{model}", b"[]"), type=list[Entry])
-        for model in models
-    }
+    return {model: msgspec.json.decode(state.get(f"deployments/{model}", b"[]"), type=list[Entry]) for model in models}
 
 
 def wanted_versions(
-    catalogue: Catalogue,
-    baselines: BaselineFolder,
-    entries: Mapping[str, list[Entry]],
-    saved: Iterable[Key],
+    catalogue: Catalogue, baselines: BaselineFolder, entries: Mapping[str, list[Entry]], saved: Iterable[Key]
 ) -> dict[Key, Baseline | None]:
     """Return every version that is to be counted, with its baseline.
 

@@ -122,13 +122,9 @@ def stage_of(entries: list[Entry], version: str) -> Entry:
         return Entry(0.0, version, "shadow")
     latest = max(own, key=lambda e: e.ts)
     if latest.stage == "production":
-        followers = [
-            e.ts for e in entries if e.version != version and e.stage == "production" and e.ts > latest.ts
-        ]
+        followers = [e.ts for e in entries if e.version != version and e.stage == "production" and e.ts > latest.ts]
         if followers:
-            return Entry(
-                min(followers), version, "retired", latest.commit, latest.training_data, latest.baseline
-            )
+            return Entry(min(followers), version, "retired", latest.commit, latest.training_data, latest.baseline)
     return latest
 
 

@@ -24,16 +24,7 @@ from plumbline.engine.draft_alerts import AlertsDraft
 from plumbline.engine.draft_outcomes import OutcomesDraft
 from plumbline.engine.restore import encode_layout, label_of
 from plumbline.engine.versions import VersionState, encode_schedule, schedule_due
-from plumbline.events.kinds import (
-    KIND_OF,
-    Alert,
-    Deployment,
-    Kpi,
-    Outcome,
-    PipelineEvent,
-    Prediction,
-    Recomputed,
-)
+from plumbline.events.kinds import KIND_OF, Alert, Deployment, Kpi, Outcome, PipelineEvent, Prediction, Recomputed
 from plumbline.events.parsed import Item, Parsed
 from plumbline.expose.block import Exemplar
 from plumbline.hooks.book import encode_book

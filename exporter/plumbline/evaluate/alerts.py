@@ -82,9 +82,13 @@ def read_alerts(paths: Sequence[Path]) -> list[AlertRule]:
 def _rule(rule: dict[str, Any], interval: float) -> AlertRule:
     labels = tuple((str(key), str(value)) for key, value in (rule.get("labels") or {}).items())
     return AlertRule(
-        str(rule["alert"]), str(rule["expr"]), parse_duration(str(rule.get("for") or "0")),
-        parse_duration(str(rule.get("keep_firing_for") or "0")), labels, interval,
-    )  # fmt: skip
+        str(rule["alert"]),
+        str(rule["expr"]),
+        parse_duration(str(rule.get("for") or "0")),
+        parse_duration(str(rule.get("keep_firing_for") or "0")),
+        labels,
+        interval,
+    )
 
 
 def choose(rules: Sequence[AlertRule], wanted: Collection[str]) -> tuple[list[AlertRule], dict[str, str]]:

@@ -157,13 +157,10 @@ class History:
             labels = tuple(sorted(rule.labelled(dict(key)).items()))
             present = ~np.isnan(values)
             if labels in seen and bool((seen[labels] & present).any()):
-                raise ToolError(
-                    f"{what}: two series become one alert {dict(labels)}; Prometheus fails"
-                )
+                raise ToolError(f"{what}: two series become one alert {dict(labels)}; Prometheus fails")
             seen[labels] = seen[labels] | present if labels in seen else present
         fired = [
-            (dict(labels), firings(times, present.tolist(), rule.hold, rule.keep))
-            for labels, present in seen.items()
+            (dict(labels), firings(times, present.tolist(), rule.hold, rule.keep)) for labels, present in seen.items()
         ]
         return [(labels, when) for labels, when in fired if when]
 

@@ -54,9 +54,7 @@ class Chance:
     recall: float | None
 
 
-def by_chance(
-    alarms: Sequence[Span], incidents: Sequence[Incident], over: tuple[float, float], grace: float
-) -> Chance:
+def by_chance(alarms: Sequence[Span], incidents: Sequence[Incident], over: tuple[float, float], grace: float) -> Chance:
     """Return the mean precision and recall over all moves.
 
     Args:

@@ -74,6 +74,10 @@ def _incident(row: dict[str, str | None], where: str, line: int) -> Incident:
     if said and said not in _TRUTH:
         raise TableError(f"{where}: sustained: {said!r} is neither 1 nor 0")
     return Incident(
-        times["start"], times["end"], (row.get("model") or "").strip(), (row.get("metric") or "").strip(),
-        _TRUTH.get(said), line,
-    )  # fmt: skip
+        times["start"],
+        times["end"],
+        (row.get("model") or "").strip(),
+        (row.get("metric") or "").strip(),
+        _TRUTH.get(said),
+        line,
+    )

@@ -229,9 +229,8 @@ def _found(incident: Incident, alarms: Sequence[Alarm], scene: Scene) -> Found:
     first = min(met, key=lambda alarm: alarm.start)
     fired = max(first.start, incident.start)
     return Found(
-        incident, fired, fired - incident.start, _outcomes(incident, first, fired, scene),
-        first.start < incident.start,
-    )  # fmt: skip
+        incident, fired, fired - incident.start, _outcomes(incident, first, fired, scene), first.start < incident.start
+    )
 
 
 def _outcomes(incident: Incident, alarm: Alarm, fired: float, scene: Scene) -> float | None:

@@ -72,9 +72,7 @@ def _bars(one: Judged, y: float, x: Callable[[float], float]) -> list[str]:
 
 
 def _legend() -> str:
-    items = (
-        ("incident", _BAND), ("not sustained", _FAINT), ("alarm in an incident", _TRUE), ("outside", _FALSE),
-    )  # fmt: skip
+    items = (("incident", _BAND), ("not sustained", _FAINT), ("alarm in an incident", _TRUE), ("outside", _FALSE))
     parts = []
     for number, (text, colour) in enumerate(items):
         at = _LEFT + 165 * number

@@ -18,9 +18,20 @@ _HOUR = 3600.0
 _NAMED_MODELS = 5
 _DAY = 86400.0
 _COLUMNS = (
-    "alert", "severity", "alarms", "false", "precision\n(random)", "found\n(random)", "sustained",
-    "delay", "delay,\noutcomes", "flaps", "false per\nmodel-month", "false per\nmodel-quarter", "firing",
-)  # fmt: skip
+    "alert",
+    "severity",
+    "alarms",
+    "false",
+    "precision\n(random)",
+    "found\n(random)",
+    "sustained",
+    "delay",
+    "delay,\noutcomes",
+    "flaps",
+    "false per\nmodel-month",
+    "false per\nmodel-quarter",
+    "firing",
+)
 _ALARMS, _DELAYS = range(6), (0, *range(6, len(_COLUMNS)))
 # Narrower than this, rich would shorten headings and numbers to a letter each.
 _ONE_TABLE = 160
@@ -82,8 +93,7 @@ def _caption(result: Evaluation) -> str:
     worst = max(per_model(result).items(), key=lambda item: item[1]["false_alarms"])
     if len(scene.exposure) > 1 and worst[1]["false_alarms"]:
         said.append(
-            f"Most false alarms: {worst[0]}, {worst[1]['false_alarms']:.0f} in "
-            f"{worst[1]['model_months']:.1f} months."
+            f"Most false alarms: {worst[0]}, {worst[1]['false_alarms']:.0f} in {worst[1]['model_months']:.1f} months."
         )
     said += [f"Not judged: {name}: {why}." for name, why in result.left.items() if why != "not asked for"]
     return "\n".join(said)
@@ -153,10 +163,7 @@ def per_model(result: Evaluation) -> dict[str, dict[str, float]]:
         months = seconds / MONTH_SECONDS
         false = {
             severity: sum(
-                alarm.model == model
-                for one in result.alerts
-                if one.severity == severity
-                for alarm in one.false
+                alarm.model == model for one in result.alerts if one.severity == severity for alarm in one.false
             )
             for severity in ("critical", "warning")
         }
@@ -196,12 +203,16 @@ def _judged(one: Judged) -> dict[str, Any]:
         "found": [_found(item) for item in one.found],
         "alarm_list": [
             {
-                "start": format_time(alarm.start), "end": format_time(alarm.end), "alert": alarm.alert,
-                "model": alarm.model, "metric": alarm.metric, "true": alarm not in one.false,
+                "start": format_time(alarm.start),
+                "end": format_time(alarm.end),
+                "alert": alarm.alert,
+                "model": alarm.model,
+                "metric": alarm.metric,
+                "true": alarm not in one.false,
             }
             for alarm in one.alarms
         ],
-    }  # fmt: skip
+    }
 
 
 def _found(item: Found) -> dict[str, Any]:

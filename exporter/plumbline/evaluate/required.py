@@ -76,9 +76,7 @@ def shortcomings(
         found.append(f"{path}: does not judge {_some(missing)}: {again}")
     wanted = digests(alerts, recording)
     said = {f"alert {name}" for name in missing}
-    changed = [
-        name for name, digest in wanted.items() if name not in said and report.rules.get(name) != digest
-    ]
+    changed = [name for name, digest in wanted.items() if name not in said and report.rules.get(name) != digest]
     if changed:
         found.append(f"{path}: is older than the rules: {_some(changed)} read otherwise today: {again}")
     if report.model_months < FEWEST_MONTHS:

@@ -62,9 +62,7 @@ def evaluate_alerts(
     over = history.grid
     exposure = history.exposure()
     inside = tuple(
-        i
-        for i in incidents
-        if i.end >= over.start and i.start <= over.end and (not i.model or i.model in exposure)
+        i for i in incidents if i.end >= over.start and i.start <= over.end and (not i.model or i.model in exposure)
     )
     scene = Scene(over, inside, exposure, history.outcomes(), grace, flap)
     alerts = []
@@ -74,9 +72,7 @@ def evaluate_alerts(
         alerts.append(judge(rule.name, rule.severity, alarms_of(rule.name, history.firings(rule)), scene))
     if progress is not None:
         progress(len(rules), len(rules), "done")
-    groups = [
-        judge(name, severity, _together(alerts, (severity,)), scene) for severity, name in GROUPS.items()
-    ]
+    groups = [judge(name, severity, _together(alerts, (severity,)), scene) for severity, name in GROUPS.items()]
     groups.append(judge(EVERYTHING, "", _together(alerts, tuple(GROUPS)), scene))
     return Evaluation(scene, tuple(alerts), tuple(groups), left)
 

@@ -17,9 +17,7 @@ HUGE = 1e100
 
 
 def _wrong_common(event: Event) -> tuple[str, str] | None:
-    if event.trace_id is not None and (
-        not _TRACE_ID.fullmatch(event.trace_id) or not event.trace_id.strip("0")
-    ):
+    if event.trace_id is not None and (not _TRACE_ID.fullmatch(event.trace_id) or not event.trace_id.strip("0")):
         return "bad_id", "trace_id must be 32 lower-case hex digits, not all zero"
     return None if event.event_id is None else _bad_id("event_id", event.event_id)
 
@@ -100,9 +98,7 @@ def _wrong_log(e: Log) -> tuple[str, str] | None:
 
 
 def _wrong_recomputed(e: Recomputed) -> tuple[str, str] | None:
-    return (
-        _bad_id("request_id", e.request_id) or _bad_name("model", e.model) or _bad_name("version", e.version)
-    )
+    return _bad_id("request_id", e.request_id) or _bad_name("model", e.model) or _bad_name("version", e.version)
 
 
 def _bad_id(field: str, value: str | None) -> tuple[str, str] | None:

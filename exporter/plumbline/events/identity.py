@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from plumbline.events.kinds import (
-    ClassOrNumber,
-    Deployment,
-    Event,
-    Log,
-    Outcome,
-    PipelineEvent,
-    Prediction,
-    Recomputed,
-)
+from plumbline.events.kinds import ClassOrNumber, Deployment, Event, Log, Outcome, PipelineEvent, Prediction, Recomputed
 from plumbline.keys import (
     batch_key,
     batch_log_key,

@@ -32,24 +32,34 @@ _ALL: dict[str, dict[str, Any]] = {
     "ts": {"description": "RFC 3339 or epoch seconds, at most a day ahead; absent: the time of arrival"},
     "event_id": {**_ID, "description": "makes a resend recognisable; docs/adr/0003 says what else does"},
     "trace_id": {"pattern": "^(?!0{32})[0-9a-f]{32}$", "description": "of W3C trace context"},
-    "request_id": _ID, "data_batch_id": _ID, "run_id": _ID, "model": _NAME, "version": _NAME,
-}  # fmt: skip
+    "request_id": _ID,
+    "data_batch_id": _ID,
+    "run_id": _ID,
+    "model": _NAME,
+    "version": _NAME,
+}
 _ROWS = _between(0, 1e15)
 # By struct; ``_ALL`` holds for each that has the field.
 _BOUNDS: dict[str, dict[str, dict[str, Any]]] = {
     "Prediction": {
-        "prediction": _between(-HUGE, HUGE), "score": _between(0, 1), "latency": _between(0, 1e6),
+        "prediction": _between(-HUGE, HUGE),
+        "score": _between(0, 1),
+        "latency": _between(0, 1e6),
         "scores": {"additionalProperties": _between(0, 1)},
     },
     "Outcome": {"actual": _between(-HUGE, HUGE)},
     "PipelineEvent": {
-        "pipeline": _NAME, "stage": _NAME, "duration": _between(0, 1e9),
-        "rows_in": _ROWS, "rows_out": _ROWS, "rows_rejected": _ROWS,
+        "pipeline": _NAME,
+        "stage": _NAME,
+        "duration": _between(0, 1e9),
+        "rows_in": _ROWS,
+        "rows_out": _ROWS,
+        "rows_rejected": _ROWS,
         "inputs": {"maxItems": MAX_INPUTS, "items": {"type": "string", **_ID}},
     },
     "Deployment": {"commit": _NAME, "baseline": _NAME},
     "Kpi": {"kpi": _NAME, "value": _between(-HUGE, HUGE)},
-}  # fmt: skip
+}
 _LOG_LINE = {
     "title": "LogLine",
     "description": "A log line in OpenTelemetry's field names (docs/adr/0008); taken as a log event.",

@@ -9,11 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.core import Exemplar as ClientExemplar
 from prometheus_client.core import Metric as ClientMetric
 from prometheus_client.registry import Collector
@@ -41,9 +37,7 @@ class BlockCollector(Collector):
             nor misses a clash of names.
     """
 
-    def __init__(
-        self, source: Callable[[], Iterable[Block]], metrics: Iterable[Metric] | None = None
-    ) -> None:
+    def __init__(self, source: Callable[[], Iterable[Block]], metrics: Iterable[Metric] | None = None) -> None:
         self._source = source
         # Those of a client and a follower have collectors of their own, which may sit in the same registry.
         ours = (m for m in names.METRICS.values() if m.group not in ("Client", "Follower"))
@@ -74,9 +68,7 @@ def _add_histograms(family: HistogramMetricFamily, block: Block) -> None:
     assert block.sums is not None
     bounds = [go_float(b) for b in (*block.metric.buckets, float("inf"))]
     cumulative = np.cumsum(block.values, axis=1).tolist()
-    for row, (labels, counts, total) in enumerate(
-        zip(block.labels, cumulative, block.sums.tolist(), strict=True)
-    ):
+    for row, (labels, counts, total) in enumerate(zip(block.labels, cumulative, block.sums.tolist(), strict=True)):
         if counts[-1] != counts[-1] or total != total:
             continue
         buckets: list[tuple[str, float] | tuple[str, float, ClientExemplar]] = []

@@ -72,9 +72,7 @@ class Registry:
                 changed = self._failing.get(source.name) != problem
                 self._failing[source.name] = problem
             if changed:
-                log.warning(
-                    "collector failed; its series are left out", collector=source.name, problem=problem
-                )
+                log.warning("collector failed; its series are left out", collector=source.name, problem=problem)
             return None
         with self._lock:
             recovered = self._failing.pop(source.name, None)

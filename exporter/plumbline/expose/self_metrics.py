@@ -41,9 +41,7 @@ class Counters:
     def block(self) -> Block:
         """Return the counts."""
         with self._lock:
-            return Block(
-                self._metric, f"self/{self._metric.name}", self._generation, self._labels, self._counts.copy()
-            )
+            return Block(self._metric, f"self/{self._metric.name}", self._generation, self._labels, self._counts.copy())
 
 
 class Durations:

@@ -266,9 +266,7 @@ class Renderer:
             kept[name] = piece
             yield piece
 
-    def _compress(
-        self, chunks: list[tuple[tuple[object, ...], list[bytes]]], openmetrics: bool
-    ) -> list[bytes]:
+    def _compress(self, chunks: list[tuple[tuple[object, ...], list[bytes]]], openmetrics: bool) -> list[bytes]:
         known = self._members[openmetrics]
         fresh: dict[tuple[object, ...], bytes] = {}
         for identity, parts in chunks:

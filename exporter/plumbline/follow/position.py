@@ -129,8 +129,7 @@ class Prints:
     def of(cls, source: Source, position: Position) -> Prints:
         """Return those of a position that the file holds."""
         return cls(
-            source.read(0, position.head_bytes),
-            source.read(position.offset - position.tail_bytes, position.tail_bytes),
+            source.read(0, position.head_bytes), source.read(position.offset - position.tail_bytes, position.tail_bytes)
         )
 
     def add(self, data: bytes) -> None:
@@ -142,9 +141,15 @@ class Prints:
     def position(self, state: os.stat_result, offset: int) -> Position:
         """Return the position at an offset of a file whose state was taken before it was read."""
         return Position(
-            state.st_dev, state.st_ino, offset, state.st_mtime_ns,
-            len(self.head), _digest(self.head), len(self.tail), _digest(self.tail),
-        )  # fmt: skip
+            state.st_dev,
+            state.st_ino,
+            offset,
+            state.st_mtime_ns,
+            len(self.head),
+            _digest(self.head),
+            len(self.tail),
+            _digest(self.tail),
+        )
 
 
 def holds(source: Source, position: Position) -> bool:

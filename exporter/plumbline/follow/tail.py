@@ -51,9 +51,7 @@ class Tail:
         gap: told when content may have been lost: cut, or rotated out of reach.
     """
 
-    def __init__(
-        self, path: Path, position: Position | None, rotate_wait: float, gap: Callable[[str], None]
-    ) -> None:
+    def __init__(self, path: Path, position: Position | None, rotate_wait: float, gap: Callable[[str], None]) -> None:
         self.path = path
         self._rotate_wait = rotate_wait
         self._gap = gap
@@ -163,12 +161,7 @@ class Tail:
         return self._took(source, state, data, lines, int(self._skipping))
 
     def _took(
-        self,
-        source: Source,
-        state: os.stat_result,
-        data: bytes,
-        lines: list[tuple[int, bytes]],
-        too_long: int,
+        self, source: Source, state: os.stat_result, data: bytes, lines: list[tuple[int, bytes]], too_long: int
     ) -> Chunk:
         self._offset += len(data)
         self._prints.add(data)

@@ -112,9 +112,7 @@ def choose_columns(
     for name in given:
         if name not in FIELDS and name not in declared.features and name not in declared.slices:
             choices = ", ".join((*FIELDS, *declared.features, *declared.slices))
-            raise UsageError(
-                f"--map {name}=...: {name!r} is no field, feature or slice; these are: {choices}"
-            )
+            raise UsageError(f"--map {name}=...: {name!r} is no field, feature or slice; these are: {choices}")
     fields = {
         field: given.get(field, field)
         for field in FIELDS
@@ -128,9 +126,7 @@ def choose_columns(
     if version is not None:
         fields.pop("version", None)
     elif "version" not in fields:
-        raise UsageError(
-            f"{path} has no column 'version': name it by --map version=COLUMN, or give --version"
-        )
+        raise UsageError(f"{path} has no column 'version': name it by --map version=COLUMN, or give --version")
     features = {name: given.get(name, name) for name in declared.features if given.get(name, name)}
     slices = {
         name: given.get(name, name)

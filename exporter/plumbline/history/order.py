@@ -62,9 +62,7 @@ class Arranged:
         return self.source.where(place)
 
 
-def arrange(
-    source: Source, scratch: Path, memory: int = SORT_BYTES, advance: Progress | None = None
-) -> Arranged:
+def arrange(source: Source, scratch: Path, memory: int = SORT_BYTES, advance: Progress | None = None) -> Arranged:
     """Read the whole source once, find out its times, and sort it if it needs to be.
 
     Args:

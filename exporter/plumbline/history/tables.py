@@ -66,11 +66,7 @@ class Tables:
 
 
 def recomputed_rows(
-    paths: Sequence[Path],
-    models: Mapping[str, Model],
-    given: Mapping[str, str],
-    model: str | None,
-    version: str | None,
+    paths: Sequence[Path], models: Mapping[str, Model], given: Mapping[str, str], model: str | None, version: str | None
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (place, NDJSON line) of an event ``recomputed`` per row: its request id and the features it has.
 

@@ -26,9 +26,7 @@ KEPT_EVENTS = 2_000  # kept of the model
 _KINDS = ("prediction", "outcome", "kpi")
 
 
-def freeze(
-    action: Action, folder: Path, blocks: Callable[[], list[Block]], reader: Reader, last_seq: int
-) -> str:
+def freeze(action: Action, folder: Path, blocks: Callable[[], list[Block]], reader: Reader, last_seq: int) -> str:
     """Write the evidence and return where.
 
     Args:

@@ -19,9 +19,7 @@ from plumbline.trace.lookup import Lookup
 from plumbline.units import parse_time
 
 
-def hand_over(
-    action: Action, model: Model, folder: Path, reader: Reader, baselines: BaselineFolder
-) -> dict[str, Any]:
+def hand_over(action: Action, model: Model, folder: Path, reader: Reader, baselines: BaselineFolder) -> dict[str, Any]:
     """Write the export of a retrain action and say where it is; or why there is none.
 
     The call is made all the same: its payload has the command that writes the same rows.

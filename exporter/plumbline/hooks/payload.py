@@ -13,9 +13,7 @@ from plumbline.units import format_time, parse_duration
 PAYLOAD_VERSION = 1
 
 
-def hook_payload(
-    hook: str, alert: Alert, catalogue: Catalogue, since: float | None, now: float
-) -> dict[str, Any]:
+def hook_payload(hook: str, alert: Alert, catalogue: Catalogue, since: float | None, now: float) -> dict[str, Any]:
     """Return the payload of a hook for an alert about a declared model.
 
     Args:
@@ -69,7 +67,6 @@ def _period(alert: Alert, catalogue: Catalogue, deployed: float | None, now: flo
         "end": until,
         **({} if deployed is None else {"version_in_production_since": format_time(deployed)}),
         "export": shlex.join(
-            ["plumbline", "export", alert.model or "", f"{alert.model}.parquet",
-             "--from", since, "--to", until]
+            ["plumbline", "export", alert.model or "", f"{alert.model}.parquet", "--from", since, "--to", until]
         ),
-    }  # fmt: skip
+    }

@@ -46,9 +46,7 @@ def triggered(alert: Alert, hooks: Hooks) -> Iterator[Hook]:
         yield "retrain"
 
 
-def decide(
-    alert: Alert, catalogue: Catalogue, standing: Standing, book: Book, now: float
-) -> tuple[list[Action], Book]:
+def decide(alert: Alert, catalogue: Catalogue, standing: Standing, book: Book, now: float) -> tuple[list[Action], Book]:
     """Return what to do about an alert that has just begun to fire, and the book with it.
 
     Args:

@@ -70,8 +70,7 @@ class HookRunner:
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, name=f"plumbline-hooks-{n}", daemon=True)
-            for n in range(THREADS)
+            threading.Thread(target=self._run, name=f"plumbline-hooks-{n}", daemon=True) for n in range(THREADS)
         ]
 
     def start(self) -> None:
@@ -132,12 +131,7 @@ class HookRunner:
         if one is None or one.phase != "decided" or one.action.hook != "retrain":
             return None
         model = self._catalogue.models.get(one.action.model)
-        if (
-            model is None
-            or model.hooks.retrain is None
-            or model.hooks.dry_run
-            or not model.hooks.retrain_file
-        ):
+        if model is None or model.hooks.retrain is None or model.hooks.dry_run or not model.hooks.retrain_file:
             return None
         reader = self._store.reader()
         try:

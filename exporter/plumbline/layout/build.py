@@ -14,9 +14,7 @@ from plumbline.layout.version import VersionLayout
 from plumbline.names import Metric
 
 
-def build_layout(
-    model_name: str, version: str, model: Model | None, baseline: Baseline | None
-) -> VersionLayout:
+def build_layout(model_name: str, version: str, model: Model | None, baseline: Baseline | None) -> VersionLayout:
     """Freeze the layout of a version.
 
     Args:
@@ -38,8 +36,7 @@ def build_layout(
     prediction_slot = score_slot = None
     if model is not None:
         slots = [
-            place_feature(b, mv, name, feature.type == "numeric", baseline)
-            for name, feature in model.features.items()
+            place_feature(b, mv, name, feature.type == "numeric", baseline) for name, feature in model.features.items()
         ]
         if baseline is not None and names.PREDICTION_FEATURE in baseline.features:
             numeric = baseline.features[names.PREDICTION_FEATURE].kind == "numeric"
@@ -51,9 +48,7 @@ def build_layout(
         for metric in (names.FEATURE_SKEW_ROWS, names.FEATURE_SKEW_MISMATCHES)
     )
     outcomes = b.add(names.OUTCOMES, [(*mv, state) for state in names.OUTCOME_STATES]).offset
-    retracted = b.add(
-        names.RETRACTED[names.OUTCOMES.name], [(*mv, state) for state in names.RETRACTABLE_STATES]
-    ).offset
+    retracted = b.add(names.RETRACTED[names.OUTCOMES.name], [(*mv, state) for state in names.RETRACTABLE_STATES]).offset
     delay = b.add(names.OUTCOME_DELAY, [mv])
     matured, outcomes_matured = single(names.PREDICTIONS_MATURED), single(names.OUTCOMES_MATURED)
     before = len(b.sections)
@@ -78,12 +73,32 @@ def build_layout(
         if model.outcome.corrections:
             trial_retracted = place_trial(b, mv, model, of=trial)
     return VersionLayout(
-        model=model_name, version=version, sections=tuple(b.sections), size=b.size, predictions=predictions,
-        errors=errors, latency=latency, last=last, features=tuple(slots), prediction_slot=prediction_slot,
-        score_slot=score_slot, skew_rows=skew_rows, skew_mismatches=skew_mismatches, outcomes=outcomes,
-        outcomes_retracted=retracted, delay=delay,
-        predictions_matured=matured, outcomes_matured=outcomes_matured, quality=quality, young=young,
-        early=early, retractions=retractions, kpis=kpis, kpi_events=kpi_events,
-        kpi_squares=kpi_squares, trial=trial, trial_retracted=trial_retracted,
+        model=model_name,
+        version=version,
+        sections=tuple(b.sections),
+        size=b.size,
+        predictions=predictions,
+        errors=errors,
+        latency=latency,
+        last=last,
+        features=tuple(slots),
+        prediction_slot=prediction_slot,
+        score_slot=score_slot,
+        skew_rows=skew_rows,
+        skew_mismatches=skew_mismatches,
+        outcomes=outcomes,
+        outcomes_retracted=retracted,
+        delay=delay,
+        predictions_matured=matured,
+        outcomes_matured=outcomes_matured,
+        quality=quality,
+        young=young,
+        early=early,
+        retractions=retractions,
+        kpis=kpis,
+        kpi_events=kpi_events,
+        kpi_squares=kpi_squares,
+        trial=trial,
+        trial_retracted=trial_retracted,
         baseline=None if baseline is None else baseline.digest,
-    )  # fmt: skip
+    )

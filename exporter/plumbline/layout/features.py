@@ -36,11 +36,7 @@ class FeatureSlot:
 
 
 def place_feature(
-    b: LayoutBuilder,
-    mv: tuple[str, str],
-    name: str,
-    numeric: bool,
-    baseline: Baseline | None,
+    b: LayoutBuilder, mv: tuple[str, str], name: str, numeric: bool, baseline: Baseline | None
 ) -> FeatureSlot:
     """Place the counters of a feature or pseudo-feature.
 
@@ -54,9 +50,7 @@ def place_feature(
     bins = None if baseline is None else baseline.features.get(name)
     if bins is not None and (bins.kind == "numeric") != numeric:
         bins = None  # the catalogue changed the type after the baseline: the bins mean something else
-    section = (
-        None if bins is None else b.add(names.FEATURE_VALUES, [(*mv, name, bin_) for bin_ in bins.labels])
-    )
+    section = None if bins is None else b.add(names.FEATURE_VALUES, [(*mv, name, bin_) for bin_ in bins.labels])
     problems = b.add(names.FEATURE_PROBLEMS, [(*mv, name, problem) for problem in names.PROBLEMS]).offset
     uppers = np.array(bins.uppers, dtype=np.float64) if bins is not None and numeric else None
     codes = None

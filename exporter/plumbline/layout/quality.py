@@ -105,9 +105,7 @@ class QualityCells:
         return None if prediction in self.codes and actual in self.codes else "unknown_class"
 
 
-def place_quality(
-    b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Baseline | None
-) -> QualityCells:
+def place_quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Baseline | None) -> QualityCells:
     """Place the counters of mature outcomes, by the model's task and its slices."""
     rows: list[tuple[str, str]] = [WHOLE]
     slices: dict[str, dict[str, int]] = {}
@@ -130,9 +128,7 @@ def place_quality(
     return _classification(b, mv, cells, model, baseline)
 
 
-def _regression(
-    b: LayoutBuilder, mv: tuple[str, str], cells: QualityCells, baseline: Baseline | None
-) -> QualityCells:
+def _regression(b: LayoutBuilder, mv: tuple[str, str], cells: QualityCells, baseline: Baseline | None) -> QualityCells:
     offsets = [b.add(metric, [(*mv, *row) for row in cells.rows]).offset for metric in REGRESSION_CELLS]
     signed = [(*mv, *row, sign) for row in cells.rows for sign in names.SIGNS]
     offsets.append(b.add(names.ACTUAL, signed).offset)
@@ -142,9 +138,8 @@ def _regression(
         # The same family for every version, with the bounds that this one's baseline froze.
         magnitude = b.add(replace(names.ERROR_MAGNITUDE, buckets=tuple(baseline.error_edges)), [mv])
     return replace(
-        cells, regression=tuple(offsets), centre=centre, largest=largest_deviation(baseline),
-        magnitude=magnitude,
-    )  # fmt: skip
+        cells, regression=tuple(offsets), centre=centre, largest=largest_deviation(baseline), magnitude=magnitude
+    )
 
 
 def _classification(
@@ -157,10 +152,7 @@ def _classification(
     if multiclass:
         shown, matrix_rows = matrix_classes(classes), (WHOLE,)
         results = [
-            (*mv, *row, class_, result)
-            for row in cells.rows
-            for class_ in classes
-            for result in names.CLASS_RESULTS
+            (*mv, *row, class_, result) for row in cells.rows for class_ in classes for result in names.CLASS_RESULTS
         ]
         cells = replace(cells, per_class=b.add(names.CLASS_OUTCOMES, results).offset)
     pairs = [(*mv, *row, actual, predicted) for row in matrix_rows for actual in shown for predicted in shown]
@@ -193,9 +185,13 @@ def _classification(
         names.ESTIMATED_CONFUSION, [(*mv, actual, predicted) for actual in classes for predicted in classes]
     )
     return replace(
-        cells, score_uppers=uppers, score_bins=bins.offset, score_sums=sums.offset,
-        estimated=estimated.offset, score_shares=np.array(score.observed_shares),
-    )  # fmt: skip
+        cells,
+        score_uppers=uppers,
+        score_bins=bins.offset,
+        score_sums=sums.offset,
+        estimated=estimated.offset,
+        score_shares=np.array(score.observed_shares),
+    )
 
 
 def matrix_classes(classes: Sequence[str]) -> tuple[str, ...]:

@@ -43,9 +43,7 @@ class TrialCells:
         return tuple(slice(at, at + length) for at, length in sizes.items())
 
 
-def place_trial(
-    b: LayoutBuilder, mv: tuple[str, str], model: Model, of: TrialCells | None = None
-) -> TrialCells:
+def place_trial(b: LayoutBuilder, mv: tuple[str, str], model: Model, of: TrialCells | None = None) -> TrialCells:
     """Place the counters of a trial; or, given them, what later outcomes take back of them."""
     losses = names.TRIAL_LOSSES[model.task]
     arms = [(*mv, arm, loss) for arm in names.TRIAL_ARMS for loss in losses]

@@ -31,13 +31,7 @@ BASELINE_BOUND = {
 # So do what a score says of the positive class, when the catalogue names another one.
 POSITIVE_BOUND = {
     metric.name
-    for metric in (
-        names.SCORE_BINS,
-        names.SCORE_BIN_SUM,
-        names.SCORED,
-        names.SQUARED_SCORE_ERROR,
-        names.LOG_LOSS,
-    )
+    for metric in (names.SCORE_BINS, names.SCORE_BIN_SUM, names.SCORED, names.SQUARED_SCORE_ERROR, names.LOG_LOSS)
 }
 _RETRACTS = {taken.name: name for name, taken in names.RETRACTED.items()}
 

@@ -85,9 +85,7 @@ def build(
     left = [_VALUES]
     own = {name: ids[name] for name in ID_NAMES if name in ids and name != "trace_id"}
     record: dict[str, Any] = {
-        "Timestamp": datetime.fromtimestamp(time, UTC)
-        .isoformat(timespec="microseconds")
-        .replace("+00:00", "Z"),
+        "Timestamp": datetime.fromtimestamp(time, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "SeverityText": level_name,
         "SeverityNumber": severity_number(level),
         "Body": clean(body, left),
@@ -119,9 +117,7 @@ def clean(value: object, left: list[int] | None = None, depth: int = 0) -> Any:
         return int(value) if -(2**63) <= value < 2**64 else f"<int of {value.bit_length()} bits>"
     if isinstance(value, float):
         return (
-            float(value)
-            if math.isfinite(value)
-            else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+            float(value) if math.isfinite(value) else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
         )
     if depth >= _DEPTH or left[0] <= 0:
         return "<cut>"

@@ -33,10 +33,13 @@ class EventHandler(logging.Handler):
             return
         ids = ids_of(record)
         event: dict[str, object] = {
-            "type": "log", "ts": round(record.created, 6), "level": record.levelname,
-            "message": clip(message_of(record)), "logger": clip(record.name),
+            "type": "log",
+            "ts": round(record.created, 6),
+            "level": record.levelname,
+            "message": clip(message_of(record)),
+            "logger": clip(record.name),
             "fields": clean({**attributes_of(record), **self._resource.fields()}),
-        }  # fmt: skip
+        }
         event.update((name, ids[name]) for name in ID_NAMES if name in ids)
         if "span_id" in ids:
             event["span_id"] = ids["span_id"]

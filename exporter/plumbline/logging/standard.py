@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 _IDS = "plumbline_ids"
 # What every LogRecord has; anything else came by `extra`.
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
-    "message", "asctime", "taskName", _IDS, FIELDS, *ID_NAMES, "span_id",
-}  # fmt: skip
+    "message",
+    "asctime",
+    "taskName",
+    _IDS,
+    FIELDS,
+    *ID_NAMES,
+    "span_id",
+}
 
 
 class IdFilter(logging.Filter):
@@ -42,9 +48,7 @@ class IdFilter(logging.Filter):
 
 def message_of(record: logging.LogRecord) -> str:
     """Return a record's message; of one that cannot be formatted, what can be said."""
-    return guarded(
-        record.getMessage, lambda error: f"{_raw(record)} [cannot be formatted: {type(error).__name__}]"
-    )
+    return guarded(record.getMessage, lambda error: f"{_raw(record)} [cannot be formatted: {type(error).__name__}]")
 
 
 def _raw(record: logging.LogRecord) -> str:
@@ -62,8 +66,7 @@ def attributes_of(record: logging.LogRecord) -> dict[str, Any]:
         made["exception.type"] = kind.__qualname__
         made["exception.message"] = error
         made["exception.stacktrace"] = guarded(
-            lambda: clip("".join(traceback.format_exception(kind, error, trace))),
-            lambda e: "<cannot be shown>",
+            lambda: clip("".join(traceback.format_exception(kind, error, trace))), lambda e: "<cannot be shown>"
         )
     return made
 
@@ -90,12 +93,16 @@ class JsonFormatter(logging.Formatter):
         """Return the line, without line feed."""
         return line(
             build(
-                time=record.created, level=record.levelno, level_name=record.levelname,
-                body=message_of(record), logger=record.name, ids=ids_of(record),
+                time=record.created,
+                level=record.levelno,
+                level_name=record.levelname,
+                body=message_of(record),
+                logger=record.name,
+                ids=ids_of(record),
                 attributes=attributes_of(record),
                 resource=self._resource.fields(),
             )
-        )  # fmt: skip
+        )
 
 
 def configure(

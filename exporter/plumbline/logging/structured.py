@@ -22,9 +22,7 @@ def add_ids(logger: object, method: str, event: MutableMapping[str, Any]) -> Mut
     return event
 
 
-def to_standard(
-    logger: object, method: str, event: MutableMapping[str, Any]
-) -> tuple[tuple[object], dict[str, Any]]:
+def to_standard(logger: object, method: str, event: MutableMapping[str, Any]) -> tuple[tuple[object], dict[str, Any]]:
     """Last processor: hand an event to the standard library's logger, its fields in one ``extra``."""
     fields = dict(event)
     body = fields.pop("event", "")

@@ -29,9 +29,7 @@ class WSGIMiddleware:
         """Serve one request."""
         arrival = _arrive(environ)
 
-        def start(
-            status: str, headers: list[tuple[str, str]], exc_info: Any = None
-        ) -> Callable[[bytes], object]:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
             arrival.status = int(status[:3])
             ours = arrival.answer_headers()
             names = {name.lower() for name, _ in ours}

@@ -52,9 +52,7 @@ from plumbline.names.serving import *
 from plumbline.names.trials import *
 
 # In the order of docs/metrics.md.
-_FAMILIES = (
-    serving, drift, quality, baseline, pipelines, business, trials, infrastructure, exporter, senders,
-)  # fmt: skip
+_FAMILIES = (serving, drift, quality, baseline, pipelines, business, trials, infrastructure, exporter, senders)
 METRICS: dict[str, Metric] = {
     m.name: m
     for m in (*(value for family in _FAMILIES for value in vars(family).values()), *RETRACTED.values())

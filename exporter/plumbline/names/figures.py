@@ -24,9 +24,7 @@ QUALITY_METRICS: dict[str, bool] = {
 }
 SIGNED_METRICS = ("bias",)  # 0 is best: shown, never an objective
 ERROR_QUANTILES = {"error_p50": 0.5, "error_p90": 0.9, "error_p99": 0.99}
-BINARY_METRICS = (
-    "accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "brier", "log_loss",
-)  # fmt: skip
+BINARY_METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "brier", "log_loss")
 MULTICLASS_METRICS = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
 REGRESSION_METRICS = ("mae", "rmse", "r2", "bias", *ERROR_QUANTILES)
 
@@ -39,8 +37,10 @@ FAIRNESS_METRICS: dict[str, dict[str, int]] = {
 }
 # Shown beside the rest of the model, without an interval and without a ticket.
 BESIDE_METRICS: dict[str, tuple[str, ...]] = {
-    "binary": ("brier", "log_loss"), "multiclass": ("brier", "log_loss"), "regression": ("rmse", "r2"),
-}  # fmt: skip
+    "binary": ("brier", "log_loss"),
+    "multiclass": ("brier", "log_loss"),
+    "regression": ("rmse", "r2"),
+}
 PROPORTIONS = ("selection_rate", "tpr", "fpr", "accuracy")  # the other figures are means
 
 # Other values of ml_objective's metric label.

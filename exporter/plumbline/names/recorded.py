@@ -44,9 +44,7 @@ R_PSI = Recorded("feature:ml_feature_psi:sum", "population stability index again
 R_PSI_THRESHOLD = Recorded(
     "feature:ml_feature_psi_threshold:max", "max(0.1, the feature's noise, (1/n + 1/m) chi2)", _FEATURE
 )
-R_JS = Recorded(
-    "feature:ml_feature_js:distance", "Jensen-Shannon distance (base 2) against the baseline", _FEATURE
-)
+R_JS = Recorded("feature:ml_feature_js:distance", "Jensen-Shannon distance (base 2) against the baseline", _FEATURE)
 R_KS = Recorded(
     "feature:ml_feature_ks:max",
     "Kolmogorov-Smirnov distance at the bin edges, of the values that are there; numeric features",
@@ -60,9 +58,7 @@ R_WASSERSTEIN = Recorded(
 R_DRIFT_IMPACT = Recorded(
     "feature:ml_feature_drift_impact:product", "PSI x declared importance: where drift may matter", _FEATURE
 )
-R_PROBLEMS = Recorded(
-    "feature:ml_feature_problems:ratio", "share of values with a problem", (*_FEATURE, "problem")
-)
+R_PROBLEMS = Recorded("feature:ml_feature_problems:ratio", "share of values with a problem", (*_FEATURE, "problem"))
 R_PROBLEMS_THRESHOLD = Recorded(
     "feature:ml_feature_problems_threshold:max",
     "share above which a feature is broken: max(baseline + 0.2, the baseline's worst window, sampling)",
@@ -74,9 +70,7 @@ R_SKEW_ROWS = Recorded(
 R_SKEW_MISMATCHES = Recorded(
     "feature:ml_feature_skew_mismatches:increase", "served values that differ from recomputed ones", _FEATURE
 )
-R_SKEW = Recorded(
-    "feature:ml_feature_skew:ratio", "share of served values that differ from recomputed ones", _FEATURE
-)
+R_SKEW = Recorded("feature:ml_feature_skew:ratio", "share of served values that differ from recomputed ones", _FEATURE)
 R_QUALITY = Recorded("slice:ml_quality:value", "quality of mature outcomes by metric", _METRIC)
 R_OVERDRAWN = Recorded(
     "slice:ml_quality_overdrawn:group",
@@ -88,30 +82,22 @@ R_QUALITY_REST = Recorded(
     "Brier, log-loss, RMSE and R2 of all rows of the model but those of the slice value",
     _METRIC,
 )
-R_QUALITY_SAMPLES = Recorded(
-    "slice:ml_quality:count", "mature outcomes behind the quality", (*MV, "slice", "value")
-)
+R_QUALITY_SAMPLES = Recorded("slice:ml_quality:count", "mature outcomes behind the quality", (*MV, "slice", "value"))
 R_QUALITY_WINDOW = Recorded(
     "model:ml_quality_window:seconds", "length of the window that was taken as fast, or as slow", MV
 )
 R_QUALITY_STDERR = Recorded("slice:ml_quality:stderr", "standard error of the quality at this n", _METRIC)
 R_AUC_BOUND = Recorded("model:ml_roc_auc:error_bound", "largest error of the binned ROC-AUC", MV)
-R_AP_BOUND = Recorded(
-    "model:ml_average_precision:error_bound", "largest error of the binned average precision", MV
-)
+R_AP_BOUND = Recorded("model:ml_average_precision:error_bound", "largest error of the binned average precision", MV)
 R_ERROR_QUANTILE_BOUND = Recorded(
     "model:ml_error_quantile:error_bound",
     "largest error of a quantile of the absolute error: the width of its bucket",
     (*MV, "metric"),
 )
 R_CLASS_QUALITY = Recorded(
-    "class:ml_quality:value",
-    "precision, recall and F1 of each class",
-    (*MV, "slice", "value", "class", "metric"),
+    "class:ml_quality:value", "precision, recall and F1 of each class", (*MV, "slice", "value", "class", "metric")
 )
-R_ECE = Recorded(
-    "model:ml_ece:ratio", "expected calibration error over the score bins; biased upward at small n", MV
-)
+R_ECE = Recorded("model:ml_ece:ratio", "expected calibration error over the score bins; biased upward at small n", MV)
 R_ECE_CHANCE = Recorded(
     "model:ml_ece_by_chance:ratio", "calibration error that a perfectly calibrated model shows at this n", MV
 )
@@ -150,18 +136,14 @@ R_LATENCY_SLOW = Recorded(
     MV,
 )
 R_LATENCY_P99 = Recorded("model:ml_prediction_latency_seconds:p99", "99th percentile of the latency", MV)
-R_PROBLEM_INCREASE = Recorded(
-    "feature:ml_feature_problems:increase", "values with a problem", (*_FEATURE, "problem")
-)
+R_PROBLEM_INCREASE = Recorded("feature:ml_feature_problems:increase", "values with a problem", (*_FEATURE, "problem"))
 R_QUALITY_NOISE = Recorded(
     "slice:ml_quality:noise",
     "by how much the quality over such a window varies anyway: the baseline's spread and sampling",
     _METRIC,
 )
 R_QUALITY_LOSS = Recorded(
-    "slice:ml_quality_loss:sigmas",
-    "loss against the baseline (positive = worse) in units of its noise",
-    _METRIC,
+    "slice:ml_quality_loss:sigmas", "loss against the baseline (positive = worse) in units of its noise", _METRIC
 )
 R_CALIBRATION_GAP = Recorded(
     "model:ml_calibration_gap:ratio", "(positives - positives the baseline expects at these scores) / n", MV
@@ -178,9 +160,7 @@ R_FAIRNESS_COUNT = Recorded(
     "slice:ml_fairness:count", "mature outcomes behind a slice value's figure, and of the rest", _PART
 )
 R_FAIRNESS_SUM = Recorded("slice:ml_fairness:sum", "numerator of a slice value's figure", _PART)
-R_FAIRNESS_SQUARES = Recorded(
-    "slice:ml_fairness:squares", "sum of squares behind a slice value's MAE and bias", _PART
-)
+R_FAIRNESS_SQUARES = Recorded("slice:ml_fairness:squares", "sum of squares behind a slice value's MAE and bias", _PART)
 R_FAIRNESS = Recorded(
     "slice:ml_fairness:value",
     "selection rate, TPR, FPR and accuracy, or MAE and bias, of a slice value and of the rest of the model",
@@ -197,9 +177,7 @@ R_DISPARITY_UPPER = Recorded("slice:ml_disparity:upper", "upper end of the diffe
 R_DISPARITY_SIGMAS = Recorded(
     "slice:ml_disparity:sigmas", "the difference in standard deviations of pure chance", _METRIC
 )
-R_GAP = Recorded(
-    "slice:ml_fairness_gap:value", "largest minus smallest figure among a slice's values", _BY_SLICE
-)
+R_GAP = Recorded("slice:ml_fairness_gap:value", "largest minus smallest figure among a slice's values", _BY_SLICE)
 R_GAP_LOWER = Recorded("slice:ml_fairness_gap:lower", "lower end of the gap's interval", _BY_SLICE)
 R_GAP_UPPER = Recorded("slice:ml_fairness_gap:upper", "upper end of the gap's interval", _BY_SLICE)
 
@@ -213,9 +191,7 @@ R_KPI_STDERR = Recorded("kpi:ml_kpi:stderr", "standard error of that mean", _KPI
 _LOSS = (*MV, "loss")
 R_TRIAL_COUNT = Recorded("model:ml_trial:count", "predictions or mature outcomes of an arm", (*_LOSS, "arm"))
 R_TRIAL_MEAN = Recorded("model:ml_trial_loss:mean", "mean loss of an arm", (*_LOSS, "arm"))
-R_TRIAL_DIFFERENCE = Recorded(
-    "model:ml_trial_difference:value", "mean loss of the canary minus production's", _LOSS
-)
+R_TRIAL_DIFFERENCE = Recorded("model:ml_trial_difference:value", "mean loss of the canary minus production's", _LOSS)
 R_TRIAL_STDERR = Recorded("model:ml_trial_difference:stderr", "standard error of the difference", _LOSS)
 R_TRIAL_ROWS = Recorded("model:ml_trial:effective_rows", "1 / (1 / canary's n + 1 / production's n)", _LOSS)
 R_TRIAL_LOWER = Recorded(
@@ -231,8 +207,7 @@ R_SHADOW_LEAD = Recorded(
 )
 R_SHADOW_EVIDENCE = Recorded(
     "model:ml_shadow:log_likelihood_ratio",
-    "natural log of the always-valid McNemar test's likelihood ratio: one is better, at error rate a, above "
-    "ln(1 / a)",
+    "natural log of the always-valid McNemar test's likelihood ratio: one is better, at error rate a, above ln(1 / a)",
     MV,
 )
 R_TRIAL_EVIDENCE = Recorded(
@@ -251,15 +226,39 @@ R_INCREASES: dict[str, Recorded] = {
         m.labels,
     )
     for m in (
-        CONFUSION, CLASS_OUTCOMES, SCORE_BINS, SCORE_BIN_SUM, SCORE_POSITIVES_ABOVE, SCORE_NEGATIVES_ABOVE,
-        SCORED, SQUARED_SCORE_ERROR, LOG_LOSS,
-        REGRESSION, ABSOLUTE_ERROR, SQUARED_ERROR, OVERPREDICTION, UNDERPREDICTION, ACTUAL, ACTUAL_SQUARED,
-        ESTIMATED_CONFUSION, PREDICTIONS_MATURED, OUTCOMES_MATURED, OUTCOMES, PREDICTIONS, PREDICTION_ERRORS,
-        KPI, KPI_EVENTS, KPI_SQUARED,
-        EARLY_OUTCOMES, EARLY_CORRECT, EARLY_ABSOLUTE_ERROR, EARLY_SQUARED_ERROR, EARLY_OVERPREDICTION,
+        CONFUSION,
+        CLASS_OUTCOMES,
+        SCORE_BINS,
+        SCORE_BIN_SUM,
+        SCORE_POSITIVES_ABOVE,
+        SCORE_NEGATIVES_ABOVE,
+        SCORED,
+        SQUARED_SCORE_ERROR,
+        LOG_LOSS,
+        REGRESSION,
+        ABSOLUTE_ERROR,
+        SQUARED_ERROR,
+        OVERPREDICTION,
+        UNDERPREDICTION,
+        ACTUAL,
+        ACTUAL_SQUARED,
+        ESTIMATED_CONFUSION,
+        PREDICTIONS_MATURED,
+        OUTCOMES_MATURED,
+        OUTCOMES,
+        PREDICTIONS,
+        PREDICTION_ERRORS,
+        KPI,
+        KPI_EVENTS,
+        KPI_SQUARED,
+        EARLY_OUTCOMES,
+        EARLY_CORRECT,
+        EARLY_ABSOLUTE_ERROR,
+        EARLY_SQUARED_ERROR,
+        EARLY_OVERPREDICTION,
         EARLY_UNDERPREDICTION,
     )
-}  # fmt: skip
+}
 R_LATENCY_INCREASE = Recorded(
     "model:ml_prediction_latency_seconds_bucket:increase", "predictions by latency bucket", (*MV, "le")
 )

@@ -11,9 +11,14 @@ PREDICTION_ERRORS = Metric(
     "ml_prediction_errors_total", "counter", "Predictions whose status was error.", MV, "Serving"
 )
 PREDICTION_LATENCY = Metric(
-    "ml_prediction_latency_seconds", "histogram", "Time the service took to answer.", MV, "Serving",
-    "14 buckets x model versions; versions are bounded by the series budget", LATENCY_BUCKETS,
-)  # fmt: skip
+    "ml_prediction_latency_seconds",
+    "histogram",
+    "Time the service took to answer.",
+    MV,
+    "Serving",
+    "14 buckets x model versions; versions are bounded by the series budget",
+    LATENCY_BUCKETS,
+)
 PREDICTION_LAST = Metric(
     "ml_prediction_last_timestamp_seconds", "gauge", "Time of the newest prediction.", MV, "Serving"
 )

@@ -121,10 +121,7 @@ class App:
         return await self._answered(request, self._logs, 429)
 
     async def _answered(
-        self,
-        request: Request,
-        handle: Callable[[Request, Held, float], Awaitable[Response]],
-        busy: int,
+        self, request: Request, handle: Callable[[Request, Held, float], Awaitable[Response]], busy: int
     ) -> Response:
         start = time.perf_counter()
         try:
@@ -137,9 +134,12 @@ class App:
             status = busy if refusal.status == 429 else refusal.status
             self.metrics.refused.add(refusal.reason)
             log.warning(
-                "request refused", status=status, reason=refusal.reason, remedy=refusal.remedy,
+                "request refused",
+                status=status,
+                reason=refusal.reason,
+                remedy=refusal.remedy,
                 client=request.client.host if request.client else None,
-            )  # fmt: skip
+            )
             headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
             if status in (408, 413):
                 headers["Connection"] = "close"  # the rest of the body may still be on its way
@@ -157,9 +157,13 @@ class App:
         held.take(size - len(body) if packed else 0)
         duplicates = await self._commit(parsed)
         log.debug(
-            "events", accepted=len(parsed.events), rejected=len(parsed.rejected), duplicates=duplicates,
-            bytes=len(body), seconds=round(time.perf_counter() - start, 6),
-        )  # fmt: skip
+            "events",
+            accepted=len(parsed.events),
+            rejected=len(parsed.rejected),
+            duplicates=duplicates,
+            bytes=len(body),
+            seconds=round(time.perf_counter() - start, 6),
+        )
         _tell_rejected("lines", parsed)
         return JSONResponse(_account(parsed, duplicates, "line"))
 
@@ -195,10 +199,10 @@ class App:
             raise Refusal(400, "bad_encoding", str(error)) from error
         except otlp.TooManyRecords as error:
             raise Refusal(
-                413, "too_large",
-                f"more than {self.writer.queue_events} records, which the queue never holds: send fewer "
-                "per request",
-            ) from error  # fmt: skip
+                413,
+                "too_large",
+                f"more than {self.writer.queue_events} records, which the queue never holds: send fewer per request",
+            ) from error
         held.take(size - len(body) if packed else 0)
         await self._commit(parsed)
         _tell_rejected("log records", parsed)
@@ -214,10 +218,11 @@ class App:
             raise Refusal(400, "bad_webhook", str(error)) from error
         if parsed.lines > self.writer.queue_events:
             raise Refusal(
-                413, "too_large",
+                413,
+                "too_large",
                 f"{parsed.lines} alerts are more than the queue ever holds ({self.writer.queue_events}): "
                 "set max_alerts of the receiver",
-            )  # fmt: skip
+            )
         duplicates = await self._commit(parsed)
         log.debug("alerts", accepted=len(parsed.events), duplicates=duplicates, truncated=parsed.truncated)
         if parsed.truncated:
@@ -231,10 +236,11 @@ class App:
         lines = plain.count(b"\n") + (not plain.endswith(b"\n"))
         if lines > self.writer.queue_events:
             raise Refusal(
-                413, "too_large",
+                413,
+                "too_large",
                 f"{lines} lines are more than the queue ever holds ({self.writer.queue_events}): "
                 "send fewer lines per request",
-            )  # fmt: skip
+            )
         return parse(plain, time.time()), len(plain)
 
 
@@ -242,9 +248,13 @@ def _tell_rejected(what: str, parsed: Parsed) -> None:
     if parsed.rejected:
         first = parsed.rejected[0]
         log.warning(
-            f"{what} rejected", rejected=len(parsed.rejected), of=parsed.lines, first=first.line,
-            first_reason=first.reason, first_detail=first.detail,
-        )  # fmt: skip
+            f"{what} rejected",
+            rejected=len(parsed.rejected),
+            of=parsed.lines,
+            first=first.line,
+            first_reason=first.reason,
+            first_detail=first.detail,
+        )
 
 
 def _account(parsed: Parsed, duplicates: int, what: str) -> dict[str, object]:

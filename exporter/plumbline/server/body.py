@@ -95,10 +95,11 @@ class BodyReader:
         media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media not in media_types:
             raise Refusal(
-                415, "wrong_type",
+                415,
+                "wrong_type",
                 f"send {what} with the header Content-Type: {' or '.join(media_types)} "
                 f"(this request has {media or 'none'!r})",
-            )  # fmt: skip
+            )
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("identity", "gzip", "x-gzip"):
             raise Refusal(415, "wrong_type", f"Content-Encoding {encoding!r} is not known: send gzip or none")
@@ -134,9 +135,7 @@ class BodyReader:
     def too_large(self) -> Refusal:
         """Return the refusal of a body beyond the limit."""
         return Refusal(
-            413,
-            "too_large",
-            f"a request holds at most {self.limit} bytes, unpacked too: send fewer lines per request",
+            413, "too_large", f"a request holds at most {self.limit} bytes, unpacked too: send fewer lines per request"
         )
 
     def unpack(self, body: bytes) -> bytes:
@@ -165,7 +164,5 @@ class BodyReader:
             if body and not unpacker.eof:
                 raise Refusal(400, "bad_encoding", "the gzip body is cut off: send it again whole")
         except zlib.error as error:
-            raise Refusal(
-                400, "bad_encoding", f"the body is not the gzip its header says: {error}"
-            ) from error
+            raise Refusal(400, "bad_encoding", f"the body is not the gzip its header says: {error}") from error
         return b"".join(parts)

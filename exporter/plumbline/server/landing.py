@@ -81,9 +81,7 @@ def landing_page(catalogue: Catalogue, problem: str | None) -> str:
     ]
     name, model = next(iter(catalogue.models.items()))
     value = "12.5" if model.task == "regression" else '"' + (model.classes or ("1",))[-1] + '"'
-    example = _EXAMPLE.format(
-        url=catalogue.links.exporter, model=name, value=value, features=_features(model)
-    )
+    example = _EXAMPLE.format(url=catalogue.links.exporter, model=name, value=value, features=_features(model))
     return _PAGE.format(
         version=escape(__version__),
         state="ready" if problem is None else f"not ready: {escape(problem)}",

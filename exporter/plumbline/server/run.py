@@ -75,9 +75,7 @@ def bind(host: str, port: int) -> socket.socket:
         sock.bind(address)
     except OSError as error:
         sock.close()
-        advice = ": another process has it; stop that one or choose another port" * (
-            error.errno == errno.EADDRINUSE
-        )
+        advice = ": another process has it; stop that one or choose another port" * (error.errno == errno.EADDRINUSE)
         raise PlumblineError(f"cannot listen on {host}:{port}: {error.strerror}{advice}") from error
     return sock
 
@@ -162,9 +160,14 @@ class Exporter:
             listening: called once with the URL when requests are answered.
         """
         config = uvicorn.Config(
-            self.app.asgi(), log_config=None, access_log=False, server_header=False, lifespan="off",
-            http=patient(self._patience, self._too_slow), timeout_graceful_shutdown=_GRACE_SECONDS,
-        )  # fmt: skip
+            self.app.asgi(),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            http=patient(self._patience, self._too_slow),
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
         self._server = _Server(config, lambda: listening(self.url))
         self._survive_signals()
         self.writer.start()

@@ -89,9 +89,7 @@ class Reader(Protocol):
     def read(self, seqs: Iterable[int]) -> dict[int, StoredEvent]:
         """Return the events that exist among these sequence numbers, in no order."""
 
-    def scan(
-        self, kind: str, start: float, end: float, after: int = 0, limit: int = 1000
-    ) -> list[StoredEvent]:
+    def scan(self, kind: str, start: float, end: float, after: int = 0, limit: int = 1000) -> list[StoredEvent]:
         """Return events of a kind with ``start <= ts < end`` and ``seq > after``, by ascending seq.
 
         At most ``limit``; to be called again as ``find_after`` is. It may have to pass over every event.

@@ -82,9 +82,7 @@ class EmbeddedStore:
             if db is not None:
                 db.close()
             self._lock_file.close()
-            raise StoreError(
-                f"{path}: cannot be opened: {error}; restore it from a backup or move it away"
-            ) from error
+            raise StoreError(f"{path}: cannot be opened: {error}; restore it from a backup or move it away") from error
         self._db = db
 
     @property
@@ -175,17 +173,14 @@ class EmbeddedStore:
 
     def pending_for(self, predictions: Sequence[int]) -> dict[int, Waiting]:
         """Return the waiting outcomes of these predictions."""
-        rows = self._select(
-            "SELECT prediction, due, key, body FROM pending WHERE prediction IN", list(predictions)
-        )
+        rows = self._select("SELECT prediction, due, key, body FROM pending WHERE prediction IN", list(predictions))
         return {row[0]: Waiting(*row) for row in rows}
 
     def pending_due(self, now: float, limit: int) -> list[Waiting]:
         """Return pending outcomes whose time has come, earliest first."""
         with self._lock, self._errors():
             rows = self._db.execute(
-                "SELECT prediction, due, key, body FROM pending WHERE due <= ? "
-                "ORDER BY due, prediction LIMIT ?",
+                "SELECT prediction, due, key, body FROM pending WHERE due <= ? ORDER BY due, prediction LIMIT ?",
                 (now, limit),
             ).fetchall()
         return [Waiting(*row) for row in rows]

@@ -19,15 +19,7 @@ import psycopg
 
 from plumbline.errors import StoreError
 from plumbline.store.base import StoredEvent, Transaction, Waiting
-from plumbline.store.postgres_reader import (
-    FIND,
-    READ,
-    PostgresReader,
-    check_url,
-    connect,
-    decode_event,
-    store_errors,
-)
+from plumbline.store.postgres_reader import FIND, READ, PostgresReader, check_url, connect, decode_event, store_errors
 from plumbline.store.postgres_schema import Connection, can_partition, make_partitions, prepare
 from plumbline.store.postgres_shard import Shard
 from plumbline.store.postgres_views import make_views
@@ -181,8 +173,7 @@ class PostgresStore:
         if not predictions:
             return {}
         rows = self._select(
-            "SELECT prediction, due, key, body FROM plumbline.pending "
-            "WHERE shard = %s AND prediction = ANY(%s)",
+            "SELECT prediction, due, key, body FROM plumbline.pending WHERE shard = %s AND prediction = ANY(%s)",
             (self._shard, list(predictions)),
         )
         return {row[0]: Waiting(*row) for row in rows}
@@ -204,8 +195,7 @@ class PostgresStore:
     def orphans(self) -> list[Waiting]:
         """Return the outcomes that wait for their prediction."""
         rows = self._select(
-            "SELECT outcome, due, key, body FROM plumbline.orphans WHERE shard = %s ORDER BY outcome",
-            (self._shard,),
+            "SELECT outcome, due, key, body FROM plumbline.orphans WHERE shard = %s ORDER BY outcome", (self._shard,)
         )
         return [Waiting(*row) for row in rows]
 

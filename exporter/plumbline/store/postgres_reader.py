@@ -42,9 +42,7 @@ def check_url(url: str) -> str:
         known = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         # Not the text itself: it may hold a password.
-        raise UsageError(
-            "the store's URL cannot be read: write postgresql://USER@HOST:PORT/DATABASE"
-        ) from error
+        raise UsageError("the store's URL cannot be read: write postgresql://USER@HOST:PORT/DATABASE") from error
     if known.get("password"):
         raise UsageError(
             "the store's URL holds a password, which every user of this machine could read: "
@@ -94,18 +92,14 @@ class PostgresReader:
         with store_errors(self._where):
             self._db = connect(url)
             try:
-                row = self._db.execute(
-                    "SELECT value FROM plumbline.meta WHERE name = 'schema_version'"
-                ).fetchone()
+                row = self._db.execute("SELECT value FROM plumbline.meta WHERE name = 'schema_version'").fetchone()
             except psycopg.errors.UndefinedTable as error:
                 self._db.close()
                 raise StoreError(f"{self._where}: holds no plumbline store") from error
         version = int(row[0]) if row else 0
         if version != SCHEMA_VERSION:
             self._db.close()
-            raise StoreError(
-                f"{self._where}: it has schema {version} and this plumbline reads {SCHEMA_VERSION}"
-            )
+            raise StoreError(f"{self._where}: it has schema {version} and this plumbline reads {SCHEMA_VERSION}")
 
     def _select(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with self._lock, store_errors(self._where):
@@ -133,9 +127,7 @@ class PostgresReader:
         """Return stored events by sequence number. See ``Reader.read``."""
         return {row[0]: decode_event(row) for row in self._select(READ, (list(seqs),))}
 
-    def scan(
-        self, kind: str, start: float, end: float, after: int = 0, limit: int = 1000
-    ) -> list[StoredEvent]:
+    def scan(self, kind: str, start: float, end: float, after: int = 0, limit: int = 1000) -> list[StoredEvent]:
         """Return events of a kind and time range. See ``Reader.scan``."""
         return [decode_event(row) for row in self._select(_SCAN, (after, kind, start, end, limit))]
 

@@ -103,8 +103,7 @@ def _create(db: Connection) -> None:
         # Last: whoever finds this table finds all of them.
         db.execute("CREATE TABLE IF NOT EXISTS plumbline.meta (name text PRIMARY KEY, value text NOT NULL)")
         db.execute(
-            "INSERT INTO plumbline.meta (name, value) VALUES ('schema_version', %s) "
-            "ON CONFLICT (name) DO NOTHING",
+            "INSERT INTO plumbline.meta (name, value) VALUES ('schema_version', %s) ON CONFLICT (name) DO NOTHING",
             (str(SCHEMA_VERSION),),
         )
 
@@ -115,15 +114,11 @@ def make_partitions(db: Connection, day: datetime.date) -> None:
         for table in _PARTITIONED:
             name = f"{table}_{at:%Y%m%d}"
             known = db.execute(
-                "SELECT 1 FROM information_schema.tables "
-                "WHERE table_schema = 'plumbline' AND table_name = %s",
-                (name,),
+                "SELECT 1 FROM information_schema.tables WHERE table_schema = 'plumbline' AND table_name = %s", (name,)
             ).fetchone()
             if known:
                 continue
-            statement = sql.SQL(
-                "CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})"
-            ).format(
+            statement = sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
                 sql.Identifier("plumbline", name),
                 sql.Identifier("plumbline", table),
                 sql.Literal(at.isoformat()),

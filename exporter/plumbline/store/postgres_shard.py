@@ -63,9 +63,7 @@ class Shard:
             if time.monotonic() < end:
                 time.sleep(0.05)
                 continue
-            raise StoreError(
-                "another plumbline process owns this shard; stop it or give this one another --shard"
-            )
+            raise StoreError("another plumbline process owns this shard; stop it or give this one another --shard")
         row = db.execute("SELECT number FROM plumbline.shards WHERE name = %s", (self._name,)).fetchone()
         if row is None:
             # Two new shards at once may choose one number; UNIQUE lets one of them fail and try again.
@@ -75,14 +73,12 @@ class Shard:
             if number > LARGEST_SHARD:
                 raise StoreError(f"it has {number} shards already, and no more can be numbered")
             db.execute(
-                "INSERT INTO plumbline.shards (name, number, epoch, revision, last_seq) "
-                "VALUES (%s, %s, 0, 0, %s)",
+                "INSERT INTO plumbline.shards (name, number, epoch, revision, last_seq) VALUES (%s, %s, 0, 0, %s)",
                 (self._name, number, number << SHARD_BITS),
             )
         self._set_up(db)
         row = db.execute(
-            "UPDATE plumbline.shards SET epoch = epoch + 1 WHERE name = %s "
-            "RETURNING epoch, revision, last_seq",
+            "UPDATE plumbline.shards SET epoch = epoch + 1 WHERE name = %s RETURNING epoch, revision, last_seq",
             (self._name,),
         ).fetchone()
         assert row is not None
@@ -121,8 +117,7 @@ class Shard:
         if self.reconnect():
             self.generation += 1
             raise StoreError(
-                f"{self._where}: the connection was lost during a commit, which did happen: "
-                "counters are read again"
+                f"{self._where}: the connection was lost during a commit, which did happen: counters are read again"
             )
         assert self.db is not None
         return self.db

@@ -69,9 +69,7 @@ def _array(name: str) -> str:
 
 
 def _object(name: str) -> str:
-    return (
-        f"CASE WHEN jsonb_typeof(doc -> '{name}') = 'object' THEN doc -> '{name}' ELSE '{{}}' END AS {name}"
-    )
+    return f"CASE WHEN jsonb_typeof(doc -> '{name}') = 'object' THEN doc -> '{name}' ELSE '{{}}' END AS {name}"
 
 
 _FAILED_CHECKS = """(
@@ -91,9 +89,14 @@ VIEWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "predictions": (
         "prediction",
         (
-            _text("request_id", "model", "version"), "coalesce(doc ->> 'status', 'ok') AS status",
-            _text("prediction"), _number("score", "latency"), _text("data_batch_id", "trace_id"),
-            _object("features"), _object("slices"), _object("scores"),
+            _text("request_id", "model", "version"),
+            "coalesce(doc ->> 'status', 'ok') AS status",
+            _text("prediction"),
+            _number("score", "latency"),
+            _text("data_batch_id", "trace_id"),
+            _object("features"),
+            _object("slices"),
+            _object("scores"),
         ),
     ),
     "outcomes": (
@@ -109,7 +112,9 @@ VIEWS: dict[str, tuple[str, tuple[str, ...]]] = {
         "pipeline",
         (
             _text("pipeline", "stage", "run_id", "status", "data_batch_id"),
-            _number("duration", "rows_in", "rows_out", "rows_rejected"), _array("inputs"), _array("checks"),
+            _number("duration", "rows_in", "rows_out", "rows_rejected"),
+            _array("inputs"),
+            _array("checks"),
             _FAILED_CHECKS,
         ),
     ),
@@ -117,10 +122,10 @@ VIEWS: dict[str, tuple[str, tuple[str, ...]]] = {
         "log",
         (
             _text(
-                "level", "message", "logger", "request_id", "trace_id", "model", "version", "data_batch_id",
-                "run_id",
+                "level", "message", "logger", "request_id", "trace_id", "model", "version", "data_batch_id", "run_id"
             ),
-            _SERVICE, _object("fields"),
+            _SERVICE,
+            _object("fields"),
         ),
     ),
     "alerts": (
@@ -134,11 +139,8 @@ VIEWS: dict[str, tuple[str, tuple[str, ...]]] = {
             "doc -> 'annotations' ->> 'dashboard_url' AS dashboard_url",
         ),
     ),
-    "actions": (
-        "action",
-        (_text("incident", "hook", "phase", "result", "detail", "model", "version", "alertname"),),
-    ),
-}  # fmt: skip
+    "actions": ("action", (_text("incident", "hook", "phase", "result", "detail", "model", "version", "alertname"),)),
+}
 
 
 def statements() -> list[str]:

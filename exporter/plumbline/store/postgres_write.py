@@ -44,9 +44,7 @@ def put(db: Connection, shard: str, t: Transaction, day: datetime.date) -> None:
                     f"VALUES (%s, %s, %s, %s, %s) ON CONFLICT (shard, {column}) DO UPDATE "
                     "SET due = excluded.due, key = excluded.key, body = excluded.body"
                 )
-                cursor.executemany(
-                    upsert.encode(), [(shard, w.prediction, w.due, w.key, w.body) for w in added]
-                )
+                cursor.executemany(upsert.encode(), [(shard, w.prediction, w.due, w.key, w.body) for w in added])
             if done:
                 delete = f"DELETE FROM plumbline.{table} WHERE shard = %s AND {column} = ANY(%s)"  # noqa: S608
                 cursor.execute(delete.encode(), (shard, list(done)))

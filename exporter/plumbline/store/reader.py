@@ -62,8 +62,7 @@ def fill_index(index: HashIndex, db: sqlite3.Connection, last_seq: int) -> None:
     """Load the index's files and add the events that they do not cover."""
     for start in range(index.load(last_seq), last_seq + 1, _INDEX_STEP):
         rows = db.execute(
-            "SELECT seq, key, links FROM events WHERE seq >= ? AND seq < ? ORDER BY seq",
-            (start, start + _INDEX_STEP),
+            "SELECT seq, key, links FROM events WHERE seq >= ? AND seq < ? ORDER BY seq", (start, start + _INDEX_STEP)
         ).fetchall()
         pairs = [(one, seq) for seq, key, links in rows for one in {key, *decode_links(links)}]
         index.add(pairs, min(start + _INDEX_STEP - 1, last_seq))
@@ -104,9 +103,7 @@ class EmbeddedReader:
             rows = select_in(db, f"SELECT {EVENT_COLUMNS} FROM events WHERE seq IN", list(seqs))  # noqa: S608
         return {row[0]: decode_event(row) for row in rows}
 
-    def scan(
-        self, kind: str, start: float, end: float, after: int = 0, limit: int = 1000
-    ) -> list[StoredEvent]:
+    def scan(self, kind: str, start: float, end: float, after: int = 0, limit: int = 1000) -> list[StoredEvent]:
         """Return events of a kind and time range. See ``Reader.scan``."""
         with self._reading() as db:
             rows = db.execute(

@@ -48,10 +48,7 @@ class Client:
     def _get(self, path: str, parameters: dict[str, str], kind: type[T]) -> T | None:
         try:
             answer = self.session.get(
-                f"{self.url}/{path}",
-                params=parameters,
-                headers={"Accept": "application/json"},
-                timeout=_TIMEOUT,
+                f"{self.url}/{path}", params=parameters, headers={"Accept": "application/json"}, timeout=_TIMEOUT
             )
         except requests.ConnectionError as error:
             raise PlumblineError(
@@ -63,10 +60,7 @@ class Client:
             if answer.status_code == 200:
                 return msgspec.json.decode(answer.content, type=kind)
             # An exporter without these pages answers 404 as well, with another error.
-            if (
-                answer.status_code == 404
-                and msgspec.json.decode(answer.content, type=_Error).error == "not_found"
-            ):
+            if answer.status_code == 404 and msgspec.json.decode(answer.content, type=_Error).error == "not_found":
                 return None
         except msgspec.MsgspecError as error:
             raise PlumblineError(

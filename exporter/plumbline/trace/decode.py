@@ -64,16 +64,32 @@ def log_record(event: StoredEvent) -> LogRecord:
     fields = {**extra_of(event.raw, _LOG_FIELDS), **(log.fields or {})}
     service = next((str(fields[name]) for name in _SERVICE if fields.get(name)), None)
     return LogRecord(
-        format_time(event.ts), log.level, log.message, service, log.logger, log.request_id, log.trace_id,
-        log.run_id, log.data_batch_id, fields,
-    )  # fmt: skip
+        format_time(event.ts),
+        log.level,
+        log.message,
+        service,
+        log.logger,
+        log.request_id,
+        log.trace_id,
+        log.run_id,
+        log.data_batch_id,
+        fields,
+    )
 
 
 def stage_record(event: StoredEvent, decoded: PipelineEvent) -> StageRecord:
     """Return a stored pipeline event as record."""
     data_ts = None if decoded.data_ts is None else format_time(parse_time(decoded.data_ts))
     return StageRecord(
-        format_time(event.ts), decoded.stage, decoded.status, decoded.data_batch_id, decoded.duration,
-        decoded.rows_in, decoded.rows_out, decoded.rows_rejected, data_ts, list(decoded.inputs or ()),
+        format_time(event.ts),
+        decoded.stage,
+        decoded.status,
+        decoded.data_batch_id,
+        decoded.duration,
+        decoded.rows_in,
+        decoded.rows_out,
+        decoded.rows_rejected,
+        data_ts,
+        list(decoded.inputs or ()),
         [CheckRecord(check.name, check.passed) for check in decoded.checks or ()],
-    )  # fmt: skip
+    )

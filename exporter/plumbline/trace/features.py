@@ -18,9 +18,7 @@ from plumbline.values import category_name
 def against(features: Mapping[str, Value], baseline: Baseline) -> dict[str, FeatureRecord]:
     """Return the place of each feature that the baseline knows; one that was not sent is missing."""
     return {
-        name: _place(features.get(name), bins)
-        for name, bins in baseline.features.items()
-        if not name.startswith("_")
+        name: _place(features.get(name), bins) for name, bins in baseline.features.items() if not name.startswith("_")
     }
 
 

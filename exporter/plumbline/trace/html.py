@@ -86,9 +86,7 @@ def when(ts: str | None) -> str:
     if ts is None:
         return ""
     date, _, clock = ts.partition("T")
-    return (
-        f'<time datetime="{e(ts)}" title="{e(ts)}"><span>{e(date)}</span> <span>{e(clock[:8])}</span></time>'
-    )
+    return f'<time datetime="{e(ts)}" title="{e(ts)}"><span>{e(date)}</span> <span>{e(clock[:8])}</span></time>'
 
 
 def outside_link(address: str, text: str) -> str:

@@ -106,9 +106,7 @@ class TraceRoutes:
             detail = "name a model: /requests?model=NAME"
             return _problem(json, 400, "bad_request", detail, "Which model?", [models_list(self.tasks)])
         newest = self.lookup.last_seq()
-        found = sample_requests(
-            self.lookup.reader, model, version, newest, self.tasks.get(model) == "regression"
-        )
+        found = sample_requests(self.lookup.reader, model, version, newest, self.tasks.get(model) == "regression")
         return _json(msgspec.json.encode(found)) if json else _html(samples_page(found))
 
 
@@ -123,9 +121,7 @@ def _missing(json: bool, what: str, identifier: str) -> Response:
     return _html(missing_page(what, identifier), 404)
 
 
-def _problem(
-    json: bool, status: int, error: str, detail: str, title: str, parts: Sequence[str] = ()
-) -> Response:
+def _problem(json: bool, status: int, error: str, detail: str, title: str, parts: Sequence[str] = ()) -> Response:
     if json:
         return _json(_error(error, detail), status)
     return _html(page(title, title, parts, json=False), status)

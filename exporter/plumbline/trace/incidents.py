@@ -89,17 +89,26 @@ def _incident(reader: Reader, incident: str) -> tuple[float, float | None, Alert
     ended = next((one.ends_at for one in reversed(alerts) if one.ends_at is not None), None)
     notes = told.annotations
     record = AlertRecord(
-        alertname=told.alertname, severity=told.severity, incident=incident,
-        started=format_time(told.starts_at), resolved=None if ended is None else format_time(ended),
-        model=told.model, version=told.version, pipeline=told.pipeline, owner=told.owner,
-        summary=notes.get("summary", ""), description=notes.get("description", ""),
+        alertname=told.alertname,
+        severity=told.severity,
+        incident=incident,
+        started=format_time(told.starts_at),
+        resolved=None if ended is None else format_time(ended),
+        model=told.model,
+        version=told.version,
+        pipeline=told.pipeline,
+        owner=told.owner,
+        summary=notes.get("summary", ""),
+        description=notes.get("description", ""),
         verdict=notes.get("verdict") or None,
-        runbook_url=notes.get("runbook_url"), dashboard_url=notes.get("dashboard_url"),
-        generator_url=told.generator_url or None, alertmanager_url=told.alertmanager_url or None,
+        runbook_url=notes.get("runbook_url"),
+        dashboard_url=notes.get("dashboard_url"),
+        generator_url=told.generator_url or None,
+        alertmanager_url=told.alertmanager_url or None,
         labels=told.labels,
         actions=[
             ActionRecord(format_time(event.ts), action.hook, action.phase, action.result, action.detail)
             for event, action in actions
         ],
-    )  # fmt: skip
+    )
     return told.starts_at, ended, record

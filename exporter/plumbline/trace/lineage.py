@@ -50,9 +50,8 @@ def _run(reader: Reader, pipeline: str, run_id: str) -> RunRecord:
     running = any(stage.status == "started" for stage in _latest(stages))
     status = "failed" if failed else "running" if running else "succeeded"
     return RunRecord(
-        pipeline, run_id, status, format_time(own[0][0].ts),
-        None if running else format_time(own[-1][0].ts), stages,
-    )  # fmt: skip
+        pipeline, run_id, status, format_time(own[0][0].ts), None if running else format_time(own[-1][0].ts), stages
+    )
 
 
 def _latest(stages: Iterable[StageRecord]) -> list[StageRecord]:

@@ -23,14 +23,7 @@ from plumbline.trace.lineage import MAX_BATCHES, downstream, inputs_of, runs_of,
 from plumbline.trace.logs import MAX_LOGS, batch_logs, not_among, request_logs, run_logs
 from plumbline.trace.model import Batch, Downstream, Trace, UsedPage
 from plumbline.trace.outcomes import outcome_records
-from plumbline.trace.records import (
-    AlertRecord,
-    BatchRecord,
-    KpiRecord,
-    PredictionRecord,
-    RunRecord,
-    VersionInfo,
-)
+from plumbline.trace.records import AlertRecord, BatchRecord, KpiRecord, PredictionRecord, RunRecord, VersionInfo
 from plumbline.trace.timeline import BAD_LEVELS, timeline
 from plumbline.trace.uses import PAGE, count, used_page, uses
 from plumbline.trace.versions import version_info
@@ -168,10 +161,24 @@ class Lookup:
             extra.pop("sampling")
             odd = odd if sampling.kept else None  # features that are not stored were not missing
         return PredictionRecord(
-            format_time(event.ts), made.request_id, made.model, made.version, made.status, made.prediction,
-            made.score, made.scores, made.features, made.slices, made.latency, made.data_batch_id,
-            made.trace_id, extra, info, odd, sampling,
-        )  # fmt: skip
+            format_time(event.ts),
+            made.request_id,
+            made.model,
+            made.version,
+            made.status,
+            made.prediction,
+            made.score,
+            made.scores,
+            made.features,
+            made.slices,
+            made.latency,
+            made.data_batch_id,
+            made.trace_id,
+            extra,
+            info,
+            odd,
+            sampling,
+        )
 
     def version(self, model: str, version: str, at: float) -> VersionInfo:
         """Return what the deployments told by then say of a version, completed from its baseline."""

@@ -33,8 +33,7 @@ def outcome_records(
 
 
 def standing_outcome(
-    outcomes: list[tuple[StoredEvent, Outcome]],
-    comparable: Callable[[ClassOrNumber], bool] = lambda actual: True,
+    outcomes: list[tuple[StoredEvent, Outcome]], comparable: Callable[[ClassOrNumber], bool] = lambda actual: True
 ) -> int | None:
     """Return the sequence number of the outcome that is the truth by now (``plumbline.standing``)."""
     ranked = (

@@ -118,13 +118,14 @@ def _dashboards(p: PredictionRecord, grafana: str) -> str | None:
         return None
     at = parse_time(p.ts)
     chosen = {
-        "var-model": p.model, "var-version": p.version, "from": round((at - _AROUND) * 1000),
+        "var-model": p.model,
+        "var-version": p.version,
+        "from": round((at - _AROUND) * 1000),
         "to": round((at + _AROUND) * 1000),
-    }  # fmt: skip
+    }
     asked = urlencode(chosen, quote_via=quote)
     return " &middot; ".join(
-        outside_link(f"{grafana.rstrip('/')}/d/{DASHBOARD_UIDS[name]}?{asked}", name)
-        for name in ("quality", "drift")
+        outside_link(f"{grafana.rstrip('/')}/d/{DASHBOARD_UIDS[name]}?{asked}", name) for name in ("quality", "drift")
     )
 
 
@@ -248,11 +249,14 @@ def _batch(batch: Batch, used: UsedPage) -> Iterable[str]:
 def _used(used: UsedPage) -> str:
     rows = [
         (
-            when(one.ts), request_link(one.request_id), e(one.model), e(one.version),
+            when(one.ts),
+            request_link(one.request_id),
+            e(one.model),
+            e(one.version),
             _v(one.prediction) if one.status == "ok" else '<span class="bad">error</span>',
         )
         for one in used.predictions
-    ]  # fmt: skip
+    ]
     made = table(("time", "request", "model", "version", "prediction"), rows)
     if used.next is None:
         return made

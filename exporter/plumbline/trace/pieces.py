@@ -38,10 +38,7 @@ def _alert(alert: AlertRecord) -> str:
         f'<span class="dim">{e(alert.description, lines=True)}</span>' if alert.description else "",
         f"<b>{e(alert.verdict)}</b>" if alert.verdict else "",
         f'<span class="dim">from {when(alert.started)} {until}</span>',
-        *(
-            f"hook {e(action.hook)}: {e(action_text(action))} {when(action.ts)}"
-            for action in alert.actions
-        ),
+        *(f"hook {e(action.hook)}: {e(action_text(action))} {when(action.ts)}" for action in alert.actions),
         links,
     ]
     kind = " critical" if alert.severity == "critical" else ""
@@ -65,10 +62,7 @@ def run_of(run: RunRecord) -> str:
         if stage.status == "failed":
             status = f'<span class="bad">{status}</span>'
         rows.append((when(stage.ts), e(stage.stage), status, told, checks))
-    head = (
-        f'<p><span class="{state}">{e(run.status)}</span>: {e(run.pipeline)} '
-        f"run <code>{e(run.run_id)}</code></p>"
-    )
+    head = f'<p><span class="{state}">{e(run.status)}</span>: {e(run.pipeline)} run <code>{e(run.run_id)}</code></p>'
     return head + table(("time", "stage", "status", "rows", "checks"), rows)
 
 

@@ -140,12 +140,16 @@ def samples_page(samples: Samples) -> str:
     )
     rows = [
         (
-            request_link(s.request_id), when(s.ts), e(s.status), e(show_value(s.prediction)),
-            "" if s.score is None else f"{s.score:.4g}", "" if s.actual is None else e(show_value(s.actual)),
+            request_link(s.request_id),
+            when(s.ts),
+            e(s.status),
+            e(show_value(s.prediction)),
+            "" if s.score is None else f"{s.score:.4g}",
+            "" if s.actual is None else e(show_value(s.actual)),
             "" if s.error is None else f"{s.error:.4g}",
         )
         for s in samples.requests
-    ]  # fmt: skip
+    ]
     head = ("request", "time", "status", "prediction", "score", "outcome", "error")
     parts: Iterable[str] = (text, table(head, rows, ("score", "error")) if rows else "<p>None.</p>")
     return page(f"Requests of {samples.model} {samples.version}", f"Requests of {who}", parts, json=False)

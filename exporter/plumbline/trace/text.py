@@ -31,9 +31,15 @@ from plumbline.trace.show import (
 from plumbline.trace.timeline import action_text
 
 _COLOURS = {
-    "deployment": "magenta", "pipeline": "blue", "prediction": "green", "outcome": "cyan", "kpi": "yellow",
-    "log": "dim", "alert": "red", "action": "red",
-}  # fmt: skip
+    "deployment": "magenta",
+    "pipeline": "blue",
+    "prediction": "green",
+    "outcome": "cyan",
+    "kpi": "yellow",
+    "log": "dim",
+    "alert": "red",
+    "action": "red",
+}
 _PIPE_WIDTH = 4000  # nothing is wrapped or cut for grep
 
 
@@ -154,9 +160,7 @@ def _alerts(alerts: Iterable[AlertRecord], truncated: bool) -> Iterable[Renderab
     for alert in alerts:
         about = " ".join(visible(one) for one in (alert.model, alert.version, alert.pipeline) if one)
         until = "still firing" if alert.resolved is None else f"until {alert.resolved}"
-        lines = [
-            f"  {visible(alert.severity)} {visible(alert.alertname)} {about}, from {alert.started} {until}"
-        ]
+        lines = [f"  {visible(alert.severity)} {visible(alert.alertname)} {about}, from {alert.started} {until}"]
         told = (alert.summary, alert.description, alert.verdict)
         lines += [f"    {visible(one)}" for one in told if one]
         lines += [f"    hook {a.hook}: {visible(action_text(a))}, {a.ts}" for a in alert.actions]
@@ -192,9 +196,11 @@ def _timeline(moments: Iterable[Moment]) -> Padding:
     for m in moments:
         style = "bold red" if m.problem else _COLOURS[m.kind]
         table.add_row(
-            Text(m.ts), Text(show_offset(m.offset)), Text(visible(m.who), style),
+            Text(m.ts),
+            Text(show_offset(m.offset)),
+            Text(visible(m.who), style),
             Text(visible(m.text, lines=True), "red" if m.problem else ""),
-        )  # fmt: skip
+        )
     return Padding(table, (0, 0, 0, 2))
 
 

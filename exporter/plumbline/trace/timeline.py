@@ -21,9 +21,7 @@ def timeline(trace: Trace) -> list[Moment]:
     if not moments:
         return []
     start = parse_time(trace.predictions[0].ts if trace.predictions else moments[0].ts)
-    return [
-        Moment(m.ts, round(parse_time(m.ts) - start, 3), m.kind, m.who, m.text, m.problem) for m in moments
-    ]
+    return [Moment(m.ts, round(parse_time(m.ts) - start, 3), m.kind, m.who, m.text, m.problem) for m in moments]
 
 
 def _moments(trace: Trace) -> Iterator[Moment]:
@@ -66,9 +64,7 @@ def _moments(trace: Trace) -> Iterator[Moment]:
 
 def _alert(alert: AlertRecord) -> Iterator[Moment]:
     told = f": {alert.summary}" if alert.summary else ""
-    yield Moment(
-        alert.started, 0.0, "alert", alert.alertname, f"{alert.severity or 'alert'} fires{told}", True
-    )
+    yield Moment(alert.started, 0.0, "alert", alert.alertname, f"{alert.severity or 'alert'} fires{told}", True)
     if alert.resolved is not None:
         yield Moment(alert.resolved, 0.0, "alert", alert.alertname, "resolved", False)
     for action in alert.actions:

@@ -8,16 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from plumbline.catalogue.checks import (
-    capacity,
-    hooks,
-    models,
-    objectives,
-    people,
-    pipelines,
-    reach,
-    timing,
-)
+from plumbline.catalogue.checks import capacity, hooks, models, objectives, people, pipelines, reach, timing
 from plumbline.catalogue.checks.base import Check, Facts, Finding
 from plumbline.catalogue.model import Catalogue
 
@@ -72,9 +63,7 @@ CHECKS: tuple[Check, ...] = (
 ALONE = frozenset(check.rule for check in CHECKS if check.alone)
 
 
-def run_checks(
-    catalogue: Catalogue, declared: Mapping[str, frozenset[str]] | None = None
-) -> Iterator[Finding]:
+def run_checks(catalogue: Catalogue, declared: Mapping[str, frozenset[str]] | None = None) -> Iterator[Finding]:
     """Yield what every check finds.
 
     Args:

@@ -64,9 +64,7 @@ def _later_than_declared(catalogue: Catalogue, baseline: Baseline) -> list[str]:
             continue
         bound = objective.floor if objective.floor is not None else objective.ceiling
         loss = objective.max_drop if bound is None else abs(quality.value - bound)
-        alert, times = (
-            ("ticket", sigmas(slow, sides=1)) if objective.severity == "warning" else ("page", names.SIGMAS)
-        )
+        alert, times = ("ticket", sigmas(slow, sides=1)) if objective.severity == "warning" else ("page", names.SIGMAS)
         if loss is not None and loss < times * spread:
             found.append(
                 f"{objective.severity} {objective.metric}: windows of {slow} of the baseline itself stray by "
@@ -86,9 +84,7 @@ def _misfits(catalogue: Catalogue, baseline: Baseline) -> list[str]:
         return [f"is of a {baseline.task} model, the catalogue says {model.task}: {remedy}"]
     found = []
     if list(model.classes or ()) != baseline.classes:
-        found.append(
-            f"has the classes {baseline.classes}, the catalogue {list(model.classes or ())}: {remedy}"
-        )
+        found.append(f"has the classes {baseline.classes}, the catalogue {list(model.classes or ())}: {remedy}")
     for objective in model.objectives:
         metric, known = objective.metric, baseline.quality.get(objective.metric)
         if known is None:
@@ -116,7 +112,5 @@ def _misfits(catalogue: Catalogue, baseline: Baseline) -> list[str]:
     for name in sorted(features & set(model.features)):
         kind = "numeric" if model.features[name].type == "numeric" else "categorical"
         if baseline.features[name].kind != kind:
-            found.append(
-                f"has a {baseline.features[name].kind} feature {name!r}, the catalogue {kind}: {remedy}"
-            )
+            found.append(f"has a {baseline.features[name].kind} feature {name!r}, the catalogue {kind}: {remedy}")
     return found

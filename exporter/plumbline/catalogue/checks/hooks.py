@@ -10,9 +10,13 @@ from plumbline.units import parse_duration
 
 _LONGEST_TIMEOUT_SECONDS = 60.0
 _ABOUT_OTHERS = (
-    "PipelineFailed", "PipelineStale", "PipelineRowsAnomalous", "SeriesBudgetNear", "DiskFillsSoon",
+    "PipelineFailed",
+    "PipelineStale",
+    "PipelineRowsAnomalous",
+    "SeriesBudgetNear",
+    "DiskFillsSoon",
     "ModelSilent",
-)  # fmt: skip
+)
 _PAGES = tuple(alert for alert in CRITICAL_ALERTS if alert not in _ABOUT_OTHERS)
 _TICKETS = tuple(alert for alert in WARNING_ALERTS if alert not in _ABOUT_OTHERS)
 _LISTS = {"rollback_on": _PAGES, "retrain_on": (*_PAGES, *_TICKETS)}
@@ -31,9 +35,7 @@ def hook_alerts(facts: Facts) -> Found:
                 if alert not in known:
                     kind = "critical alert" if key == "rollback_on" else "alert"
                     names = ", ".join(known)
-                    message = (
-                        f"{alert!r} is no {kind} about a model{nearest(alert, known)}: choose of {names}"
-                    )
+                    message = f"{alert!r} is no {kind} about a model{nearest(alert, known)}: choose of {names}"
                     yield (*here, i), message
 
 

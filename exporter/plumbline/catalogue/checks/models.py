@@ -52,9 +52,7 @@ def classes_of_task(facts: Facts) -> Found:
             example = '["0", "1"]' if model.task == "binary" else '["a", "b", "c"]'
             yield here, f"a {model.task} model needs classes, such as classes: {example}"
         elif model.task == "binary" and len(classes) != 2:
-            message = (
-                f"a binary model has exactly 2 classes, not {len(classes)}: use task multiclass for more"
-            )
+            message = f"a binary model has exactly 2 classes, not {len(classes)}: use task multiclass for more"
             yield (*here, "classes"), message
         elif model.task == "multiclass" and not 3 <= len(classes) <= MAXIMUM_CLASSES:
             message = f"a multiclass model has 3 to {MAXIMUM_CLASSES} classes, not {len(classes)}"
@@ -63,9 +61,7 @@ def classes_of_task(facts: Facts) -> Found:
             if model.positive_class is None:
                 yield here, "a binary model needs positive_class: the class that score is the probability of"
             elif classes is not None and model.positive_class not in classes:
-                message = (
-                    f"positive_class {model.positive_class!r} is not one of classes ({', '.join(classes)})"
-                )
+                message = f"positive_class {model.positive_class!r} is not one of classes ({', '.join(classes)})"
                 yield (*here, "positive_class"), message
         else:
             for key in ("positive_class", "threshold"):
@@ -122,9 +118,7 @@ def slice_values(facts: Facts) -> Found:
             if feature is None:
                 continue  # sent with the event, in its field slices
             if feature.type == "numeric":
-                message = (
-                    f"feature {slice_name!r} is numeric: send a banded value in the event's slices instead"
-                )
+                message = f"feature {slice_name!r} is numeric: send a banded value in the event's slices instead"
                 yield here, message
             known = feature.categories or (("false", "true") if feature.type == "boolean" else None)
             for i, value in enumerate(values):
@@ -153,8 +147,7 @@ def intersections_of_slices(facts: Facts) -> Found:
             if combinations > MAXIMUM_SLICE_VALUES:
                 yield (
                     here,
-                    f"{combinations} combinations are too many for an intersection: at most "
-                    f"{MAXIMUM_SLICE_VALUES}",
+                    f"{combinations} combinations are too many for an intersection: at most {MAXIMUM_SLICE_VALUES}",
                 )
 
 

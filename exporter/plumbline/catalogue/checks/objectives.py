@@ -18,15 +18,19 @@ from plumbline.names import (
 )
 from plumbline.units import format_duration, parse_duration
 
-TASK_METRICS = {
-    "binary": BINARY_METRICS,
-    "multiclass": MULTICLASS_METRICS,
-    "regression": REGRESSION_METRICS,
-}
+TASK_METRICS = {"binary": BINARY_METRICS, "multiclass": MULTICLASS_METRICS, "regression": REGRESSION_METRICS}
 _WITHIN_ONE = (
-    "accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "brier",
-    "macro_precision", "macro_recall", "macro_f1",
-)  # fmt: skip
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "average_precision",
+    "brier",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+)
 BOUNDS = ("floor", "ceiling", "max_drop")
 
 
@@ -114,16 +118,11 @@ def severity_order(facts: Facts) -> Found:
 def never_fires(facts: Facts) -> Found:
     """No objective is out of its metric's reach, or broken from the start."""
     for location, _name, _model, objective in _objectives(facts):
-        metric, floor, ceiling, drop = (
-            objective.metric, objective.floor, objective.ceiling, objective.max_drop
-        )  # fmt: skip
+        metric, floor, ceiling, drop = (objective.metric, objective.floor, objective.ceiling, objective.max_drop)
         larger_is_better = QUALITY_METRICS.get(metric)
         if metric in _WITHIN_ONE:
             if drop is not None and drop >= 1.0:
-                yield (
-                    (*location, "max_drop"),
-                    f"{metric} lies between 0 and 1: a drop of {drop:g} can never fire",
-                )
+                yield ((*location, "max_drop"), f"{metric} lies between 0 and 1: a drop of {drop:g} can never fire")
             if larger_is_better and floor is not None and floor <= 0.0:
                 yield (*location, "floor"), f"{metric} is never below 0: floor {floor:g} can never fire"
             if larger_is_better is False and ceiling is not None and ceiling >= 1.0:
@@ -141,7 +140,5 @@ def latency_beyond_buckets(facts: Facts) -> Found:
     for name, model in facts.catalogue.models.items():
         bound = model.serving.latency_p99
         if bound is not None and parse_duration(bound) >= largest:
-            message = (
-                f"latencies above {format_duration(largest)} fall into one bucket: {bound} can never fire"
-            )
+            message = f"latencies above {format_duration(largest)} fall into one bucket: {bound} can never fire"
             yield ("models", name, "serving", "latency_p99"), message

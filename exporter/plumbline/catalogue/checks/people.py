@@ -16,9 +16,7 @@ _TARGET = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+")
 _SECRET_HOSTS = ("hooks.slack.com", "discord.com", "outlook.office.com")
 _SECRET_HOST_SUFFIXES = (".webhook.office.com", ".logic.azure.com")
-_SECRET_QUERY = re.compile(
-    r"(?:^|&)(?:[a-z_-]*(?:token|secret|key|sig|password|auth)[a-z_-]*)=", re.IGNORECASE
-)
+_SECRET_QUERY = re.compile(r"(?:^|&)(?:[a-z_-]*(?:token|secret|key|sig|password|auth)[a-z_-]*)=", re.IGNORECASE)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _INTERVAL_KEYS = ("times", "weekdays", "days_of_month", "months", "years", "location")
@@ -84,10 +82,7 @@ def email_needs_smtp(facts: Facts) -> Found:
         if receiver.email is None:
             continue
         if facts.catalogue.smtp is None and "smtp" not in facts.declared:
-            yield (
-                (*location, "email"),
-                "an e-mail receiver needs the top-level section smtp (smarthost, sender)",
-            )
+            yield ((*location, "email"), "an e-mail receiver needs the top-level section smtp (smarthost, sender)")
         if not all(_EMAIL.fullmatch(part.strip()) for part in receiver.email.split(",")):
             yield (*location, "email"), f"{receiver.email!r} is no e-mail address: write name@host"
 

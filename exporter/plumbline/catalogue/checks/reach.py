@@ -12,11 +12,7 @@ from collections.abc import Iterator
 from plumbline.catalogue.checks.base import Facts, Found, check
 from plumbline.catalogue.model import Catalogue, Model, Objective
 from plumbline.catalogue.source import Location
-from plumbline.names import (
-    ALERT_LATENCY_SAMPLES,
-    ALERT_TRAFFIC_EVENTS,
-    QUALITY_METRICS,
-)
+from plumbline.names import ALERT_LATENCY_SAMPLES, ALERT_TRAFFIC_EVENTS, QUALITY_METRICS
 from plumbline.significance import page_sigmas
 from plumbline.units import parse_duration
 

@@ -21,9 +21,7 @@ def positive_durations(facts: Facts) -> Found:
         for key in ("scrape_interval", "rule_interval", "fast", "slow", "drift_alert")
     ]
     uses += _windows(facts)
-    uses += [
-        (("pipelines", name, "cadence"), pipe.cadence) for name, pipe in facts.catalogue.pipelines.items()
-    ]
+    uses += [(("pipelines", name, "cadence"), pipe.cadence) for name, pipe in facts.catalogue.pipelines.items()]
     for name, model in facts.catalogue.models.items():
         if model.serving.latency_p99 is not None:
             uses.append((("models", name, "serving", "latency_p99"), model.serving.latency_p99))
@@ -99,9 +97,7 @@ def scrapes_per_window(facts: Facts) -> Found:
             yield location, message
     for key in ("scrape_interval", "rule_interval"):
         if parse_duration(getattr(evaluation, key)) >= _LOOK_BACK:
-            message = (
-                f"{getattr(evaluation, key)} reaches Prometheus's look-back of 5m: series would have gaps"
-            )
+            message = f"{getattr(evaluation, key)} reaches Prometheus's look-back of 5m: series would have gaps"
             yield ("evaluation", key), message
 
 
