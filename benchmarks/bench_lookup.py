@@ -25,7 +25,7 @@ from plumbline.store.base import Store, StoredEvent, Transaction
 from plumbline.store.embedded import EmbeddedStore
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from postgres import Postgres, why_not
+from support.postgres import Postgres, why_not
 
 BATCH = 5000
 RAW = b'{"type":"prediction","request_id":"request-%012d","features":{' + b'"f":0.123456,' * 20 + b'"g":1}}'

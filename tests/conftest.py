@@ -9,8 +9,8 @@ import pytest
 
 from plumbline.engine import Engine
 from plumbline.trace.lookup import Lookup
-from postgres import Postgres, why_not
-from samples import open_sample
+from support.postgres import Postgres, why_not
+from support.samples import open_sample
 
 
 def pytest_configure() -> None:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alert_samples import START, alert, webhook
 from plumbline.alerts import MAX_ALERTS, WebhookError, parse_webhook
 from plumbline.events.kinds import Alert
 from plumbline.events.parse import parse
 from plumbline.keys import incident_key, model_alert_key, pipeline_alert_key
 from plumbline.units import parse_time
+from support.alert_samples import START, alert, webhook
 
 NOW = 1_800_000_000.0
 

@@ -13,7 +13,7 @@ from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from plumbline.servers import find_program, run_program
 from plumbline_alerting.generate import generate
-from series import exposed, series_in
+from support.series import exposed, series_in
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))

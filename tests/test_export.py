@@ -22,8 +22,8 @@ from plumbline.errors import TableError
 from plumbline.export import METADATA_KEY, Selection, export
 from plumbline.store.postgres import PostgresStore
 from plumbline.trace.lookup import Lookup
-from postgres import Postgres
-from samples import baseline, catalogue, open_sample, outcome, prediction, send, values
+from support.postgres import Postgres
+from support.samples import baseline, catalogue, open_sample, outcome, prediction, send, values
 
 
 def written(engine: Engine, lookup: Lookup, path: Path, selection: Selection) -> list[dict[str, Any]]:

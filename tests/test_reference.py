@@ -7,7 +7,7 @@ import pytest
 
 from plumbline import names
 from plumbline.reference import PATH, generate
-from samples import catalogue
+from support.samples import catalogue
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

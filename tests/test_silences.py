@@ -16,7 +16,7 @@ from plumbline import names
 from plumbline.cli.main import run
 from plumbline.servers import free_port
 from plumbline.silences import OF_DEPLOYMENT, OF_MAINTENANCE
-from servers import Alertmanager, wait_for
+from support.servers import Alertmanager, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from plumbline.baseline.artefact import save_baseline
 from plumbline.baseline.folder import RESCAN_SECONDS, BaselineFolder
-from samples import baseline as sample
+from support.samples import baseline as sample
 
 
 def test_an_artefact_announced_as_soon_as_it_is_written_is_found(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.engine import Engine
 from plumbline.events.parse import parse
 from plumbline.store.embedded import EmbeddedStore
-from samples import OWNER, FixedBaselines, body, values
+from support.samples import OWNER, FixedBaselines, body, values
 
 
 def test_live_counts_of_the_reference_equal_the_baselines_within_the_estimated_series(tmp_path):

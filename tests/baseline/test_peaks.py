@@ -9,7 +9,7 @@ import pytest
 from plumbline.baseline.artefact import Baseline, FeatureBins, load_baseline, save_baseline
 from plumbline.baseline.build import BuildSettings, build_baseline
 from plumbline.baseline.peaks import FEWEST_ROWS, PeakCounter
-from samples import baseline
+from support.samples import baseline
 
 HOUR, DAY = 3600.0, 86_400.0
 WINDOWS = {"1h": HOUR, "1d": DAY}

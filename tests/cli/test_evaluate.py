@@ -12,7 +12,7 @@ import pytest
 
 from plumbline.backfill.tsdb import PieceWriter
 from plumbline.cli.main import run
-from servers import wait_for
+from support.servers import wait_for
 
 HOUR = 3600.0
 DAYS = 40

@@ -18,7 +18,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from plumbline.baseline.artefact import save_baseline
-from samples import baseline, catalogue
+from support.samples import baseline, catalogue
 
 START = [sys.executable, "-c", "import sys; from plumbline.cli.serve import serve; serve(sys.argv[1:])"]
 HOSTILE = [

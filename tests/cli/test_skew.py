@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
 
 from plumbline.names import CONTENT_TYPE_NDJSON
 from plumbline.servers import free_port
+from support.scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
 
 
 @pytest.mark.e2e

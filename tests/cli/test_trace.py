@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from alert_samples import alert, webhook
 from plumbline.alerts import parse_webhook
 from plumbline.baseline.artefact import save_baseline
 from plumbline.cli import trace as commands
 from plumbline.cli.main import run as run_command
 from plumbline.events.parse import parse
 from plumbline.servers import free_port
-from samples import baseline, body, open_sample, prediction
-from trace_scene import CHAIN, log
+from support.alert_samples import alert, webhook
+from support.samples import baseline, body, open_sample, prediction
+from support.trace_scene import CHAIN, log
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from exporter_stand_in import StandIn
 from plumbline import Client
+from support.exporter_stand_in import StandIn
 
 
 @pytest.fixture

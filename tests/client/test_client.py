@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from exporter_stand_in import StandIn, names_of, predict
 from plumbline import Client, names
 from plumbline.errors import InvalidEvent, UsageError
 from plumbline.logging import bind
+from support.exporter_stand_in import StandIn, names_of, predict
 
 Make = Callable[..., Client]
 

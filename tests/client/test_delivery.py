@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter_stand_in import StandIn, names_of, predict
 from plumbline import Client
+from support.exporter_stand_in import StandIn, names_of, predict
 
 Make = Callable[..., Client]
 

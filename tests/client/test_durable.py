@@ -18,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter_stand_in import StandIn, predict
 from plumbline import Client
 from plumbline.errors import UsageError
+from support.exporter_stand_in import StandIn, predict
 
 Make = Callable[..., Client]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from exporter_stand_in import StandIn, predict
 from plumbline import Client
 from plumbline.logging import bind
 from plumbline.middleware import propagation_headers
+from support.exporter_stand_in import StandIn, predict
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 

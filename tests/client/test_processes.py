@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter_stand_in import StandIn, names_of, predict
 from plumbline import Client
+from support.exporter_stand_in import StandIn, names_of, predict
 
 Make = Callable[..., Client]
 

@@ -12,7 +12,7 @@ from plumbline.baseline.bins import bin_numeric, choose_numeric
 from plumbline.counting.serving import count_predictions
 from plumbline.events.kinds import Prediction
 from plumbline.layout.build import build_layout
-from samples import baseline, catalogue
+from support.samples import baseline, catalogue
 
 NUMBERS = st.floats(-1e100, 1e100) | st.integers(-5, 5).map(float)
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from demo_scene import DEPARTURES, models, raw_flights, tables
 from plumbline.demo.events import DAY, LIVE_UNTIL, PIPELINE, Deployed, Plan, make_plan, midnight, write_events
 from plumbline.demo.flights import WEATHER
 from plumbline.demo.models import DELAY, LATE, REFERENCE_UNTIL
 from plumbline.errors import UsageError
 from plumbline.events.parse import parse
+from support.demo_scene import DEPARTURES, models, raw_flights, tables
 
 NOW = 1_750_000_000.0
 PLAN = Plan(date(2013, 12, 20), date(2013, 12, 24), LIVE_UNTIL, date(2013, 12, 28), 4000 * DAY)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from demo_scene import DEPARTURES, NAN, days, raw_flights, raw_weather, tables
 from plumbline.demo.flights import FEATURES, prepare, prepare_weather, read_tables
 from plumbline.errors import TableError
+from support.demo_scene import DEPARTURES, NAN, days, raw_flights, raw_weather, tables
 
 
 def test_each_departure_is_one_row_with_the_weather_of_its_hour_and_airport() -> None:

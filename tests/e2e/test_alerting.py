@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from alerting_scene import GRAFANA, REVENUE, SETTLE_SECONDS, Stack, offers, running
 
 from plumbline import names
-from servers import wait_for
+from support.alerting_scene import GRAFANA, REVENUE, SETTLE_SECONDS, Stack, offers, running
+from support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from scenery import ROOT, Exporter
 from sklearn.linear_model import LogisticRegression
 
-from alert_samples import alert, webhook
 from plumbline.servers import free_port
-from servers import Server, wait_for
+from support.alert_samples import alert, webhook
+from support.scenery import ROOT, Exporter
+from support.servers import Server, wait_for
 
 pytestmark = pytest.mark.e2e
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import requests
 import yaml
-from scenery import Exporter, ndjson, prometheus_for
 from scipy.integrate import quad
 from scipy.stats import binomtest, chi2_contingency, norm
 from sklearn.metrics import brier_score_loss, log_loss, mean_squared_error, r2_score
@@ -25,7 +24,8 @@ from sklearn.metrics import brier_score_loss, log_loss, mean_squared_error, r2_s
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from plumbline.servers import free_port
-from servers import Prometheus, wait_for
+from support.scenery import Exporter, ndjson, prometheus_for
+from support.servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
 EXACT = 1e-9

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import signal
 import threading
 import time
@@ -11,36 +10,22 @@ from pathlib import Path
 
 import pytest
 import requests
-from scenery import Exporter, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
 
-from plumbline import names
 from plumbline.servers import free_port
-from servers import wait_for
+from support.scenery import (
+    Exporter,
+    build_baselines,
+    counters,
+    events,
+    ndjson,
+    post_until_answered,
+    prometheus_for,
+    rows,
+    write_catalogue,
+)
+from support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
-
-_SAMPLE = re.compile(r"^((?:ml_|plumbline_(?:events|lines))\S*_total(?:\{.*\})?) (\S+)$")
-
-
-def counters(url: str) -> dict[str, float]:
-    text = requests.get(f"{url}/metrics", timeout=10).text
-    return {m[1]: float(m[2]) for m in map(_SAMPLE.match, text.splitlines()) if m}
-
-
-def post_until_answered(url: str, body: bytes, deadline: float) -> dict[str, object]:
-    """Send, and send again what was not acknowledged: what any client of an exporter has to do."""
-    while True:
-        try:
-            answer = requests.post(
-                f"{url}/v1/events", data=body, headers={"Content-Type": names.CONTENT_TYPE_NDJSON}, timeout=10
-            )
-            if answer.status_code == 200:
-                result: dict[str, object] = answer.json()
-                return result
-        except requests.RequestException:
-            pass
-        assert time.monotonic() < deadline, "the exporter never came back"
-        time.sleep(0.05)
 
 
 def test_no_counter_falls_and_nothing_is_lost_or_counted_twice(tmp_path: Path) -> None:

@@ -12,12 +12,20 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
-from test_crash import counters, post_until_answered
 
 from plumbline.servers import free_port
-from postgres import Postgres
-from servers import wait_for
+from support.postgres import Postgres
+from support.scenery import (
+    Exporter,
+    build_baselines,
+    counters,
+    events,
+    ndjson,
+    post_until_answered,
+    rows,
+    write_catalogue,
+)
+from support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import yaml
 
-from servers import wait_for
+from support.servers import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from scenery import Exporter, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
 
 from plumbline import names
 from plumbline.names import CONTENT_TYPE_NDJSON
 from plumbline.servers import free_port
 from plumbline_dashboards.listing import all_panels, fill
-from servers import Prometheus, wait_for
+from support.scenery import Exporter, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
+from support.servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -21,14 +21,13 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
-from scenery import Exporter, build_baselines, rows, write_catalogue
-from test_crash import counters
 
 from plumbline import Client
 from plumbline.servers import free_port
 from plumbline.store.embedded import DATABASE
-from postgres import Postgres, why_not
-from servers import wait_for
+from support.postgres import Postgres, why_not
+from support.scenery import Exporter, build_baselines, counters, rows, write_catalogue
+from support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

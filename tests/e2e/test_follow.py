@@ -12,12 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
-from scenery import Exporter, build_baselines, rows, write_catalogue
-from test_crash import counters
 
 from plumbline.logging import IdFilter, JsonFormatter, Resource, bind
 from plumbline.servers import free_port
-from servers import wait_for
+from support.scenery import Exporter, build_baselines, counters, rows, write_catalogue
+from support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

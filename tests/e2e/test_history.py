@@ -25,14 +25,14 @@ import pyarrow.parquet
 import pytest
 import requests
 import yaml
-from scenery import Exporter, Rows, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
 
 from plumbline import names
 from plumbline.backfill.rules import query_range, temporary_prometheus
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import run_generators, write_files
 from plumbline.servers import free_port
-from servers import wait_for
+from support.scenery import Exporter, Rows, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
+from support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

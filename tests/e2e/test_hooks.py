@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from scenery import Exporter, ndjson, write_catalogue
 
-from hook_receiver import HookReceiver
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from plumbline.generated import write_files
 from plumbline.servers import free_port
 from plumbline_alerting.generate import generate
-from servers import Alertmanager, WebhookReceiver, wait_for
+from support.hook_receiver import HookReceiver
+from support.scenery import Exporter, ndjson, write_catalogue
+from support.servers import Alertmanager, WebhookReceiver, wait_for
 
 pytestmark = pytest.mark.e2e
 

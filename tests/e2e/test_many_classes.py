@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 import requests
 import yaml
-from between import Between
 from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
@@ -32,7 +31,8 @@ from sklearn.metrics import (
 
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
-from servers import Prometheus
+from support.between import Between
+from support.servers import Prometheus
 
 pytestmark = pytest.mark.e2e
 

@@ -23,15 +23,15 @@ import numpy as np
 import pytest
 import requests
 import yaml
-from between import Between
-from scenery import Exporter, Rows, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss, mean_absolute_error, r2_score
 
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.servers import free_port
-from servers import Prometheus, wait_for
+from support.between import Between
+from support.scenery import Exporter, Rows, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
+from support.servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
 EXACT = 1e-9

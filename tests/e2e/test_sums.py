@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import requests
-from scenery import Exporter, Rows, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
 from sklearn.metrics import (
     accuracy_score,
     brier_score_loss,
@@ -33,7 +32,8 @@ from plumbline import names
 from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.noise import significant_psi
 from plumbline.servers import free_port
-from servers import Prometheus, wait_for
+from support.scenery import Exporter, Rows, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
+from support.servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
 TOLERANCE = 1e-6

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
 
 from plumbline.names import CONTENT_TYPE_NDJSON
 from plumbline.servers import free_port
-from servers import wait_for
+from support.scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
+from support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -29,13 +29,13 @@ import numpy as np
 import pytest
 import requests
 import yaml
-from between import Between
 from scipy.stats import wasserstein_distance
-from stream import Stream, bin_counts, drift, epoch, quality, quality_without_bins, read_artefact, read_stream
 
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
-from servers import Prometheus
+from support.between import Between
+from support.servers import Prometheus
+from support.stream import Stream, bin_counts, drift, epoch, quality, quality_without_bins, read_artefact, read_stream
 
 pytestmark = pytest.mark.e2e
 

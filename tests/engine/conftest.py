@@ -9,7 +9,7 @@ import pytest
 from plumbline.engine import Engine
 from plumbline.store.base import Store
 from plumbline.store.postgres import PostgresStore
-from samples import open_sample
+from support.samples import open_sample
 
 
 @pytest.fixture(params=["embedded", "postgres"])

@@ -13,7 +13,7 @@ import pytest
 from plumbline import names
 from plumbline.engine import Engine
 from plumbline.events.parse import parse
-from samples import body, catalogue, outcome, prediction, values
+from support.samples import body, catalogue, outcome, prediction, values
 
 CLF = ("clf", "1")
 ALL = ("all", "all")

@@ -15,7 +15,7 @@ from plumbline.errors import StoreError
 from plumbline.events.parse import parse
 from plumbline.store.base import Transaction
 from plumbline.store.embedded import EmbeddedStore
-from samples import FixedBaselines, baseline, body, catalogue, open_sample, outcome, prediction, values
+from support.samples import FixedBaselines, baseline, body, catalogue, open_sample, outcome, prediction, values
 
 CLF = ("clf", "1")
 Opener = Callable[..., Engine]

@@ -22,8 +22,8 @@ from plumbline.engine import Engine
 from plumbline.events.parse import parse
 from plumbline.keys import request_key
 from plumbline.store.postgres import PostgresStore
-from postgres import Postgres
-from samples import body, catalogue, open_sample, values
+from support.postgres import Postgres
+from support.samples import body, catalogue, open_sample, values
 
 Event = dict[str, Any]
 START, END = 9000.0, 40_000.0  # every ts is before START; by END everything is mature and no orphan waits

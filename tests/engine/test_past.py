@@ -12,7 +12,7 @@ from plumbline import names
 from plumbline.engine import Engine
 from plumbline.events.parse import parse
 from plumbline.store.embedded import EmbeddedStore
-from samples import FixedBaselines, baseline, body, catalogue, outcome, prediction, values
+from support.samples import FixedBaselines, baseline, body, catalogue, outcome, prediction, values
 
 Opener = Callable[..., Engine]
 Net = dict[tuple[str, ...], float]

@@ -20,7 +20,7 @@ from plumbline.export import Selection, export
 from plumbline.sampling import in_sample, line_to_store, sampling_of
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.page import trace_page
-from samples import body, catalogue, outcome, prediction, values
+from support.samples import body, catalogue, outcome, prediction, values
 
 Open = Callable[..., Engine]
 SLICES = {"c": ["a", "b"], "region": ["north", "south"]}

@@ -12,7 +12,7 @@ import pytest
 from plumbline.counting.skew import same
 from plumbline.engine import Engine
 from plumbline.events.parse import parse
-from samples import body, prediction, values
+from support.samples import body, prediction, values
 
 Opener = Callable[..., Engine]
 

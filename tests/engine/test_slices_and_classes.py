@@ -8,7 +8,7 @@ from sklearn.metrics import confusion_matrix, log_loss, mean_absolute_error, r2_
 
 from plumbline.engine import Engine
 from plumbline.events.parse import parse
-from samples import OWNER, body, outcome, prediction, values
+from support.samples import OWNER, body, outcome, prediction, values
 
 Opener = Callable[..., Engine]
 

@@ -13,7 +13,7 @@ from plumbline.engine import Engine
 from plumbline.engine.trials import Trial, trials_of
 from plumbline.engine.versions import Entry
 from plumbline.events.parse import parse
-from samples import body, catalogue, outcome, prediction, values
+from support.samples import body, catalogue, outcome, prediction, values
 
 Opener = Callable[..., Engine]
 NOW = 1e5

@@ -13,12 +13,12 @@ import httpx
 import pytest
 import requests
 import structlog
-from scenery import Exporter, write_catalogue
 
-from exporter_stand_in import StandIn
 from plumbline import Client
 from plumbline.logging import configure
 from plumbline.servers import free_port
+from support.exporter_stand_in import StandIn
+from support.scenery import Exporter, write_catalogue
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -19,14 +19,14 @@ import requests
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter_stand_in import StandIn
 from plumbline import names
 from plumbline.cli.ingest import ingest
 from plumbline.errors import PlumblineError, UsageError
 from plumbline.follow.checkpoint import Checkpoint
 from plumbline.follow.run import is_event
 from plumbline.servers import free_port
-from servers import wait_for
+from support.exporter_stand_in import StandIn
+from support.servers import wait_for
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from alert_samples import alert, deployments, open_with_hooks, webhook
 from plumbline.alerts import parse_webhook
 from plumbline.cli.export import export
 from plumbline.engine import Engine
 from plumbline.events.parse import parse
 from plumbline.keys import incident_key
 from plumbline.units import parse_time
-from samples import values
+from support.alert_samples import alert, deployments, open_with_hooks, webhook
+from support.samples import values
 
 NOW = parse_time("2026-01-05T10:01:00Z")
 ROLLBACK = {"rollback": "http://ci/rollback", "dry_run": False}

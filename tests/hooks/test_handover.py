@@ -11,14 +11,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from alert_samples import alert, open_with_hooks, webhook
-from hook_receiver import HookReceiver
 from plumbline.alerts import parse_webhook
 from plumbline.events.parse import parse
 from plumbline.hooks.runner import HookRunner
 from plumbline.units import parse_time
-from samples import body, outcome, prediction
-from servers import wait_for
+from support.alert_samples import alert, open_with_hooks, webhook
+from support.hook_receiver import HookReceiver
+from support.samples import body, outcome, prediction
+from support.servers import wait_for
 
 NOW = parse_time("2026-01-05T10:01:00Z")
 Retrain = Callable[..., dict[str, Any]]

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from alert_samples import alert, open_with_hooks, webhook
-from hook_receiver import HookReceiver
 from plumbline.alerts import parse_webhook
 from plumbline.engine import Engine
 from plumbline.errors import StoreError
 from plumbline.hooks.runner import HookRunner
 from plumbline.store.postgres import PostgresStore
 from plumbline.units import parse_time
-from postgres import Postgres
-from samples import values
-from servers import wait_for
-from vanishing import vanishing
+from support.alert_samples import alert, open_with_hooks, webhook
+from support.hook_receiver import HookReceiver
+from support.postgres import Postgres
+from support.samples import values
+from support.servers import wait_for
+from support.vanishing import vanishing
 
 NOW = parse_time("2026-01-05T10:01:00Z")
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-from alert_samples import alert, open_with_hooks, webhook
-from hook_receiver import HookReceiver
 from plumbline.alerts import parse_webhook
 from plumbline.engine import Engine
 from plumbline.events.kinds import Action
@@ -22,8 +20,10 @@ from plumbline.hooks.runner import HookRunner
 from plumbline.servers import free_port
 from plumbline.store.open import open_store
 from plumbline.units import parse_time
-from samples import body, outcome, prediction, values
-from servers import wait_for
+from support.alert_samples import alert, open_with_hooks, webhook
+from support.hook_receiver import HookReceiver
+from support.samples import body, outcome, prediction, values
+from support.servers import wait_for
 
 NOW = parse_time("2026-01-05T10:01:00Z")
 

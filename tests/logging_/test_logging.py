@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 
-from exporter_stand_in import StandIn
 from plumbline import Client, tracecontext
 from plumbline.logging import IdFilter, JsonFormatter, add_ids, bind, bind_ids, clear, configure, current_ids
 from plumbline.logging.record import build, clean, line
+from support.exporter_stand_in import StandIn
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"

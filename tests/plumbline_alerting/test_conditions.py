@@ -21,7 +21,7 @@ import yaml
 from plumbline.catalogue.model import Catalogue
 from plumbline.units import format_duration, parse_duration
 from plumbline_alerting.generate import generate
-from rulefiles import needed
+from support.rulefiles import needed
 
 ROOT = Path(__file__).parents[2]
 RULE_TESTS = sorted((ROOT / "alerting" / "tests").glob("[A-Z]*.yml"))

@@ -14,7 +14,7 @@ import yaml
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.generate import generate
-from series import exposed, series_in
+from support.series import exposed, series_in
 
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = ROOT / "alerting" / "runbooks"

@@ -11,7 +11,7 @@ from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.comparison_queries import canary_errors
 from plumbline_alerting.generate import generate
-from rule_values import promtool
+from support.rule_values import promtool
 
 CELL = 'model="bad", version="1", slice="{slice}", value="v", actual="{actual}", predicted="1"'
 REPLICAS = ("a", "b")

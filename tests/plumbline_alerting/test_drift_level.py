@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import requests
-from between import Between
 from scipy import stats
 
 from plumbline import names
@@ -27,6 +26,7 @@ from plumbline.backfill.tsdb import PieceWriter
 from plumbline.baseline.bins import bin_numeric, choose_numeric
 from plumbline.baseline.noise import ALPHA, PSI_FLOOR, chi2_quantile, leave_one_out_noise, psi, significant_psi
 from plumbline.catalogue.model import Catalogue
+from support.between import Between
 
 FEATURES = 20
 CHUNKS = 315

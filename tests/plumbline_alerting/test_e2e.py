@@ -23,7 +23,7 @@ from plumbline.generated import write_files
 from plumbline.servers import free_port
 from plumbline_alerting.generate import generate
 from plumbline_alerting.scene import JOB_EXPORTER
-from servers import Alertmanager, FakeTarget, Prometheus, WebhookReceiver, wait_for
+from support.servers import Alertmanager, FakeTarget, Prometheus, WebhookReceiver, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -11,7 +11,7 @@ from plumbline import names
 from plumbline_alerting import fairness
 from plumbline_alerting.model import Group, rule_file
 from plumbline_alerting.windows import life_window
-from samples import catalogue
+from support.samples import catalogue
 
 
 def test_accuracy_of_a_multiclass_slice_stands_beside_that_of_the_rest(tmp_path: Path) -> None:

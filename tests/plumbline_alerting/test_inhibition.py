@@ -10,7 +10,7 @@ import requests
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.alertmanager import configuration
 from plumbline_alerting.model import to_yaml
-from servers import Alertmanager, wait_for
+from support.servers import Alertmanager, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -18,7 +18,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.significance import FALSE_PER_MONTH
 from plumbline_alerting.comparison_queries import KPI_SAMPLES, kpi_drop, kpi_sigmas
 from plumbline_alerting.scene import Scene
-from recorded_history import fired
+from support.recorded_history import fired
 
 STEP = 900.0  # seconds between looks
 DAY = int(86_400 / STEP)

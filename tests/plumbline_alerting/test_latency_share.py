@@ -8,7 +8,7 @@ import pytest
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
-from rule_values import promtool
+from support.rule_values import promtool
 
 MODEL = 'model="m", version="1"'
 # Of 100 a scrape: 80 up to 250 ms, 15 up to 500 ms, 4 up to a second, 1 beyond.

@@ -13,11 +13,11 @@ import pytest
 import requests
 import yaml
 
-from mail_receiver import MailReceiver
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.alertmanager import configuration
 from plumbline_alerting.model import to_yaml
-from servers import Alertmanager, WebhookReceiver, wait_for
+from support.mail_receiver import MailReceiver
+from support.servers import Alertmanager, WebhookReceiver, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -15,7 +15,7 @@ from plumbline.generated import stale_files
 from plumbline.units import parse_duration
 from plumbline_alerting.generate import generate
 from plumbline_alerting.windows import drift_windows, quality_windows
-from rulefiles import needed, words
+from support.rulefiles import needed, words
 
 ROOT = Path(__file__).parents[2]
 RULE_TESTS = sorted((ROOT / "alerting" / "tests").glob("[A-Z]*.yml"))

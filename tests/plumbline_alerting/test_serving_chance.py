@@ -19,7 +19,7 @@ from plumbline_alerting.model_queries import model_error_rate_critical, model_la
 from plumbline_alerting.quality_queries import FALSE_PER_MONTH_OF_COVERAGE, outcome_coverage_low
 from plumbline_alerting.query_parts import ERRORS_MINIMUM
 from plumbline_alerting.scene import Scene
-from recorded_history import fired
+from support.recorded_history import fired
 
 HOUR, SHORT = 60, 5  # minutes of the fast and the shortest window
 PAGE_HOLD = 5  # alert_for

@@ -13,8 +13,8 @@ from plumbline.catalogue.model import Catalogue
 from plumbline_alerting import quality
 from plumbline_alerting.model import Group, rule_file
 from plumbline_alerting.windows import Window
-from rule_values import promtool
-from samples import catalogue
+from support.rule_values import promtool
+from support.samples import catalogue
 
 WINDOW = Window("1h", 3600.0, "1m")
 ABOVE_1 = 1.0000000000000002  # the float after 1: increase() multiplies, so that sums of parts differ in the last bit

@@ -20,7 +20,7 @@ from plumbline import names
 from plumbline.catalogue.model import Catalogue, KpiObjective
 from plumbline.generated import GeneratedFile
 from plumbline_dashboards.generate import generate
-from rulefiles import words
+from support.rulefiles import words
 
 OBJECTIVES = (
     *names.QUALITY_METRICS,

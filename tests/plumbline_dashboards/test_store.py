@@ -14,8 +14,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from alert_samples import alert, webhook
-from grafana_sql import as_grafana, sql_of
 from plumbline import names
 from plumbline.alerts import parse_webhook
 from plumbline.engine import Engine
@@ -24,9 +22,11 @@ from plumbline.keys import KINDS, id_key
 from plumbline.store.postgres import PostgresStore
 from plumbline.store.postgres_views import READER, VIEWS
 from plumbline.trace.lookup import Lookup
-from postgres import Postgres
-from samples import body, open_sample, outcome, prediction
-from trace_scene import CHAIN, TRACE_ID, log, pipeline
+from support.alert_samples import alert, webhook
+from support.grafana_sql import as_grafana, sql_of
+from support.postgres import Postgres
+from support.samples import body, open_sample, outcome, prediction
+from support.trace_scene import CHAIN, TRACE_ID, log, pipeline
 
 Row = dict[str, Any]
 QUOTED = 'o\'clock "x" \\ $1'  # an id may hold any printable character

@@ -13,7 +13,7 @@ from plumbline import names
 from plumbline.events.parsed import Parsed
 from plumbline.expose.block import Block
 from plumbline.server.run import Exporter
-from samples import catalogue
+from support.samples import catalogue
 
 
 class FakeEngine:

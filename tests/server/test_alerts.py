@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import requests
 
-from alert_samples import alert, webhook
 from plumbline import names
 from plumbline.alerts import parse_webhook
 from plumbline.errors import StoreError
+from support.alert_samples import alert, webhook
 
 
 def post(server: Any, body: bytes, **headers: str) -> requests.Response:

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from plumbline.errors import StoreError, StoreFull
 from plumbline.server.landing import landing_page
-from samples import catalogue
+from support.samples import catalogue
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 

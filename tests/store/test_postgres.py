@@ -22,9 +22,9 @@ from plumbline.store.open import open_reader, open_store
 from plumbline.store.postgres import PostgresStore
 from plumbline.store.postgres_reader import PostgresReader
 from plumbline.store.postgres_schema import SHARD_BITS
-from postgres import Postgres
-from samples import body, open_sample, outcome, prediction, values
-from vanishing import cut, vanishing
+from support.postgres import Postgres
+from support.samples import body, open_sample, outcome, prediction, values
+from support.vanishing import cut, vanishing
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import structlog.testing
 from plumbline.store.base import StoredEvent, Transaction
 from plumbline.store.postgres import PostgresStore
 from plumbline.store.postgres_views import READER, VIEWS, VIEWS_VERSION
-from postgres import Postgres
+from support.postgres import Postgres
 
 
 def ask(url: str, statement: str, role: str = "") -> list[tuple[object, ...]]:

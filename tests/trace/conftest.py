@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-import samples
 from plumbline.engine import Engine
+from support import samples
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import requests
 
-import browser
-from alert_samples import alert, webhook
-from pages import EVIL, HTML, Elements, Running
 from plumbline.engine import Engine
 from plumbline.trace.lookup import Lookup
-from samples import outcome, prediction
-from trace_scene import CHAIN, TRACE_ID, log, pipeline
+from support import browser
+from support.alert_samples import alert, webhook
+from support.pages import EVIL, HTML, Elements, Running
+from support.samples import outcome, prediction
+from support.trace_scene import CHAIN, TRACE_ID, log, pipeline
 
 pytestmark = pytest.mark.skipif(browser.why_not() is not None, reason=str(browser.why_not()))
 

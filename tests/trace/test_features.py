@@ -4,7 +4,7 @@ import pytest
 
 from plumbline.trace.features import against
 from plumbline.trace.records import FeatureRecord, Value
-from samples import baseline
+from support.samples import baseline
 
 
 @pytest.mark.parametrize(

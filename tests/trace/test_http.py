@@ -7,14 +7,14 @@ from urllib.parse import quote
 
 import pytest
 
-from pages import EVIL, HTML, JSON, Elements, Running
 from plumbline.engine import Engine
 from plumbline.errors import StoreError
 from plumbline.server.run import Exporter
 from plumbline.trace.client import Client
 from plumbline.trace.lookup import Lookup
-from samples import catalogue, outcome, prediction
-from trace_scene import CHAIN, log, pipeline
+from support.pages import EVIL, HTML, JSON, Elements, Running
+from support.samples import catalogue, outcome, prediction
+from support.trace_scene import CHAIN, log, pipeline
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from alert_samples import alert, open_with_hooks, webhook
 from plumbline.alerts import parse_webhook
 from plumbline.engine import Engine
 from plumbline.events.parse import parse
@@ -17,8 +16,9 @@ from plumbline.trace import incidents
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.model import Trace
 from plumbline.trace.records import AlertRecord
-from samples import body, prediction
-from trace_scene import log, pipeline
+from support.alert_samples import alert, open_with_hooks, webhook
+from support.samples import body, prediction
+from support.trace_scene import log, pipeline
 
 
 def at(seconds: float) -> str:

@@ -12,8 +12,8 @@ from plumbline.trace.lookup import Lookup
 from plumbline.trace.model import Batch, Trace, to_json
 from plumbline.trace.records import VersionInfo
 from plumbline.units import format_time
-from samples import baseline, outcome, prediction
-from trace_scene import CHAIN, TRACE_ID, log, pipeline
+from support.samples import baseline, outcome, prediction
+from support.trace_scene import CHAIN, TRACE_ID, log, pipeline
 
 
 @pytest.fixture

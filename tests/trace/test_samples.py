@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from pages import HTML, JSON, Elements, Running
 from plumbline.engine import Engine
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.samples import SHOWN
-from samples import outcome, prediction
+from support.pages import HTML, JSON, Elements, Running
+from support.samples import outcome, prediction
 
 PATH = "/requests?model=clf&version=1"
 

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from servers import _Loopback
+from support.servers import _Loopback
 
 
 @dataclass

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import requests
 import yaml
-from scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
 
 from plumbline import names
 from plumbline.baseline.artefact import save_baseline
@@ -24,7 +23,8 @@ from plumbline.catalogue.load import load_catalogue
 from plumbline.generated import write_files
 from plumbline.servers import free_port
 from plumbline_alerting.generate import generate
-from servers import Alertmanager, Prometheus, WebhookReceiver, wait_for
+from support.scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
+from support.servers import Alertmanager, Prometheus, WebhookReceiver, wait_for
 
 PER_SECOND = 40
 SHOP_PER_SECOND = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from samples import outcome, prediction
+from support.samples import outcome, prediction
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 

@@ -12,7 +12,7 @@ import requests
 from plumbline.engine import Engine
 from plumbline.server.run import Exporter
 from plumbline.trace.lookup import Lookup
-from samples import body, catalogue
+from support.samples import body, catalogue
 
 HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 JSON = {"Accept": "application/json"}

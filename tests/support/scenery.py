@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import requests
 import yaml
 
+from plumbline import names
 from plumbline.baseline.artefact import Baseline, save_baseline
 from plumbline.baseline.build import BuildSettings, build_baseline
 from plumbline.baseline.rows import Columns
@@ -20,7 +24,7 @@ from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import run_generators, write_files
 from plumbline.servers import free_port
-from servers import Prometheus, Server
+from support.servers import Prometheus, Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,3 +157,28 @@ def prometheus_for(catalogue: Catalogue, folder: Path) -> Prometheus:
     """A Prometheus with the generated configuration and rules of a catalogue."""
     write_files(run_generators(catalogue), folder)
     return Prometheus(folder / "prometheus" / "prometheus.yml", folder / "tsdb")
+
+
+_SAMPLE = re.compile(r"^((?:ml_|plumbline_(?:events|lines))\S*_total(?:\{.*\})?) (\S+)$")
+
+
+def counters(url: str) -> dict[str, float]:
+    """The counters of events and lines on the exporter's page."""
+    text = requests.get(f"{url}/metrics", timeout=10).text
+    return {m[1]: float(m[2]) for m in map(_SAMPLE.match, text.splitlines()) if m}
+
+
+def post_until_answered(url: str, body: bytes, deadline: float) -> dict[str, object]:
+    """Send, and send again what was not acknowledged: what any client of an exporter has to do."""
+    while True:
+        try:
+            answer = requests.post(
+                f"{url}/v1/events", data=body, headers={"Content-Type": names.CONTENT_TYPE_NDJSON}, timeout=10
+            )
+            if answer.status_code == 200:
+                result: dict[str, object] = answer.json()
+                return result
+        except requests.RequestException:
+            pass
+        assert time.monotonic() < deadline, "the exporter never came back"
+        time.sleep(0.05)

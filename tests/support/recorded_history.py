@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import requests
 
-from servers import Prometheus
+from support.servers import Prometheus
 
 
 def fired(expr: str, series: dict[str, np.ndarray], times: np.ndarray, folder: Path) -> np.ndarray:

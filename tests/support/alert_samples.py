@@ -9,7 +9,7 @@ from typing import Any
 from plumbline.engine import Engine
 from plumbline.events.parse import parse
 from plumbline.store.base import Store
-from samples import body, catalogue, open_sample
+from support.samples import body, catalogue, open_sample
 
 START = "2026-01-05T10:00:00.123456789Z"
 ENDLESS = "0001-01-01T00:00:00Z"
