@@ -29,9 +29,9 @@ from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
 from plumbline.counting.serving import count_predictions
-from plumbline.engine import Engine
 from plumbline.events.kinds import Prediction
 from plumbline.events.parse import parse
+from plumbline.ingest import Engine
 from plumbline.layout.build import build_layout
 from plumbline.store.embedded import EmbeddedStore
 
@@ -115,7 +115,7 @@ def main() -> None:
         for batch in parsed:
             engine.commit([batch], now)
         seconds["plumbline: store, join, count (fsync per 1,000)"] = time.perf_counter() - start
-        durable = engine.versions["m", "1"].cells
+        durable = engine.state.versions["m", "1"].cells
         engine.close()
 
     layout = build_layout("m", "1", catalogue.models["m"], baseline)

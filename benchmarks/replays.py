@@ -44,7 +44,6 @@ from plumbline.baseline.build import BuildSettings, build_baseline
 from plumbline.baseline.rows import Columns, Filter
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
-from plumbline.engine import Engine, open_engine
 from plumbline.evaluate.alerts import AlertRule, choose, read_alerts
 from plumbline.evaluate.ask import History, grid, history_range, opened
 from plumbline.evaluate.incidents import Incident
@@ -52,6 +51,7 @@ from plumbline.evaluate.report import as_data, tables
 from plumbline.evaluate.run import Evaluation, evaluate_alerts
 from plumbline.expose.block import Block
 from plumbline.generated import run_generators, write_files
+from plumbline.ingest import Engine, open_engine
 from plumbline.units import parse_duration
 
 

@@ -17,9 +17,9 @@ from plumbline import export as module
 from plumbline import names
 from plumbline.baseline.artefact import save_baseline
 from plumbline.cli.main import run
-from plumbline.engine import Engine
 from plumbline.errors import TableError
 from plumbline.export import METADATA_KEY, Selection, export
+from plumbline.ingest import Engine
 from plumbline.store.postgres import PostgresStore
 from plumbline.trace.lookup import Lookup
 from support.postgres import Postgres

@@ -7,11 +7,11 @@ import pytest
 from plumbline.backfill.history import COMMIT_LINES, check_times, load, read_steps
 from plumbline.backfill.journal import Journal, Mark, Plan
 from plumbline.backfill.run import backfill, backfill_warnings
-from plumbline.engine import Engine
 from plumbline.errors import StoreError, TableError, ToolError
 from plumbline.expose.block import Block
 from plumbline.history.order import Arranged, arrange
 from plumbline.history.records import JsonLines, Record
+from plumbline.ingest import Engine
 
 
 def records(*times: float) -> list[Record]:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from plumbline.alerts import parse_webhook
-from plumbline.engine import Engine
 from plumbline.events.kinds import Action
 from plumbline.events.parse import parse
 from plumbline.hooks.caller import call
 from plumbline.hooks.runner import HookRunner
+from plumbline.ingest import Engine
 from plumbline.servers import free_port
 from plumbline.store.open import open_store
 from plumbline.units import parse_time

@@ -16,6 +16,7 @@ import pytest
 from plumbline.errors import StoreError, StoreFull
 from plumbline.names import EVENT_KINDS
 from plumbline.store.base import Store, StoredEvent, Transaction, Waiting
+from support.servers import wait_for
 
 
 class Backend(Protocol):
@@ -214,12 +215,12 @@ class Conformance:
         try:
             for start in range(1, 301, 10):
                 store.write(Transaction(events=[row(s, key=5) for s in range(start, start + 10)]))
+            wait_for(lambda: seen or wrong, name="a look")
         finally:
             done.set()
             for thread in threads:
                 thread.join()
         assert wrong == []
-        assert seen
         reader = store.reader()
         assert len(reader.find_after(5)) == 300
         assert reader.find([5]) == {5: list(range(1, 301))}

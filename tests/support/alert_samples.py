@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from plumbline.engine import Engine
 from plumbline.events.parse import parse
+from plumbline.ingest import Engine
 from plumbline.store.base import Store
 from support.samples import body, catalogue, open_sample
 

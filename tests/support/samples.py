@@ -10,9 +10,9 @@ from typing import Any
 from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage, Quality, ScoreBins
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
-from plumbline.engine import Engine
 from plumbline.events.parse import parse
 from plumbline.expose.block import Block
+from plumbline.ingest import Engine
 from plumbline.store.base import Store
 from plumbline.store.embedded import EmbeddedStore
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from plumbline.engine import Engine
+from plumbline.ingest import Engine
 from support import samples
 
 

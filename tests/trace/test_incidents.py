@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from plumbline.alerts import parse_webhook
-from plumbline.engine import Engine
 from plumbline.events.parse import parse
+from plumbline.ingest import Engine
 from plumbline.trace import incidents
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.model import Trace

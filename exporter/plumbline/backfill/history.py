@@ -30,7 +30,7 @@ _SHOWN_REJECTIONS = 20
 
 
 class HistoryEngine(Protocol):
-    """What the history needs of the engine (``plumbline.engine``), at a time of its choosing."""
+    """What the history needs of the engine (``plumbline.ingest``), at a time of its choosing."""
 
     def ingest(self, body: bytes, now: float) -> tuple[int, list[tuple[int, str]]]:
         """Store and count NDJSON lines as of ``now``; return (accepted, [(line, why refused)])."""

@@ -20,12 +20,12 @@ from plumbline.backfill.history import HistoryReport, load
 from plumbline.backfill.journal import Journal, Plan
 from plumbline.backfill.rules import RecordingRule, evaluate, read_rules
 from plumbline.backfill.tsdb import Progress
-from plumbline.engine import Engine
 from plumbline.errors import UsageError
 from plumbline.events.parse import parse
 from plumbline.expose.block import Block
 from plumbline.history.order import Arranged, arrange
 from plumbline.history.records import JsonLines, Source
+from plumbline.ingest import Engine
 from plumbline.servers import find_program
 from plumbline.units import format_duration
 

@@ -11,8 +11,8 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.demo import configuration
 from plumbline.demo.screen import Screen
 from plumbline.demo.settings import Prepared, Settings
-from plumbline.engine import open_engine
 from plumbline.errors import StoreError, UsageError
+from plumbline.ingest import open_engine
 
 
 def load_history(settings: Settings, prepared: Prepared, screen: Screen) -> None:

@@ -19,13 +19,13 @@ import structlog
 
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
-from plumbline.engine.actions import Actions
 from plumbline.errors import StoreError
 from plumbline.events.kinds import Action
 from plumbline.expose.block import Block
 from plumbline.hooks.caller import Ended, call
 from plumbline.hooks.evidence import freeze
 from plumbline.hooks.handover import hand_over
+from plumbline.ingest.actions import Actions
 from plumbline.store.base import Store
 from plumbline.units import parse_duration
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plumbline.events.kinds import ClassOrNumber, Outcome
-from plumbline.standing import Said
+from plumbline.ingest.outcome_resolution import Reported
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.records import OutcomeRecord
 from plumbline.units import format_time
@@ -35,9 +35,9 @@ def outcome_records(
 def standing_outcome(
     outcomes: list[tuple[StoredEvent, Outcome]], comparable: Callable[[ClassOrNumber], bool] = lambda actual: True
 ) -> int | None:
-    """Return the sequence number of the outcome that is the truth by now (``plumbline.standing``)."""
+    """Return the sequence number of the outcome that is the truth by now (``plumbline.ingest.outcome_resolution``)."""
     ranked = (
-        (Said(outcome.correction, event.ts, outcome.actual).rank(comparable(outcome.actual)), -event.seq)
+        (Reported(outcome.correction, event.ts, outcome.actual).rank(comparable(outcome.actual)), -event.seq)
         for event, outcome in outcomes
     )
     best = max(ranked, default=None)

@@ -2,7 +2,7 @@
 
 Reads what had been said of a request and what is said now; writes a ``Change``. Whatever the order in which
 outcomes arrive, the changes add up to the same (docs/adr/0020): a state that a later arrival disproves is
-taken back, and the truth is chosen by ``plumbline.standing``.
+taken back, and the truth is chosen by ``plumbline.ingest.outcome_resolution``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from plumbline.events.kinds import ClassOrNumber
-from plumbline.standing import Said, first_plain, standing
+from plumbline.ingest.outcome_resolution import Reported, first_plain, resolve
 
 
 @dataclass(slots=True)
@@ -28,12 +28,14 @@ class Change:
 
     states: list[str] = field(default_factory=list)
     retracted: list[str] = field(default_factory=list)
-    plain: list[Said] = field(default_factory=list)
-    before: Said | None = None
-    after: Said | None = None
+    plain: list[Reported] = field(default_factory=list)
+    before: Reported | None = None
+    after: Reported | None = None
 
 
-def join(known: Sequence[Said], new: Sequence[Said], due: float, comparable: Callable[[ClassOrNumber], bool]) -> Change:
+def join(
+    known: Sequence[Reported], new: Sequence[Reported], due: float, comparable: Callable[[ClassOrNumber], bool]
+) -> Change:
     """Return what ``new`` outcomes change for a prediction that met the ``known`` ones before.
 
     Args:
@@ -64,6 +66,6 @@ def join(known: Sequence[Said], new: Sequence[Said], due: float, comparable: Cal
                 change.states.append("matched")
                 change.retracted.append("late")
             first = said
-    change.before = standing(known, comparable)
-    change.after = standing([*known, *new], comparable)
+    change.before = resolve(known, comparable)
+    change.after = resolve([*known, *new], comparable)
     return change

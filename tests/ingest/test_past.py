@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from plumbline import names
-from plumbline.engine import Engine
 from plumbline.events.parse import parse
+from plumbline.ingest import Engine
 from plumbline.store.embedded import EmbeddedStore
 from support.samples import FixedBaselines, baseline, body, catalogue, outcome, prediction, values
 

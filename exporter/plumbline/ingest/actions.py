@@ -8,33 +8,42 @@ calling never is again: at most once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 
-from plumbline.engine.work import Work
 from plumbline.errors import StoreError
 from plumbline.events.kinds import Action
 from plumbline.hooks.book import Book
-
-if TYPE_CHECKING:
-    from plumbline.engine.engine import Engine
+from plumbline.ingest.alerts import begin_action, end_action
+from plumbline.ingest.draft import Draft
+from plumbline.ingest.state import Delta
 
 log = structlog.get_logger(__name__)
 
 
+class Apply(Protocol):
+    """Makes one change in a transaction of its own."""
+
+    def __call__(self, change: Callable[[Draft], None], now: float) -> None:
+        """Raises StoreError if nothing of it was stored."""
+
+
 class Actions:
-    """Actions of one engine. Any thread may call it.
+    """Actions of hooks. Any thread may call it.
+
+    Args:
+        apply: stores a change.
 
     Attributes:
         book: committed state.
         listener: told the id of every action that was decided, from the writing thread; must not block.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, apply: Apply) -> None:
         self.book = Book()
         self.listener: Callable[[str], None] = lambda action_id: None
-        self._engine = engine
+        self._apply = apply
         self._unsure: set[str] = set()  # their "calling" was not confirmed, so no call has left
 
     def restored(self, book: Book) -> None:
@@ -48,10 +57,10 @@ class Actions:
         for action_id in unheard:
             self.listener(action_id)
 
-    def committed(self, work: Work) -> None:
-        """Take over what a work made durable, say it, and tell the listener."""
-        self.book = work.book
-        for action in work.actions:
+    def committed(self, delta: Delta) -> None:
+        """Take over what a transaction made durable, log it, and tell the listener."""
+        self.book = delta.book
+        for action in delta.actions:
             _say(action)
             if action.phase == "decided":
                 self.listener(action.action_id)
@@ -64,16 +73,16 @@ class Actions:
         """
         begun: list[Action] = []
 
-        def begin(work: Work) -> None:
-            one = work.book.open.get(action_id)
+        def begin(draft: Draft) -> None:
+            one = draft.book.open.get(action_id)
             if one is not None and one.phase == "decided":
-                work.begin(action_id)
+                begin_action(draft, action_id)
                 begun.append(one.action)
             elif one is not None and action_id in self._unsure:
                 begun.append(one.action)  # stored by the attempt before, which raised StoreError
 
         try:
-            self._engine.apply(begin, now)
+            self._apply(begin, now)
         except StoreError:
             if begun:
                 self._unsure.add(action_id)
@@ -88,11 +97,11 @@ class Actions:
             StoreError: it could not be stored.
         """
 
-        def end(work: Work) -> None:
-            if action_id in work.book.open:
-                work.end(action_id, result, detail)
+        def end(draft: Draft) -> None:
+            if action_id in draft.book.open:
+                end_action(draft, action_id, result, detail)
 
-        self._engine.apply(end, now)
+        self._apply(end, now)
 
 
 def _say(action: Action) -> None:

@@ -1,51 +1,46 @@
-"""The engine's counters as blocks: slices of committed arrays, derived sums, baselines and intent."""
+"""What is committed as blocks: slices of counters, derived sums, baselines and intent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
 from plumbline.counting.quality import negatives_above, positives_above
-from plumbline.engine.versions import Key, VersionState, objectives, rollback_target, stage_of
 from plumbline.expose.block import Block
+from plumbline.ingest.objectives import objectives
+from plumbline.ingest.stages import rollback_target, stage_of
+from plumbline.ingest.state import Key, Setup, State, VersionState, series_of_model
 from plumbline.layout.section import Section
 from plumbline.names import Metric
 from plumbline.units import parse_duration
-
-if TYPE_CHECKING:
-    from plumbline.engine.engine import Engine
 
 Floats = npt.NDArray[np.float64]
 Rows = list[tuple[tuple[str, ...], float]]
 
 
 class Exposition:
-    """Turns an engine's committed state into blocks, with generations that change only with values."""
+    """Turns the committed state into blocks, with generations that change only with values."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
         self._shown: dict[str, tuple[bytes, tuple[tuple[str, ...], ...], int]] = {}
         self._constant: tuple[int, list[Block]] = (-1, [])
 
-    def blocks(self) -> list[Block]:
-        """Return all blocks of the engine."""
-        engine = self._engine
+    def blocks(self, state: State, store_bytes: int) -> list[Block]:
+        """Return all blocks of a state, and the size of its store."""
         found: list[Block] = []
-        for key, state in engine.versions.items():
-            if key in engine.hidden:
-                continue
-            found += self._version_blocks(key, state)
-        found += self._sections("ledger", engine.ledger_layout.sections, engine.ledger)
-        if engine.pipelines is not None:
-            found += self._sections("pipelines", engine.pipeline_layout.sections, engine.pipelines)
-        if self._constant[0] != engine.intent:
-            self._constant = (engine.intent, self._intent())
+        for key, version in state.versions.items():
+            if key not in state.hidden:
+                found += self._version_blocks(key, version)
+        found += self._sections("ledger", self._setup.ledger.sections, state.ledger)
+        found += self._sections("pipelines", self._setup.pipelines.sections, state.pipelines)
+        if self._constant[0] != state.intent:
+            self._constant = (state.intent, self._intent(state))
         found += self._constant[1]
-        found += self._own()
+        found += self._own(state, store_bytes)
         return found
 
     def _block(self, metric: Metric, key: str, labels: tuple[tuple[str, ...], ...], values: Floats) -> Block:
@@ -104,33 +99,33 @@ class Exposition:
                         found.append(self._block(back, f"{prefix}/{name} retracted", labels, above(lost)))
         return found
 
-    def _intent(self) -> list[Block]:
+    def _intent(self, state: State) -> list[Block]:
         """Baselines, objectives, stages and owners: constant until a deployment changes them."""
-        engine = self._engine
-        evaluation = engine.catalogue.evaluation
+        catalogue = self._setup.catalogue
+        evaluation = catalogue.evaluation
         windows = {name: parse_duration(name) for name in evaluation.drift}
         rows: dict[Metric, Rows] = {}
 
         def add(metric: Metric, value: float, *labels: str) -> None:
             rows.setdefault(metric, []).append((labels, value))
 
-        for key, state in engine.versions.items():
-            model = engine.catalogue.models.get(key[0])
-            if model is None or key[1] == names.UNKNOWN or key in engine.hidden:
+        for key, version in state.versions.items():
+            model = catalogue.models.get(key[0])
+            if model is None or key[1] == names.UNKNOWN or key in state.hidden:
                 continue
-            entry = stage_of(engine.entries.get(key[0], []), key[1])
+            entry = stage_of(state.deployments.get(key[0], []), key[1])
             add(names.MODEL_INFO, 1, *key, model.owner, entry.stage, model.task, entry.commit or "")
             if entry.ts:
                 add(names.MODEL_DEPLOYED, entry.ts, *key)
-            target = rollback_target(engine.entries.get(key[0], []), key[1])
+            target = rollback_target(state.deployments.get(key[0], []), key[1])
             if target is not None:
                 add(names.ROLLBACK_INFO, 1, *key, target)
-            for metric, severity, threshold in objectives(model, state.baseline):
+            for metric, severity, threshold in objectives(model, version.baseline):
                 add(names.OBJECTIVE, threshold, *key, metric, severity)
             for name, feature in model.features.items():
                 if feature.importance is not None:
                     add(names.FEATURE_IMPORTANCE, feature.importance, *key, name)
-            b = state.baseline
+            b = version.baseline
             if b is None:
                 continue
             add(names.BASELINE_INFO, 1, *key, b.digest, b.lineage.training_data, b.lineage.commit or "")
@@ -160,13 +155,13 @@ class Exposition:
                         add(names.BASELINE_CALIBRATION_SPREAD, spread, *key, window)
                 for bin_, share in zip(b.score_bins.labels, b.score_bins.positive_shares, strict=True):
                     add(names.BASELINE_SCORE_POSITIVE_SHARE, share, *key, bin_)
-        for name, declared in engine.catalogue.models.items():
+        for name, declared in catalogue.models.items():
             for kpi, objective_ in declared.kpi_objectives.items():
                 for kind in names.KPI_BOUNDS:
                     limit: float | None = getattr(objective_, kind)
                     if limit is not None:
                         add(names.KPI_OBJECTIVE, limit, name, kpi, objective_.per, kind)
-        for name, pipeline in engine.catalogue.pipelines.items():
+        for name, pipeline in catalogue.pipelines.items():
             add(names.PIPELINE_INFO, 1, name, pipeline.owner, ",".join(sorted(pipeline.models)))
             for dependent in pipeline.models:
                 add(names.PIPELINE_MODEL_INFO, 1, name, dependent)
@@ -181,18 +176,18 @@ class Exposition:
                     add(names.PIPELINE_OBJECTIVE, float(bound), name, objective)
         return [self._rows(metric, f"intent/{metric.name}", found) for metric, found in rows.items()]
 
-    def _own(self) -> list[Block]:
-        """What the engine says of itself."""
-        engine = self._engine
-        budget = engine.catalogue.series_budget.per_model
-        models = list(engine.catalogue.models)
+    def _own(self, state: State, store_bytes: int) -> list[Block]:
+        """What the exporter says of its state."""
+        catalogue = self._setup.catalogue
+        budget = catalogue.series_budget.per_model
+        models = list(catalogue.models)
         single = {
-            names.PENDING_OUTCOMES: float(engine.pending),
-            names.ORPHAN_OUTCOMES: float(sum(len(w) for w in engine.orphans.values())),
-            names.STORE_BYTES: float(engine.store.size_bytes),
+            names.PENDING_OUTCOMES: float(state.pending),
+            names.ORPHAN_OUTCOMES: float(sum(len(w) for w in state.orphans.values())),
+            names.STORE_BYTES: float(store_bytes),
         }
         found = [self._rows(metric, f"own/{metric.name}", [((), value)]) for metric, value in single.items()]
-        series: Rows = [((model,), float(engine.series_of(model))) for model in models]
+        series: Rows = [((model,), float(series_of_model(state, model))) for model in models]
         found.append(self._rows(names.SERIES, "own/series", series))
         found.append(self._rows(names.SERIES_BUDGET, "own/budget", [((m,), float(budget)) for m in models]))
         return found

@@ -4,15 +4,16 @@ import json
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_absolute_error, roc_auc_score
 
-from plumbline.engine import Engine
 from plumbline.errors import StoreError
 from plumbline.events.parse import parse
+from plumbline.ingest import Engine
 from plumbline.store.base import Transaction
 from plumbline.store.embedded import EmbeddedStore
 from support.samples import FixedBaselines, baseline, body, catalogue, open_sample, outcome, prediction, values
@@ -143,7 +144,7 @@ def test_an_outcome_may_come_before_its_prediction(engine: Engine) -> None:
 
 def test_an_outcome_without_prediction_becomes_an_orphan(engine: Engine) -> None:
     feed(engine, outcome("nobody"), now=2000)
-    engine.tick(2000 + engine.orphan_grace)
+    engine.tick(2000 + engine.setup.orphan_grace)
     v = counted(engine)
     assert v["ml_outcomes_total", "_unknown", "_unknown", "orphan"] == 1
     assert v["plumbline_orphan_outcomes",] == 0
@@ -244,7 +245,7 @@ def test_versions_beyond_the_series_budget_are_refused_and_counted(opened: Opene
 def test_production_keeps_its_stage_however_many_versions_are_tried(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "deployments_kept", 5)
+    monkeypatch.setattr(engine, "setup", replace(engine.setup, deployments_kept=5))
     deploy = {"type": "deployment", "model": "clf"}
     feed(engine, {**deploy, "version": "1", "stage": "production", "ts": 1.0})
     feed(engine, *({**deploy, "version": f"c{i}", "stage": "canary", "ts": 2.0 + i} for i in range(20)))
@@ -297,8 +298,8 @@ def test_what_has_left_the_page_takes_no_room_after_a_restart_either(tmp_path: P
         FixedBaselines(baseline(), baseline("reg", "1", "regression"), baseline("clf", "9")),
     )
     again = Engine(catalogue(series_budget=budget), folder, EmbeddedStore(tmp_path))
-    assert ("clf", "9") in again.versions
-    assert not again.refused
+    assert ("clf", "9") in again.state.versions
+    assert not again.state.refused
     assert left < again.series_of("clf") <= full
     assert not [name for name in counted(again) if name[1:3] == CLF]
     again.close()
@@ -368,20 +369,36 @@ def test_another_positive_class_never_mixes_with_what_was_counted_for_the_first(
     assert v["ml_confusion_total", *CLF, "all", "all", "1", "1"] == 1
 
 
+def failing(transaction: Transaction) -> None:
+    raise StoreError("disk on fire")
+
+
 def test_a_failed_write_leaves_everything_as_it_was(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     feed(engine, prediction("r1"))
     before = counted(engine)
-
-    def fail(transaction: Transaction) -> None:
-        raise StoreError("disk on fire")
-
     with monkeypatch.context() as patched:
-        patched.setattr(engine.store, "write", fail)
+        patched.setattr(engine.store, "write", failing)
         with pytest.raises(StoreError):
             feed(engine, prediction("r2"), outcome("r1"))
     assert counted(engine) == before
     assert feed(engine, prediction("r2"), outcome("r1")) == [0]
     assert counted(engine)["ml_predictions_total", *CLF] == 2
+
+
+def test_a_version_refused_by_a_transaction_that_failed_is_refused_and_counted_by_the_next(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened(series_budget={"per_model": 210})
+    late = baseline("clf", "9")
+    monkeypatch.setattr(engine.baselines, "find", lambda model, version: late if version == "9" else None)
+    before = counted(engine)["plumbline_series_refused_total", "clf"]
+    with monkeypatch.context() as patched:
+        patched.setattr(engine.store, "write", failing)
+        with pytest.raises(StoreError):
+            feed(engine, prediction("a", version="9"))
+    assert counted(engine)["plumbline_series_refused_total", "clf"] == before
+    feed(engine, prediction("a", version="9"))
+    assert counted(engine)["plumbline_series_refused_total", "clf"] > before
 
 
 def stream(rows: int, seed: int) -> list[dict]:
@@ -512,7 +529,7 @@ def test_what_is_durable_is_counted_even_when_the_store_fails_right_after(
     assert feed(engine, prediction("r2"), outcome("r2", "0"), outcome("r", "0"), now=2100) == [1]
     v = counted(engine)
     assert v["plumbline_events_total", "outcome"] == 2
-    assert engine.pending == 2
+    assert engine.state.pending == 2
     assert v["ml_predictions_total", *CLF] == 2
 
 

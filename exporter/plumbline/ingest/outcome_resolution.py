@@ -14,7 +14,7 @@ from plumbline.events.kinds import ClassOrNumber
 Rank = tuple[bool, bool, float, str]
 
 
-class Said(NamedTuple):
+class Reported(NamedTuple):
     """One outcome as reported: whether as a correction, when it became known (epoch seconds), and what."""
 
     correction: bool
@@ -33,11 +33,11 @@ class Said(NamedTuple):
         return comparable, self.correction, self.ts if self.correction else -self.ts, repr(actual)
 
 
-def standing(said: Iterable[Said], comparable: Callable[[ClassOrNumber], bool]) -> Said | None:
+def resolve(said: Iterable[Reported], comparable: Callable[[ClassOrNumber], bool]) -> Reported | None:
     """Return the outcome that stands; None if there is none."""
     return max(said, key=lambda one: one.rank(comparable(one.actual)), default=None)
 
 
-def first_plain(said: Iterable[Said]) -> Said | None:
+def first_plain(said: Iterable[Reported]) -> Reported | None:
     """Return the plain outcome that was known first: the one that is matched or late, not a duplicate."""
-    return max((one for one in said if not one.correction), key=Said.rank, default=None)
+    return max((one for one in said if not one.correction), key=Reported.rank, default=None)

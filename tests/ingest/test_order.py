@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plumbline import names
-from plumbline.engine import Engine
 from plumbline.events.parse import parse
+from plumbline.ingest import Engine
 from plumbline.keys import request_key
 from plumbline.store.postgres import PostgresStore
 from support.postgres import Postgres

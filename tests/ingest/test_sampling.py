@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.engine import Engine
 from plumbline.events.parse import parse, parse_line
 from plumbline.events.parsed import Item
 from plumbline.export import Selection, export
+from plumbline.ingest import Engine
 from plumbline.sampling import in_sample, line_to_store, sampling_of
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.page import trace_page

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, log_loss, mean_absolute_error, r2_score
 
-from plumbline.engine import Engine
 from plumbline.events.parse import parse
+from plumbline.ingest import Engine
 from support.samples import OWNER, body, outcome, prediction, values
 
 Opener = Callable[..., Engine]

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plumbline.engine import Engine
-from plumbline.engine.trials import Trial, trials_of
-from plumbline.engine.versions import Entry
 from plumbline.events.parse import parse
+from plumbline.ingest import Engine
+from plumbline.ingest.stages import Entry, Trial, trials_of
 from support.samples import body, catalogue, outcome, prediction, values
 
 Opener = Callable[..., Engine]

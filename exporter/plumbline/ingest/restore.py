@@ -1,4 +1,4 @@
-"""The engine's named values in the store, read back: counters by their cells' names, deployments, schedules.
+"""The committed state in the store: written version by version, read back by the names of the cells.
 
 A layout may have changed since they were written, by a new plumbline, catalogue or baseline. What each value
 means is therefore stored beside it (``layout/``, ``names/``), and a value is taken over cell by cell.
@@ -7,22 +7,120 @@ means is therefore stored beside it (``layout/``, ``names/``), and a value is ta
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from plumbline import names
 from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue, Model
-from plumbline.engine.past import Past, changed, created
-from plumbline.engine.versions import Entry, Key, VersionState, decode_schedule
+from plumbline.hooks.book import decode_book
+from plumbline.ingest.past import NEVER, Past, changed, created
+from plumbline.ingest.stages import Entry, trials_of
+from plumbline.ingest.state import (
+    Key,
+    Setup,
+    State,
+    VersionState,
+    decode_schedule,
+    encode_schedule,
+    series_of_model,
+    series_of_version,
+)
 from plumbline.layout.build import build_layout
-from plumbline.layout.version import VersionLayout, remap
+from plumbline.layout.version import remap
+from plumbline.store.base import Store, Transaction, Waiting
+
+log = structlog.get_logger(__name__)
 
 Floats = npt.NDArray[np.float64]
+_HIDDEN, _HOOKS, _LEDGER, _PIPELINES = "hidden", "hooks", "ledger", "pipelines"
+
+
+def restore(setup: Setup, store: Store, generations: Mapping[Key, int]) -> State:
+    """Return what a store holds, in the layouts that the catalogue and the baselines ask for by now.
+
+    Args:
+        setup: what is declared.
+        store: to read.
+        generations: of versions that were shown before: what was rendered under these is stale.
+
+    Raises:
+        StoreError: the store could not be read.
+    """
+    saved_state = store.state()
+    saved = saved_versions(saved_state)
+    deployments = saved_entries(saved_state, setup.catalogue.models)
+    wanted = wanted_versions(setup.catalogue, setup.baselines, deployments, saved)
+    ledger = restored_array(saved_state, _LEDGER, setup.ledger.cell_names())
+    orphans: dict[int, list[Waiting]] = {}
+    for waiting in store.orphans():
+        orphans.setdefault(waiting.key, []).append(waiting)
+    state = State(
+        ledger=ledger,
+        pipelines=restored_array(saved_state, _PIPELINES, setup.pipelines.cell_names()),
+        deployments=deployments,
+        trials={model: trials_of(entries) for model, entries in deployments.items()},
+        orphans=orphans,
+        book=decode_book(saved_state.get(_HOOKS)),
+        pending=store.pending_count(),
+        # As of the last tick: what is off the page takes no room from versions that are new.
+        hidden=frozenset(msgspec.json.decode(saved_state.get(_HIDDEN, b"[]"), type=list[Key])),
+    )
+    border = (store.last_seq + 1, first_due(store))
+    refused = set()
+    # What was counted before comes back first; the budget decides on the rest, as it does at run time.
+    for key in sorted(wanted, key=lambda key: key not in saved):
+        model, version = key
+        declared, generation = setup.catalogue.models.get(model), generations.get(key, 0) + 1
+        made = restored_version(key, declared, wanted[key], saved.get(key), generation, border)
+        room = setup.catalogue.series_budget.per_model - series_of_model(state, model)
+        if key in saved or version == names.UNKNOWN or series_of_version(made) <= room:
+            state.versions[key] = made
+        elif wanted[key] is not None:
+            refused.add(key)
+            ledger[setup.ledger.refused[model]] += series_of_version(made)
+            log.warning("series budget exceeded", model=model, version=version, room=room)
+    return replace(state, refused=frozenset(refused))
+
+
+def first_due(store: Store) -> float:
+    """Return when the first of the outcomes that wait for maturity is due; ``NEVER`` if none does."""
+    first = store.pending_due(NEVER, 1)
+    return first[0].due if first else NEVER
+
+
+def layouts_of(setup: Setup, state: State) -> Transaction:
+    """Return what says in the store what the counters of a state mean; to be written before anything is added."""
+    values = {
+        _LEDGER: state.ledger.tobytes(),
+        f"names/{_LEDGER}": msgspec.json.encode(setup.ledger.cell_names()),
+        _PIPELINES: state.pipelines.tobytes(),
+        f"names/{_PIPELINES}": msgspec.json.encode(setup.pipelines.cell_names()),
+    }
+    for key, version in state.versions.items():
+        values |= encode_version(key, version, layout=True)
+    return Transaction(state=values)
+
+
+def encode_version(key: Key, version: VersionState, *, layout: bool) -> dict[str, bytes]:
+    """Return the named values of a version's counters, and of their layout if that has changed."""
+    label = msgspec.json.encode(list(key)).decode()
+    values = {f"cells/{label}": version.cells.tobytes(), f"schedule/{label}": encode_schedule(version.schedule)}
+    if layout:
+        described = _Layout(version.layout.cell_names(), version.layout.baseline, version.past)
+        values[f"layout/{label}"] = msgspec.json.encode(described)
+    return values
+
+
+def encode_hidden(hidden: Iterable[Key]) -> dict[str, bytes]:
+    """Return the named value of the versions that are not exposed."""
+    return {_HIDDEN: msgspec.json.encode(sorted(hidden))}
 
 
 class Saved(NamedTuple):
@@ -32,11 +130,6 @@ class Saved(NamedTuple):
     cells: Floats
     schedule: dict[float, int]
     past: Past | None
-
-
-def label_of(key: Key) -> str:
-    """Return how the names of a version's values end."""
-    return msgspec.json.encode(list(key)).decode()
 
 
 def saved_versions(state: Mapping[str, bytes]) -> dict[Key, Saved]:
@@ -61,11 +154,6 @@ class _Layout(msgspec.Struct):
 
 
 _decode_layout = msgspec.json.Decoder(_Layout).decode
-
-
-def encode_layout(layout: VersionLayout, past: Past | None) -> bytes:
-    """Return what ``saved_versions`` reads of a layout."""
-    return msgspec.json.encode(_Layout(layout.cell_names(), layout.baseline, past))
 
 
 def saved_entries(state: Mapping[str, bytes], models: Iterable[str]) -> dict[str, list[Entry]]:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from plumbline import names
-from plumbline.engine import Engine
 from plumbline.events.parse import parse
+from plumbline.ingest import Engine
 from support.samples import body, catalogue, outcome, prediction, values
 
 CLF = ("clf", "1")
@@ -145,7 +145,7 @@ def test_of_outcomes_known_at_the_same_time_the_value_decides(engine: Engine, sw
 
 def test_an_orphan_whose_prediction_comes_after_all_is_none(engine: Engine) -> None:
     feed(engine, outcome("r", "1"))
-    engine.tick(MATURE + engine.orphan_grace)
+    engine.tick(MATURE + engine.setup.orphan_grace)
     assert net(engine)["ml_outcomes_total", "_unknown", "_unknown", "orphan"] == 1
     feed(engine, prediction("r"))
     v = net(engine)

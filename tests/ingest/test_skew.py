@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from plumbline.counting.skew import same
-from plumbline.engine import Engine
 from plumbline.events.parse import parse
+from plumbline.ingest import Engine
 from support.samples import body, prediction, values
 
 Opener = Callable[..., Engine]

@@ -1,5 +1,5 @@
 """The engine: joins outcomes with predictions, counts, and commits counters with the events."""
 
-from plumbline.engine.engine import Engine, open_engine
+from plumbline.ingest.engine import Engine, open_engine
 
 __all__ = ["Engine", "open_engine"]
