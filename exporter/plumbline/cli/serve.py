@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import cast
@@ -87,7 +88,8 @@ def serve(
     /batch/DATA_BATCH_ID, /-/healthy, /-/ready and a landing page on one port. Ends on SIGTERM or Ctrl-C when
     everything accepted is stored.
     """
-    configure_logging(cast("Format", log_format), debug)
+    os.umask(0o077)  # what is stored is for the exporter's own user
+    log_stream = configure_logging(cast("Format", log_format), debug)
     host, port = parse_listen(listen, insecure_listen)
     if shard is not None and url is None:
         raise UsageError("--shard names an exporter among those that share a --store; a folder has only one")
@@ -107,6 +109,7 @@ def serve(
             hooks=hooks,
             queue_events=queue_events,
         )
+        exporter.app.metrics.log_lines_dropped = lambda: log_stream.dropped
         code = exporter.run(lambda url: click.echo(f"plumbline listens on {url}"))
     finally:
         sock.close()

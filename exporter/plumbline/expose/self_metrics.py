@@ -85,6 +85,7 @@ class SelfMetrics:
         self.ingest = Durations(names.INGEST_DURATION)
         self.commit = Durations(names.COMMIT_DURATION)
         self.queued: Callable[[], int] = lambda: 0  # the writer puts its own here
+        self.log_lines_dropped: Callable[[], int] = lambda: 0  # and whoever configures the log
         self._capacity = queue_capacity
         self._started = started
         self._data = data
@@ -93,20 +94,21 @@ class SelfMetrics:
 
     def blocks(self) -> list[Block]:
         """Return the present values."""
-        gauges = {
+        single = {
             names.QUEUE_EVENTS: float(self.queued()),
             names.QUEUE_CAPACITY: float(self._capacity),
             names.START_TIME: self._started,
+            names.LOG_LINES_DROPPED: float(self.log_lines_dropped()),
         }
         if self._data is not None:
-            gauges[names.STORE_FREE] = float(shutil.disk_usage(self._data).free)
+            single[names.STORE_FREE] = float(shutil.disk_usage(self._data).free)
         with self._lock:
             self._generation += 1
             generation = self._generation
         found = [self.refused.block(), self.ingest.block(), self.commit.block()]
         found += [
             Block(metric, f"self/{metric.name}", generation, ((),), np.array([value]))
-            for metric, value in gauges.items()
+            for metric, value in single.items()
         ]
         build = (__version__, platform.python_version())
         found.append(Block(names.BUILD_INFO, "self/build", 0, (build,), np.ones(1)))

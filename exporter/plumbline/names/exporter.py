@@ -38,6 +38,13 @@ REQUESTS_REFUSED = Metric(
     ("reason",),
     "Exporter",
 )
+LOG_LINES_DROPPED = Metric(
+    "plumbline_log_lines_dropped_total",
+    "counter",
+    "Lines of the exporter's own log that were lost: standard error failed, or did not take them in time.",
+    (),
+    "Exporter",
+)
 ALERTS = Metric(
     "plumbline_alerts_total",
     "counter",

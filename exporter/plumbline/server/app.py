@@ -83,7 +83,9 @@ class App:
         return HTMLResponse(landing_page(self.catalogue, self.writer.not_ready()))
 
     async def healthy(self, request: Request) -> Response:
-        """``/-/healthy``: the process answers."""
+        """``/-/healthy``: the process answers, and the thread that stores events lives."""
+        if self.writer.dead:
+            return PlainTextResponse("the writing thread is dead\n", 503)
         return PlainTextResponse("healthy\n")
 
     async def ready(self, request: Request) -> Response:

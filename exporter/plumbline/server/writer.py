@@ -75,6 +75,7 @@ class Writer:
         self._clock = clock
         self._waiting: deque[tuple[Parsed, Future[int]]] = deque()
         self._queued = 0
+        self.dead = False  # the thread ended by an error that nobody foresaw
         self._stopping = False
         self._ticked = False
         self._failed: dict[str, str] = {}  # what failed last time: "commit", "tick" -> why
@@ -100,10 +101,12 @@ class Writer:
         The future raises StoreError if the commit failed; nothing of the body was stored then.
 
         Raises:
-            Overloaded: the queue is full or closed; nothing was taken.
+            Overloaded: the queue is full or closed, or the thread is dead; nothing was taken.
         """
         future: Future[int] = Future()
         with self._condition:
+            if self.dead:
+                raise Overloaded("the writing thread is dead; the exporter must be restarted")
             if self._stopping:
                 raise Overloaded("the exporter is shutting down; send this again in a moment")
             if self._queued + parsed.lines > self.queue_events:
@@ -134,8 +137,9 @@ class Writer:
             clean = True
         finally:
             if not clean:
-                log.critical("the writing thread died; the exporter ends")
+                self.dead = True
                 self._die()
+                log.critical("the writing thread died; the exporter ends")
 
     def _loop(self) -> None:
         due = time.monotonic()
