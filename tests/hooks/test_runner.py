@@ -14,8 +14,9 @@ import pytest
 from plumbline.alerts import parse_webhook
 from plumbline.events.kinds import Action
 from plumbline.events.parse import parse
+from plumbline.hooks import runner
 from plumbline.hooks.caller import call
-from plumbline.hooks.runner import HookRunner
+from plumbline.hooks.runner import THREADS, HookRunner
 from plumbline.ingest import Engine
 from plumbline.servers import free_port
 from plumbline.store.open import open_store
@@ -312,3 +313,24 @@ def test_evidence_that_cannot_be_written_says_so(scene: Callable[..., Scene]) ->
     ended = one.result()
     assert ended["result"] == "refused"
     assert "cannot be written" in ended["detail"]
+
+
+def test_an_action_that_cannot_be_carried_out_ends_as_failed_and_the_next_is_carried_out(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object) -> str:
+        raise ValueError("Number out of range")
+
+    one = scene(freeze=True)
+    one.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(runner, "freeze", broken)
+        for number in range(THREADS + 1):
+            one.send(alert(fingerprint=f"broken{number}"))
+            one.now += 86400.0  # past the cool-down
+            assert one.result()["result"] == "failed"
+    assert "Number out of range" in one.result()["detail"]
+    one.send(alert(fingerprint="sound"))
+    assert one.result()["result"] == "succeeded"
+    calls = values(one.engine.blocks())
+    assert calls["plumbline_hook_calls_total", "freeze", "failed"] == THREADS + 1

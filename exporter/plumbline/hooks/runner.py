@@ -109,7 +109,14 @@ class HookRunner:
         while (action_id := self._queue.get()) is not None:
             if self._stopping.is_set():
                 return
-            self._carry_out(action_id)
+            try:
+                self._carry_out(action_id)
+            except Exception as error:
+                log.exception("hook failed", action=action_id)
+                self._fail(action_id, f"{type(error).__name__}: {error}")
+
+    def _fail(self, action_id: str, detail: str) -> None:
+        self._stored(lambda: self._actions.end(action_id, "failed", detail[:500], self._clock()))
 
     def _carry_out(self, action_id: str) -> None:
         # Before "calling" is stored: a crash meanwhile must not look as if a call had left.

@@ -47,6 +47,7 @@ HOOK_RESULTS = (
     "stale",  # the version is not in production, or the target is not the version before it
     "resolved",  # the alert resolved before the call
     "expired",  # decided too long before it could be called
+    "failed",  # an error of the exporter's own; its log says which
 )
 SIGNS = ("positive", "negative")
 ROW_OUTCOMES = ("in", "out", "rejected")
