@@ -21,6 +21,18 @@ def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
         EmbeddedStore(tmp_path)
 
 
+def test_a_missing_database_beside_its_index_is_no_new_store(tmp_path: Path) -> None:
+    EmbeddedStore(tmp_path).close()
+    (tmp_path / "plumbline.sqlite").unlink()
+    with pytest.raises(StoreError, match="it is missing, though its index is there; restore it"):
+        EmbeddedStore(tmp_path)
+
+
+def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    EmbeddedStore(tmp_path / "data").close()
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
 WRITER = """
 import sys
 from pathlib import Path

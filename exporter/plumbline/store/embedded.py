@@ -72,6 +72,8 @@ class EmbeddedStore:
         path = folder / DATABASE
         db = None
         try:
+            if not path.exists() and (folder / INDEX).exists():
+                raise StoreError("it is missing, though its index is there")
             # Autocommit: transactions are begun and ended by write() alone.
             db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._last_seq = _prepare(db)
@@ -82,7 +84,10 @@ class EmbeddedStore:
             if db is not None:
                 db.close()
             self._lock_file.close()
-            raise StoreError(f"{path}: cannot be opened: {error}; restore it from a backup or move it away") from error
+            if _is_full(error):
+                raise StoreFull(f"{path}: cannot be opened: no space left; free some and start again") from error
+            advice = "restore it from a backup, or move its folder away to begin anew"
+            raise StoreError(f"{path}: cannot be opened: {error}; {advice}") from error
         self._db = db
 
     @property
@@ -106,13 +111,9 @@ class EmbeddedStore:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
-            full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
-            kind = StoreFull if full else StoreError
-            raise kind(f"{self._folder}: {error}") from error
-        except OSError as error:
-            kind = StoreFull if error.errno == errno.ENOSPC else StoreError
-            raise kind(f"{self._folder}: {error.strerror}") from error
+        except (sqlite3.Error, OSError) as error:
+            kind = StoreFull if _is_full(error) else StoreError
+            raise kind(f"{self._folder}: {getattr(error, 'strerror', error)}") from error
 
     def write(self, transaction: Transaction) -> None:
         """Make the transaction durable. See ``Store.write``."""
@@ -207,14 +208,18 @@ class EmbeddedStore:
             self._lock_file.close()
 
 
+def _is_full(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC
+
+
 def _make_folder(folder: Path) -> None:
-    """Make the folder and, so that power loss cannot take it with all its files, sync its name."""
+    """Make the folder, for its owner alone, and sync its name: power loss must not take it with all its files."""
     missing = []
     at = folder.absolute()
     while not at.exists():
         missing.append(at)
         at = at.parent
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for made in missing:
         _sync_folder(made.parent)
 
