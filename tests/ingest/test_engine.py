@@ -266,6 +266,26 @@ def test_a_refused_version_is_refused_once_not_for_every_prediction(
     assert v["ml_predictions_total", "clf", "_unknown"] == 20
 
 
+def test_invented_versions_leave_room_for_one_with_a_baseline(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = opened(series_budget={"per_model": 1500})
+    deploy = {"type": "deployment", "model": "clf"}
+    feed(engine, *({**deploy, "version": f"fake{i}", "stage": "canary"} for i in range(90)))
+    assert engine.series_of("clf") < 1500
+    assert counted(engine)["plumbline_series_refused_total", "clf"] > 0
+    late = baseline("clf", "9")
+    monkeypatch.setattr(engine.baselines, "find", lambda model, version: late if version == "9" else None)
+    feed(engine, {**deploy, "version": "9", "stage": "production"}, prediction("r", version="9"))
+    assert counted(engine)["ml_predictions_total", "clf", "9"] == 1
+
+
+def test_a_deployment_counts_wherever_it_stands_in_its_body(engine: Engine) -> None:
+    deploy = {"type": "deployment", "model": "clf", "version": "7", "stage": "canary", "ts": 1.0}
+    feed(engine, prediction("r", version="7"), outcome("r"), deploy)
+    v = counted(engine)
+    assert v["ml_predictions_total", "clf", "7"] == 1
+    assert v["ml_outcomes_matured_total", "clf", "7"] == 1
+
+
 def test_a_version_long_retired_and_silent_leaves_the_page_and_comes_back_when_deployed(engine: Engine) -> None:
     week = 7 * 86400.0
     deploy = {"type": "deployment", "model": "clf", "stage": "production"}

@@ -20,7 +20,7 @@ from plumbline.events.kinds import Action, Prediction, Value
 from plumbline.hooks.book import Book
 from plumbline.ingest.past import NEVER, created
 from plumbline.ingest.stages import Entry, Trial
-from plumbline.ingest.state import Floats, Key, Setup, State, VersionState, copy_of, series_of_model, series_of_version
+from plumbline.ingest.state import Floats, Key, Setup, State, VersionState, copy_of, has_room, series_of_version
 from plumbline.layout.build import build_layout
 from plumbline.store.base import StoredEvent, Transaction, Waiting
 
@@ -73,6 +73,7 @@ class Draft:
         pending: outcomes that begin to wait for maturity, by prediction.
         orphans: outcomes that begin to wait for their prediction, by key.
         orphans_gone: outcomes that wait for their prediction no longer.
+        full: models without room for a version without a baseline -> the series that such a version needs.
     """
 
     setup: Setup
@@ -101,6 +102,7 @@ class Draft:
     orphans_gone: set[int] = field(default_factory=set)
     actions: list[Action] = field(default_factory=list)
     refused: set[Key] = field(default_factory=set)
+    full: dict[str, int] = field(default_factory=dict)
 
 
 def begin(setup: Setup, state: State, known: Known, now: float) -> Draft:
@@ -182,19 +184,27 @@ def create_version(
     if not announced and (key in draft.state.refused or key in draft.refused):
         return None  # said once, not for every prediction
     setup = draft.setup
+    refused = setup.ledger.refused
     baseline = baseline or setup.baselines.find(model, version)
-    if baseline is None and not announced:
-        return None
+    if baseline is None:
+        if not announced:
+            return None
+        if model in draft.full:  # it would need as many series as the one before
+            draft.ledger[refused[model]] += draft.full[model]
+            return None
     layout = build_layout(model, version, setup.catalogue.models[model], baseline)
-    # The event in hand has its number, and is the first that counts for the version.
-    made = VersionState(layout, baseline, np.zeros(layout.size), generation=1, past=created(draft.next_seq - 1))
+    # All of this transaction counts for the version.
+    past = created(draft.known.next_seq)
+    made = VersionState(layout, baseline, np.zeros(layout.size), generation=1, past=past)
     added = series_of_version(made)
-    series = series_of_model(draft.state, model, draft.versions) + added
-    if series > setup.catalogue.series_budget.per_model:
-        draft.ledger[setup.ledger.refused[model]] += added
-        if baseline is not None:
+    versions = {**draft.state.versions, **draft.versions}
+    if not has_room(setup, model, versions, draft.state.hidden, made):
+        draft.ledger[refused[model]] += added
+        if baseline is None:
+            draft.full[model] = added
+        else:
             draft.refused.add(key)
-        log.warning("series budget exceeded", model=model, version=version, series=series)
+        log.warning("series budget exceeded", model=model, version=version, series=added)
         return None
     draft.versions[key] = made
     return made

@@ -222,7 +222,7 @@ class Engine:
 
     def series_of(self, model: str) -> int:
         """Return the series that all versions of a model expose."""
-        return series_of_model(self.state, model)
+        return series_of_model(self.state.versions, model, self.state.hidden)
 
     def close(self) -> None:
         """Release the store."""

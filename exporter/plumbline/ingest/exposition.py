@@ -187,7 +187,7 @@ class Exposition:
             names.STORE_BYTES: float(store_bytes),
         }
         found = [self._rows(metric, f"own/{metric.name}", [((), value)]) for metric, value in single.items()]
-        series: Rows = [((model,), float(series_of_model(state, model))) for model in models]
+        series: Rows = [((model,), float(series_of_model(state.versions, model, state.hidden))) for model in models]
         found.append(self._rows(names.SERIES, "own/series", series))
         found.append(self._rows(names.SERIES_BUDGET, "own/budget", [((m,), float(budget)) for m in models]))
         return found

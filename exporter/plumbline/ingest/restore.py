@@ -29,7 +29,7 @@ from plumbline.ingest.state import (
     VersionState,
     decode_schedule,
     encode_schedule,
-    series_of_model,
+    has_room,
     series_of_version,
 )
 from plumbline.layout.build import build_layout
@@ -79,13 +79,13 @@ def restore(setup: Setup, store: Store, generations: Mapping[Key, int]) -> State
         model, version = key
         declared, generation = setup.catalogue.models.get(model), generations.get(key, 0) + 1
         made = restored_version(key, declared, wanted[key], saved.get(key), generation, border)
-        room = setup.catalogue.series_budget.per_model - series_of_model(state, model)
-        if key in saved or version == names.UNKNOWN or series_of_version(made) <= room:
+        always = key in saved or version == names.UNKNOWN
+        if always or has_room(setup, model, state.versions, state.hidden, made):
             state.versions[key] = made
         elif wanted[key] is not None:
             refused.add(key)
             ledger[setup.ledger.refused[model]] += series_of_version(made)
-            log.warning("series budget exceeded", model=model, version=version, room=room)
+            log.warning("series budget exceeded", model=model, version=version, series=series_of_version(made))
     return replace(state, refused=frozenset(refused))
 
 

@@ -7,13 +7,14 @@ transaction durable, ``apply`` returns the next state. Nothing here is changed i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from plumbline import names
 from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
@@ -197,10 +198,25 @@ def series_of_version(version: VersionState) -> int:
     return version.layout.series + fixed
 
 
-def series_of_model(state: State, model: str, changed: Mapping[Key, VersionState] | None = None) -> int:
-    """Return the series that all versions of a model expose, with those that a transaction has changed."""
-    versions = {**state.versions, **(changed or {})}
-    return sum(series_of_version(v) for key, v in versions.items() if key[0] == model and key not in state.hidden)
+def series_of_model(versions: Mapping[Key, VersionState], model: str, hidden: Container[Key]) -> int:
+    """Return the series that the versions of a model expose, but for those that are hidden."""
+    return sum(series_of_version(v) for key, v in versions.items() if key[0] == model and key not in hidden)
+
+
+def has_room(
+    setup: Setup, model: str, versions: Mapping[Key, VersionState], hidden: Container[Key], new: VersionState
+) -> bool:
+    """Return whether the series budget has room for one more version of a model.
+
+    Versions without a baseline may take half of it: whoever invents versions leaves room for those that matter.
+    """
+    budget = setup.catalogue.series_budget.per_model
+    series = series_of_version(new)
+    if new.baseline is None:
+        bare = {key: v for key, v in versions.items() if v.baseline is None and key[1] != names.UNKNOWN}
+        if series_of_model(bare, model, hidden) + series > budget / 2:
+            return False
+    return series_of_model(versions, model, hidden) + series <= budget
 
 
 def schedule_due(ts: float, maturity: float) -> float:

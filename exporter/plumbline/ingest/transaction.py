@@ -24,7 +24,7 @@ from plumbline.events.parsed import Item, Parsed
 from plumbline.expose.block import Exemplar
 from plumbline.hooks.book import encode_book
 from plumbline.ingest.alerts import take_alert
-from plumbline.ingest.deployments import first_deployed, take_deployment
+from plumbline.ingest.deployments import first_deployed, take_deployments
 from plumbline.ingest.draft import (
     Draft,
     Known,
@@ -82,6 +82,13 @@ def declare(draft: Draft) -> bool:
 def add(draft: Draft, batches: Sequence[Parsed]) -> list[int]:
     """Take events; return the number of duplicates per batch."""
     layout = draft.setup.ledger
+    told: dict[int, tuple[Deployment, float]] = {}
+    for item in (item for batch in batches for item in batch.events):
+        if type(item.event) is Deployment and item.identity not in told:
+            # Resends as well: each of the exporters on one store must know.
+            since = _taken_at(draft, item)
+            told[item.identity] = (item.event, item.ts if since is None else since)
+    take_deployments(draft, told.values())
     duplicates = []
     for batch in batches:
         draft.ledger[layout.lines] += batch.lines
@@ -91,12 +98,9 @@ def add(draft: Draft, batches: Sequence[Parsed]) -> list[int]:
         count = 0
         for item in batch.events:
             kind = KIND_OF[type(item.event)]
-            since = _taken_at(draft, item)
-            if since is not None:
+            if _taken_at(draft, item) is not None:
                 draft.ledger[layout.duplicates[kind]] += 1
                 count += 1
-                if type(item.event) is Deployment:  # each of the exporters on one store must know
-                    take_deployment(draft, item.event, since)
             else:
                 draft.ledger[layout.events[kind]] += 1
                 _take(draft, item, kind)
@@ -137,7 +141,6 @@ def _take(draft: Draft, item: Item, kind: str) -> None:
         count_unknown(draft, "pipeline", not declared)
     elif type(event) is Deployment:
         count_unknown(draft, "model", event.model not in draft.setup.catalogue.models)
-        take_deployment(draft, event, item.ts)
     elif type(event) is Kpi:
         _take_kpi(draft, event)
     elif type(event) is Alert:
