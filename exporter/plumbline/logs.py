@@ -55,11 +55,14 @@ class BackgroundStream:
         self._thread.join(seconds)
 
     def _run(self) -> None:
+        torn = ""  # after a failure: half a line may stand there
         while (text := self._lines.get()) is not None:
             try:
-                self._stream.write(text)
+                self._stream.write(torn + text)
                 self._stream.flush()
+                torn = ""
             except (OSError, ValueError):  # full, closed at the other end, or closed here
+                torn = "\n"
                 self._drop()
 
     def _drop(self) -> None:
