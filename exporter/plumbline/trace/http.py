@@ -121,19 +121,15 @@ def _number(request: Request, name: str, default: int) -> int | None:
 
 
 def _missing(json: bool, what: str, identifier: str) -> Response:
-    if json:
-        return _json(_error("not_found", f"the store holds nothing of {what} {identifier!r}"), 404)
-    return _html("missing.html.j2", 404, what=what, identifier=identifier)
+    known = f"the store holds nothing of {what} {identifier!r}"
+    why = "it was never sent, was rejected when it came, or its retention has ended"
+    return _problem(json, 404, "not_found", f"{known}: {why}", f"Unknown {what}")
 
 
 def _problem(json: bool, status: int, error: str, detail: str, title: str, models: Iterable[str] = ()) -> Response:
     if json:
-        return _json(_error(error, detail), status)
+        return _json(msgspec.json.encode({"error": error, "detail": detail}), status)
     return _html("problem.html.j2", status, title=title, detail=detail, models=models)
-
-
-def _error(error: str, detail: str) -> bytes:
-    return msgspec.json.encode({"error": error, "detail": detail})
 
 
 def _json(body: bytes, status: int = 200) -> Response:
