@@ -163,6 +163,6 @@ if ! { [[ -x .venv/bin/python ]] && .venv/bin/python -c 'import sys, pip; sys.ex
 fi
 say "setup: installing plumbline and its libraries into .venv (pip)"
 .venv/bin/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1' # --group needs 25.1
-.venv/bin/python -m pip install -q --disable-pip-version-check -e '.[demo]' "${groups[@]}"
+.venv/bin/python -m pip install -q --disable-pip-version-check -e '.[demo,report]' "${groups[@]}"
 printf '%s' "$state" >"$stamp"
 say "setup: done"

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file by one with this text, in one step; permissions of an existing file stay.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Replace a file by one with this content, in one step; permissions of an existing file stay.
 
     Whatever interrupts it (a signal, a full disk) leaves the file as it was; a ``.partial`` file may remain
     beside it after kill -9. A symbolic link stays one, and what is no file (``/dev/stdout``) is written to.
@@ -19,16 +19,17 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OSError: if it cannot be written.
     """
+    content = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
         return
     path = path.resolve()
     partial = path.with_name(f"{path.name}.partial")
     try:
-        with partial.open("w", encoding="utf-8") as file:
+        with partial.open("wb") as file:
             if path.exists():
                 os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
-            file.write(text)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

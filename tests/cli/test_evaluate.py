@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -83,7 +84,13 @@ def test_alarms_are_judged_against_the_known_incidents(history: tuple[Path, floa
     assert code == 1
     assert len(found["exceeded"]) == 1
     assert "tickets-per-month" in found["exceeded"][0]
-    assert picture.read_text().count("<title>") == 2 + 1 + 4
+    svg = picture.read_text()
+    told = re.findall(r'aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="(?:bar|rect mark)"', svg)
+    days = [time.strftime("%Y-%m-%d", time.gmtime(start + h * HOUR)) for h in (100, 150, 102, 153)]
+    assert len(told) == 2 + 1 + 4
+    assert f"mae {days[0]} to {days[1]}" in told
+    assert f"m mae {days[2]} to {days[3]}" in told
+    assert all(name in svg for name in (">Page<", ">Ticket<", ">not sustained<"))
 
 
 @pytest.mark.e2e
@@ -106,6 +113,7 @@ def test_the_table_names_each_alert_and_no_budget_means_exit_0(
         (("--tsdb", "nowhere"), "no TSDB blocks"),
         (("--tsdb", "x", "--prometheus", "y"), "give either"),
         (("--tsdb", "x", "--budget", "pages=1"), "pages-per-quarter=NUMBER"),
+        (("--tsdb", "x", "--picture", "x.gif"), "--picture x.gif: give the file a name that ends in .svg or .png"),
     ],
 )
 def test_wrong_use_is_one_message_and_exit_2(
@@ -114,6 +122,15 @@ def test_wrong_use_is_one_message_and_exit_2(
     (tmp_path / "rules.yml").write_text(RULES)
     assert run(["evaluate", str(tmp_path / "rules.yml"), *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_without_the_drawing_library_the_message_names_the_extra(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "rules.yml").write_text(RULES)
+    monkeypatch.setitem(sys.modules, "altair", None)
+    assert run(["evaluate", str(tmp_path / "rules.yml"), "--tsdb", "x", "--picture", "x.svg"]) == 2
+    assert "--picture needs a drawing library: pip install 'plumbline[report]'" in capsys.readouterr().err
 
 
 def servers_of(tsdb: Path) -> list[int]:

@@ -166,6 +166,8 @@ def test_the_account_is_exposed(stand_in: StandIn, client_for: Make) -> None:
 def test_importing_plumbline_does_not_import_the_client() -> None:
     code = "import sys, plumbline; assert 'requests' not in sys.modules and 'msgspec' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+    code = "import sys, plumbline; plumbline.Client; assert 'jinja2' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_no_thread_to_be_had_is_no_error(client_for: Make, monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> None:

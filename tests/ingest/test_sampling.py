@@ -17,9 +17,9 @@ from plumbline.events.parse import parse, parse_line
 from plumbline.events.parsed import Item
 from plumbline.export import Selection, export
 from plumbline.ingest import Engine
+from plumbline.pages import render
 from plumbline.sampling import in_sample, line_to_store, sampling_of
 from plumbline.trace.lookup import Lookup
-from plumbline.trace.page import trace_page
 from support.samples import body, catalogue, outcome, prediction, values
 
 Open = Callable[..., Engine]
@@ -178,7 +178,9 @@ def test_trace_and_export_know_the_factor(opened: Open, tmp_path: Path) -> None:
         trace = lookup.trace(dropped)
         assert trace is not None
         assert (trace.predictions[0].features, trace.predictions[0].against_baseline) == ({}, None)
-        assert "features counted, not stored: the store keeps those of 0.3" in trace_page(trace)
+        assert "features counted, not stored: the store keeps those of 0.3" in render(
+            "trace.html.j2", trace=trace, grafana=""
+        )
         trace = lookup.trace(kept)
         assert trace is not None
         assert trace.predictions[0].features

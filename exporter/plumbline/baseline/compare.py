@@ -52,6 +52,11 @@ class FeatureChange:
         """Whether the difference is more than chance and noise."""
         return self.psi > self.threshold
 
+    @property
+    def levels(self) -> list[tuple[str, float, float]]:
+        """Text of each bin, its share of the older rows and of the newer."""
+        return list(zip(self.labels, self.old, self.new, strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class QualityChange:
@@ -113,17 +118,16 @@ def compare(old: Baseline, new: Baseline) -> Comparison:
     )
 
 
-def level_names(bins: FeatureBins) -> list[str]:
-    """Return the text of each bin for people: levels that only the data knows are named, too.
+def levels(bins: FeatureBins) -> list[tuple[str, float]]:
+    """Return the text of each bin for people, and its share of the rows.
 
-    Those are no Prometheus labels, but a person may read them.
+    Levels that only the data knows are named, too. Those are no Prometheus labels, but a person may read them.
     """
-    if bins.kind == "numeric":
-        return list(bins.labels)
-    levels = [*bins.categories, "", ""]
+    rows = max(sum(bins.counts), 1)
+    named = [""] * len(bins.labels) if bins.kind == "numeric" else [*bins.categories, "", ""]
     return [
-        label if level and label.endswith(level) else f"{label} {level}".strip()
-        for label, level in zip(bins.labels, levels, strict=True)
+        (label if label.endswith(level) else f"{label} {level}", count / rows)
+        for label, level, count in zip(bins.labels, named, bins.counts, strict=True)
     ]
 
 

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from plumbline.baseline.artefact import Baseline, FeatureBins
-from plumbline.baseline.compare import Comparison, FeatureChange, QualityChange, level_names
+from plumbline.baseline.compare import Comparison, FeatureChange, QualityChange, levels
+from plumbline.trace.show import show_number
 
 _WIDTH = 30
 _LABEL = 36
@@ -65,20 +66,18 @@ def _quality(baseline: Baseline) -> Table:
     table.add_column("value", justify="right")
     table.add_column("stddev over time", justify="right")
     for metric, quality in baseline.quality.items():
-        spread = "" if quality.stddev is None else f"{quality.stddev:.4g}"
-        table.add_row(metric, f"{quality.value:.4g}", spread)
+        table.add_row(metric, show_number(quality.value), show_number(quality.stddev))
     return table
 
 
 def _feature(bins: FeatureBins) -> Table:
-    rows = sum(bins.counts)
     table = Table(show_header=False, box=None)
     table.add_column("bin", no_wrap=True, max_width=_LABEL)
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("bar")
-    shares = [count / rows if rows else 0.0 for count in bins.counts]
-    largest = max(shares, default=0.0)
-    for label, share in zip(level_names(bins), shares, strict=True):
+    found = levels(bins)
+    largest = max(share for _, share in found)
+    for label, share in found:
         table.add_row(Text(label), f"{share:7.2%}", _Bar(share, largest))
     return table
 
@@ -119,9 +118,8 @@ def _qualities(changes: tuple[QualityChange, ...]) -> Table:
         both = change.old is not None and change.new is not None
         moved = f"{change.new - change.old:+.4g}" if both else ""  # type: ignore[operator]
         style = {True: "green", False: "red", None: ""}[change.better]
-        values = ("" if v is None else f"{v:.4g}" for v in (change.old, change.new))
-        spread = "" if change.stddev is None else f"{change.stddev:.4g}"
-        table.add_row(change.metric, *values, Text(moved, style=style), spread)
+        old, new, spread = map(show_number, (change.old, change.new, change.stddev))
+        table.add_row(change.metric, old, new, Text(moved, style=style), spread)
     return table
 
 
@@ -145,6 +143,6 @@ def _side_by_side(change: FeatureChange) -> Table:
         table.add_column(side, justify="right", no_wrap=True)
         table.add_column("")
     largest = max(*change.old, *change.new)
-    for label, old, new in zip(change.labels, change.old, change.new, strict=True):
+    for label, old, new in change.levels:
         table.add_row(Text(label), f"{old:7.2%}", _Bar(old, largest), f"{new:7.2%}", _Bar(new, largest))
     return table

@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from plumbline.baseline.artefact import load_baseline, save_baseline
-from plumbline.baseline.compare import compare
-from plumbline.baseline.page import baseline_page, difference_page
+from plumbline.baseline.compare import compare, levels
 from plumbline.baseline.show import difference, picture
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
@@ -134,7 +133,7 @@ def show(file: Path, html: Path | None, as_json: bool) -> None:
         click.echo(loaded.to_bytes().decode())
         return
     if html is not None:
-        _write(html, baseline_page(loaded))
+        _write(html, "baseline.html.j2", baseline=loaded, levels=levels)
         return
     console = Console(highlight=False)
     for part in picture(loaded):
@@ -173,16 +172,18 @@ def diff(old: Path, new: Path, draw: int, html: Path | None, as_json: bool) -> N
         click.echo(json.dumps(found, indent=2))
         return
     if html is not None:
-        _write(html, difference_page(comparison))
+        _write(html, "difference.html.j2", comparison=comparison)
         return
     console = Console(highlight=False)
     for part in difference(comparison, draw):
         console.print(part)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, template: str, **data: object) -> None:
+    from plumbline.pages import render
+
     with writing(path.parent):
-        write_whole(path, text)
+        write_whole(path, render(template, **data))
     click.echo(str(path))
 
 

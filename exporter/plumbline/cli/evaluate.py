@@ -68,7 +68,7 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     metavar="pages-per-quarter=N,tickets-per-month=N",
     help="Exit 1 if there are more false alarms per model.",
 )
-@click.option("--picture", type=PathType, help="Write the timeline to this SVG file.")
+@click.option("--picture", type=PathType, help="Draw the timeline in this file (.svg or .png; extra `report`).")
 @json_option
 @click.pass_context
 def evaluate(
@@ -102,12 +102,13 @@ def evaluate(
     from plumbline.evaluate.alerts import choose, read_alerts
     from plumbline.evaluate.ask import History, grid, history_range, opened
     from plumbline.evaluate.incidents import read_incidents
-    from plumbline.evaluate.picture import timeline
+    from plumbline.evaluate.picture import painter
     from plumbline.evaluate.report import as_data, tables
     from plumbline.evaluate.required import digests
     from plumbline.evaluate.run import evaluate_alerts
     from plumbline.progress import progress
 
+    draw = None if picture is None else painter(picture)
     chosen, left = choose(read_alerts(rules), alerts)
     happened = read_incidents(incidents) if incidents else []
     if metrics:
@@ -130,9 +131,9 @@ def evaluate(
         history = stack.enter_context(History(url, over))
         advance = stack.enter_context(progress(Console(stderr=True), "alerts"))
         result = evaluate_alerts(chosen, happened, history, grace=grace, flap=flap, left=left, progress=advance)
-    if picture is not None:
+    if picture is not None and draw is not None:
         with writing(picture):
-            write_whole(picture, timeline(result))
+            write_whole(picture, draw(result))
     broken = exceeded(result.alerts, budget)
     if as_json:
         made_with = digests(chosen, read_recording(rules))

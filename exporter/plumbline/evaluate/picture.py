@@ -1,87 +1,70 @@
-"""An evaluation as an SVG timeline: incidents as shaded bands, one row of bars per alert.
-
-A picture of rectangles and words needs no plotting library; browsers and GitHub show SVG as it is.
-"""
+"""An evaluation as a timeline: incidents as shaded bands, one row of bars per alert. Vega draws it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from html import escape
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from plumbline.evaluate.judge import Judged
+from plumbline.errors import UsageError
+from plumbline.evaluate.incidents import Incident
+from plumbline.evaluate.judge import Alarm
 from plumbline.evaluate.run import Evaluation
 
-_LEFT, _WIDTH, _RIGHT = 190, 900, 40  # the last date is 60 wide
-_ROW, _BAR, _TOP = 24, 12, 62
-_TRUE, _FALSE, _BAND, _FAINT = "#1a7f5a", "#c43d2b", "#f3d9a4", "#faf0dc"
-_TICKS = 10
+_COLOURS = ("#f3d9a4", "#faf0dc", "#1a7f5a", "#c43d2b")
+_KINDS = ("incident", "not sustained", "alarm in an incident", "outside")
 
 
-def timeline(result: Evaluation) -> str:
-    """Return the SVG text."""
+def painter(path: Path) -> Callable[[Evaluation], str | bytes]:
+    """Return what draws an evaluation in the format that a file's name ends in.
+
+    Raises:
+        UsageError: if that is no format of a picture, or the drawing library is not installed.
+    """
+    try:
+        import altair  # noqa: F401
+        import vl_convert
+    except ImportError as error:
+        raise UsageError("--picture needs a drawing library: pip install 'plumbline[report]'") from error
+    formats: dict[str, Callable[[dict[str, Any]], str | bytes]] = {
+        ".svg": vl_convert.vegalite_to_svg,
+        ".png": partial(vl_convert.vegalite_to_png, scale=2),
+    }
+    if path.suffix not in formats:
+        raise UsageError(f"--picture {path}: give the file a name that ends in {' or '.join(formats)}")
+    return lambda result: formats[path.suffix](_timeline(result))
+
+
+def _timeline(result: Evaluation) -> dict[str, Any]:
+    import altair as alt
+
     grid = result.scene.grid
-    span = max(grid.end - grid.start, 1.0)
-
-    def x(at: float) -> float:
-        return _LEFT + _WIDTH * (min(max(at, grid.start), grid.end) - grid.start) / span
-
-    rows = result.alerts
-    bottom = _TOP + _ROW * len(rows)
-    height = bottom + 40
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + _RIGHT} {height}" '
-        f'width="{_LEFT + _WIDTH + _RIGHT}" height="{height}" font-family="sans-serif" font-size="12">',
-        '<rect width="100%" height="100%" fill="white"/>',
-        _legend(),
+    times = alt.Scale(type="utc", domain=[grid.start * 1000, grid.end * 1000])
+    colours = alt.Scale(domain=_KINDS, range=_COLOURS)
+    alerts = alt.Scale(domain=[one.name for one in result.alerts])
+    incidents = [_span(one, _KINDS[one.sustained is False]) for one in result.scene.incidents]
+    alarms = [
+        {"alert": one.name, **_span(alarm, _KINDS[2 + (alarm in one.false)])}
+        for one in result.alerts
+        for alarm in one.alarms
     ]
-    for incident in result.scene.incidents:
-        wide = max(x(incident.end) - x(incident.start), 1.0)
-        what = f"{incident.metric} {_day(incident.start)} to {_day(incident.end)}".strip()
-        parts.append(
-            f'<rect x="{x(incident.start):.1f}" y="{_TOP - 6}" width="{wide:.1f}" '
-            f'height="{bottom - _TOP + 6}" fill="{_FAINT if incident.sustained is False else _BAND}">'
-            f"<title>{escape(what)}</title></rect>"
-        )
-    for tick in range(_TICKS + 1):
-        at = grid.start + span * tick / _TICKS
-        parts.append(
-            f'<line x1="{x(at):.1f}" y1="{_TOP - 6}" x2="{x(at):.1f}" y2="{bottom + 4}" stroke="#ddd"/>'
-            f'<text x="{x(at):.1f}" y="{bottom + 20}" text-anchor="middle" fill="#555" font-size="10">'
-            f"{_day(at)}</text>"
-        )
-    for number, one in enumerate(rows):
-        y = _TOP + _ROW * number
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 11}" text-anchor="end">{escape(one.name)}</text>')
-        parts += _bars(one, y, x)
-    parts.append("</svg>\n")
-    return "\n".join(parts)
+    bands = alt.Chart(alt.InlineData(incidents)).mark_rect(clip=True)
+    bars = alt.Chart(alt.InlineData(alarms)).mark_bar(clip=True, height=12)
+    chart = (bands + bars.encode(alt.Y("alert:N", title=None, scale=alerts))).encode(
+        alt.X("start:T", title=None, scale=times, axis=alt.Axis(format="%Y-%m-%d", labelOverlap=True)),
+        alt.X2("end:T"),
+        alt.Color("kind:N", title=None, scale=colours, legend=alt.Legend(orient="top")),
+        alt.Stroke("kind:N", scale=colours, legend=None),  # what is short is seen by its outline
+        alt.Tooltip("what:N"),
+        alt.Description("what:N"),
+    )
+    spec: dict[str, Any] = chart.properties(width=900, height=alt.Step(24)).to_dict()
+    return spec
 
 
-def _bars(one: Judged, y: float, x: Callable[[float], float]) -> list[str]:
-    false = set(one.false)
-    bars = []
-    for alarm in one.alarms:
-        wide = max(x(alarm.end) - x(alarm.start), 1.5)
-        what = f"{alarm.model} {alarm.metric} {_day(alarm.start)} to {_day(alarm.end)}"
-        bars.append(
-            f'<rect x="{x(alarm.start):.1f}" y="{y}" width="{wide:.1f}" height="{_BAR}" '
-            f'fill="{_FALSE if alarm in false else _TRUE}"><title>{escape(what)}</title></rect>'
-        )
-    return bars
-
-
-def _legend() -> str:
-    items = (("incident", _BAND), ("not sustained", _FAINT), ("alarm in an incident", _TRUE), ("outside", _FALSE))
-    parts = []
-    for number, (text, colour) in enumerate(items):
-        at = _LEFT + 165 * number
-        parts.append(
-            f'<rect x="{at}" y="16" width="14" height="{_BAR}" fill="{colour}"/>'
-            f'<text x="{at + 20}" y="26">{text}</text>'
-        )
-    return "".join(parts)
-
-
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+def _span(one: Incident | Alarm, kind: str) -> dict[str, object]:
+    start, end = (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d") for at in (one.start, one.end))
+    what = f"{one.model} {one.metric} {start} to {end}".strip()
+    return {"start": one.start * 1000, "end": one.end * 1000, "kind": kind, "what": what}

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from plumbline import otlp
@@ -29,6 +29,7 @@ from plumbline.expose.registry import Registry
 from plumbline.expose.self_metrics import SelfMetrics
 from plumbline.expose.text import Renderer
 from plumbline.names import ALERTS_PATH, CONTENT_TYPE_JSON, CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_TEXT
+from plumbline.pages import HEADERS
 from plumbline.server.body import BodyReader, Held, Refusal
 from plumbline.server.landing import landing_page
 from plumbline.server.negotiate import wants_gzip, wants_openmetrics
@@ -80,7 +81,8 @@ class App:
 
     async def landing(self, request: Request) -> Response:
         """``/``: where to go and what to do first."""
-        return HTMLResponse(landing_page(self.catalogue, self.writer.not_ready()))
+        page = landing_page(self.catalogue, self.writer.not_ready())
+        return Response(page, headers=HEADERS, media_type="text/html")
 
     async def healthy(self, request: Request) -> Response:
         """``/-/healthy``: the process answers, and the thread that stores events lives."""

@@ -6,7 +6,7 @@ number, so that they neither block the event loop nor crowd out scrapes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,17 +19,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from plumbline.errors import StoreError
+from plumbline.names import DASHBOARD_UIDS
+from plumbline.pages import HEADERS, render
 from plumbline.server.negotiate import wants_json
-from plumbline.trace.html import HEADERS, page
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.model import to_json
-from plumbline.trace.page import batch_page, missing_page, trace_page, used_page
-from plumbline.trace.samples import models_list, sample_requests, samples_page
+from plumbline.trace.samples import sample_requests
 from plumbline.trace.uses import PAGE
 
 log = structlog.get_logger(__name__)
 
 _WORKERS = 4
+_AROUND = 3 * 3600 * 1000  # milliseconds that a dashboard shows on either side of a request
 T = TypeVar("T")
 
 
@@ -85,7 +86,9 @@ class TraceRoutes:
         found = self.lookup.trace(request_id)
         if found is None:
             return _missing(json, "request", request_id)
-        return _json(to_json(found)) if json else _html(trace_page(found, self.grafana))
+        if json:
+            return _json(to_json(found))
+        return _html("trace.html.j2", trace=found, grafana=self.grafana, uids=DASHBOARD_UIDS, around=_AROUND)
 
     def _batch(self, request: Request, json: bool) -> Response:
         data_batch_id = request.path_params["data_batch_id"]
@@ -94,20 +97,22 @@ class TraceRoutes:
             if after is None or limit is None:
                 return _problem(json, 400, "bad_request", "after and limit are whole numbers", "Bad request")
             used = self.lookup.used(data_batch_id, after, limit)
-            return _json(to_json(used)) if json else _html(used_page(used))
+            return _json(to_json(used)) if json else _html("used.html.j2", used=used)
         found = self.lookup.batch(data_batch_id)
         if found is None:
             return _missing(json, "data batch", data_batch_id)
-        return _json(to_json(found)) if json else _html(batch_page(found, self.lookup.used(data_batch_id)))
+        if json:
+            return _json(to_json(found))
+        return _html("batch.html.j2", batch=found, used=self.lookup.used(data_batch_id))
 
     def _requests(self, request: Request, json: bool) -> Response:
         model, version = (request.query_params.get(name, "") for name in ("model", "version"))
         if not model:
             detail = "name a model: /requests?model=NAME"
-            return _problem(json, 400, "bad_request", detail, "Which model?", [models_list(self.tasks)])
+            return _problem(json, 400, "bad_request", detail, "Which model?", self.tasks)
         newest = self.lookup.last_seq()
         found = sample_requests(self.lookup.reader, model, version, newest, self.tasks.get(model) == "regression")
-        return _json(msgspec.json.encode(found)) if json else _html(samples_page(found))
+        return _json(msgspec.json.encode(found)) if json else _html("requests.html.j2", samples=found)
 
 
 def _number(request: Request, name: str, default: int) -> int | None:
@@ -116,19 +121,15 @@ def _number(request: Request, name: str, default: int) -> int | None:
 
 
 def _missing(json: bool, what: str, identifier: str) -> Response:
+    known = f"the store holds nothing of {what} {identifier!r}"
+    why = "it was never sent, was rejected when it came, or its retention has ended"
+    return _problem(json, 404, "not_found", f"{known}: {why}", f"Unknown {what}")
+
+
+def _problem(json: bool, status: int, error: str, detail: str, title: str, models: Iterable[str] = ()) -> Response:
     if json:
-        return _json(_error("not_found", f"the store holds nothing of {what} {identifier!r}"), 404)
-    return _html(missing_page(what, identifier), 404)
-
-
-def _problem(json: bool, status: int, error: str, detail: str, title: str, parts: Sequence[str] = ()) -> Response:
-    if json:
-        return _json(_error(error, detail), status)
-    return _html(page(title, title, parts, json=False), status)
-
-
-def _error(error: str, detail: str) -> bytes:
-    return msgspec.json.encode({"error": error, "detail": detail})
+        return _json(msgspec.json.encode({"error": error, "detail": detail}), status)
+    return _html("problem.html.j2", status, title=title, detail=detail, models=models)
 
 
 def _json(body: bytes, status: int = 200) -> Response:
@@ -136,5 +137,5 @@ def _json(body: bytes, status: int = 200) -> Response:
     return Response(body, status, headers, "application/json")
 
 
-def _html(text: str, status: int = 200) -> Response:
-    return Response(text.encode(), status, HEADERS, "text/html")
+def _html(template: str, status: int = 200, **data: object) -> Response:
+    return Response(render(template, **data), status, HEADERS, "text/html")

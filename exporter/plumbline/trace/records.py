@@ -92,6 +92,11 @@ class PredictionRecord:
     against_baseline: dict[str, FeatureRecord] | None = None
     sampling: Sampling | None = None
 
+    @property
+    def odd(self) -> dict[str, str]:
+        """What is odd about each feature of which something is."""
+        return {name: place.note for name, place in (self.against_baseline or {}).items() if place.note}
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRecord:
@@ -140,6 +145,11 @@ class LogRecord:
     data_batch_id: str | None
     fields: dict[str, Any]
 
+    @property
+    def who(self) -> str:
+        """Who wrote it, as far as the line says."""
+        return self.service or self.logger or "log"
+
 
 @dataclass(frozen=True, slots=True)
 class ActionRecord:
@@ -150,6 +160,12 @@ class ActionRecord:
     phase: str
     result: str | None
     detail: str
+
+    @property
+    def text(self) -> str:
+        """The step in plain words."""
+        what = self.phase if self.result is None else self.result.replace("_", " ")
+        return f"{what}: {self.detail}" if self.detail else what
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +209,11 @@ class AlertRecord:
     labels: dict[str, str]
     actions: list[ActionRecord]
 
+    @property
+    def about(self) -> str:
+        """The model, version and pipeline that it is about."""
+        return " ".join(one for one in (self.model, self.version, self.pipeline) if one)
+
 
 @dataclass(frozen=True, slots=True)
 class CheckRecord:
@@ -217,6 +238,17 @@ class StageRecord:
     data_ts: str | None
     inputs: list[str]
     checks: list[CheckRecord]
+
+    @property
+    def rows(self) -> str:
+        """How many rows went in, came out and were rejected, as far as the event says."""
+        counts = (("in", self.rows_in), ("out", self.rows_out), ("rejected", self.rows_rejected))
+        return ", ".join(f"{count:,} {name}" for name, count in counts if count is not None)
+
+    @property
+    def failed_checks(self) -> str:
+        """Names of the data checks that did not pass."""
+        return ", ".join(check.name for check in self.checks if not check.passed)
 
 
 @dataclass(frozen=True, slots=True)

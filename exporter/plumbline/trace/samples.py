@@ -7,18 +7,14 @@ then those whose outcome is not known yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from plumbline.events.kinds import Outcome, Prediction
 from plumbline.keys import request_key
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.decode import decode_outcome, decode_prediction
-from plumbline.trace.html import e, page, request_link, table, when
 from plumbline.trace.outcomes import standing_outcome
 from plumbline.trace.records import Value
-from plumbline.trace.show import show_value
 from plumbline.units import format_time
 from plumbline.values import category_name
 
@@ -129,33 +125,3 @@ def _sample(event: StoredEvent, made: Prediction, actual: Value, regression: boo
     return SampleRequest(
         made.request_id, format_time(event.ts), made.status, made.prediction, made.score, actual, error
     )
-
-
-def samples_page(samples: Samples) -> str:
-    """Return the page for people."""
-    who = f"{e(samples.model)} {e(samples.version or '(all versions)')}"
-    text = (
-        f"<p>{samples.found} predictions among the newest {samples.looked_at} events; failed ones first, "
-        "then the wrongest, then those without an outcome.</p>"
-    )
-    rows = [
-        (
-            request_link(s.request_id),
-            when(s.ts),
-            e(s.status),
-            e(show_value(s.prediction)),
-            "" if s.score is None else f"{s.score:.4g}",
-            "" if s.actual is None else e(show_value(s.actual)),
-            "" if s.error is None else f"{s.error:.4g}",
-        )
-        for s in samples.requests
-    ]
-    head = ("request", "time", "status", "prediction", "score", "outcome", "error")
-    parts: Iterable[str] = (text, table(head, rows, ("score", "error")) if rows else "<p>None.</p>")
-    return page(f"Requests of {samples.model} {samples.version}", f"Requests of {who}", parts, json=False)
-
-
-def models_list(models: Iterable[str]) -> str:
-    """Return links to the requests of each model."""
-    links = (f'<li><a href="/requests?model={quote(name, safe="")}">{e(name)}</a></li>' for name in models)
-    return f"<ul>{''.join(links)}</ul>"

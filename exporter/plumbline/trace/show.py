@@ -50,6 +50,16 @@ def visible(text: str, *, lines: bool = False) -> str:
     return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)
 
 
+def show_number(number: float | None) -> str:
+    """Return a number with four significant digits; nothing for None."""
+    return "" if number is None else f"{number:.4g}"
+
+
+def show_time(ts: str) -> str:
+    """Return a time of a record to the second, in UTC as all of them."""
+    return ts[:19].replace("T", " ")
+
+
 def show_share(share: float) -> str:
     """Return a share as a person reads it: ``12 %``, ``0.4 %``, ``none``."""
     if share <= 0:

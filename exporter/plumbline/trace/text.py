@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from plumbline.trace.facts import facts
 from plumbline.trace.model import Batch, Moment, Trace
 from plumbline.trace.records import AlertRecord, BatchRecord, PredictionRecord, RunRecord
 from plumbline.trace.show import (
@@ -22,13 +23,11 @@ from plumbline.trace.show import (
     show_count,
     show_json,
     show_offset,
-    show_sampling,
     show_seconds,
     show_share,
     show_value,
     visible,
 )
-from plumbline.trace.timeline import action_text
 
 _COLOURS = {
     "deployment": "magenta",
@@ -74,7 +73,7 @@ def _facts(rows: Iterable[tuple[str, str | None]]) -> Padding:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows:
-        if value is not None:
+        if value:
             table.add_row(Text(name), Text(visible(value)))
     return Padding(table, (0, 0, 0, 2))
 
@@ -109,15 +108,6 @@ def _trace(trace: Trace) -> Iterable[RenderableType]:
 def _prediction(p: PredictionRecord) -> Iterable[RenderableType]:
     answer = "error" if p.status == "error" else show_value(p.prediction)
     yield _heading(f"{visible(p.model)} {visible(p.version)}: {answer}")
-    info = p.version_info
-    training, baseline = info.training_data, info.baseline
-    if info.training_source is not None:
-        source = f"{info.training_source}, {show_count(info.training_rows or 0, 'row')}"
-        if info.reference_data == training:
-            training = f"{training} ({source})"
-        else:
-            baseline = f"{baseline} (from {source}: {info.reference_data})"
-    odd = {name: place.note for name, place in (p.against_baseline or {}).items() if place.note}
     rare = [
         f"{name} ({show_share(place.share)} of the baseline's rows)"
         for name, place in (p.against_baseline or {}).items()
@@ -127,43 +117,28 @@ def _prediction(p: PredictionRecord) -> Iterable[RenderableType]:
         [
             ("at", p.ts),
             ("score", None if p.score is None else show_value(p.score)),
-            ("scores", None if p.scores is None else _pairs(p.scores)),
-            ("latency", None if p.latency is None else show_seconds(p.latency)),
-            ("stage", info.stage and f"{info.stage} since {info.deployed}"),
-            ("commit", info.commit),
-            ("training data", training),
-            ("trained on", info.training_start and f"{info.training_start} to {info.training_end}"),
-            ("config", None if info.config is None else show_json(info.config)),
-            ("baseline", baseline),
-            ("baseline quality", _rounded(info.baseline_quality) if info.baseline_quality else None),
-            ("data batch", p.data_batch_id),
-            ("trace id", p.trace_id),
-            ("slices", _pairs(p.slices) if p.slices else None),
-            ("features", _pairs(p.features) if p.features else None),
-            ("sampling", None if p.sampling is None else show_sampling(p.sampling)),
-            ("odd features", _pairs(odd) if odd else None),
-            ("rare values", ", ".join(rare) if rare else None),
-            ("also sent", _pairs(p.extra) if p.extra else None),
+            ("scores", _pairs(p.scores)),
+            *facts(p).items(),
+            ("slices", _pairs(p.slices)),
+            ("features", _pairs(p.features)),
+            ("odd features", _pairs(p.odd)),
+            ("rare values", ", ".join(rare)),
+            ("also sent", _pairs(p.extra)),
         ]
     )
 
 
-def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={show_json(value)}" for name, value in values.items())
-
-
-def _rounded(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{name}={show_value(value)}" for name, value in values.items())
+def _pairs(values: Mapping[str, Any] | None) -> str:
+    return ", ".join(f"{name}={show_json(value)}" for name, value in (values or {}).items())
 
 
 def _alerts(alerts: Iterable[AlertRecord], truncated: bool) -> Iterable[RenderableType]:
     for alert in alerts:
-        about = " ".join(visible(one) for one in (alert.model, alert.version, alert.pipeline) if one)
         until = "still firing" if alert.resolved is None else f"until {alert.resolved}"
-        lines = [f"  {visible(alert.severity)} {visible(alert.alertname)} {about}, from {alert.started} {until}"]
+        lines = [visible(f"  {alert.severity} {alert.alertname} {alert.about}, from {alert.started} {until}")]
         told = (alert.summary, alert.description, alert.verdict)
         lines += [f"    {visible(one)}" for one in told if one]
-        lines += [f"    hook {a.hook}: {visible(action_text(a))}, {a.ts}" for a in alert.actions]
+        lines += [f"    hook {a.hook}: {visible(a.text)}, {a.ts}" for a in alert.actions]
         lines += [
             f"    {what}: {visible(url)}"
             for what, url in (("runbook", alert.runbook_url), ("dashboard", alert.dashboard_url))
@@ -219,13 +194,10 @@ def _batch(batch: Batch) -> Iterable[RenderableType]:
     for run in batch.runs:
         yield Text(f"  {_run(run)}", "red" if run.status == "failed" else "")
         for stage in run.stages:
-            counts = (("in", stage.rows_in), ("out", stage.rows_out), ("rejected", stage.rows_rejected))
-            rows = ", ".join(f"{count} {name}" for name, count in counts if count is not None)
-            failed = ", ".join(visible(c.name) for c in stage.checks if not c.passed)
             text = f"    {stage.ts}  {visible(stage.stage)} {stage.status}"
-            text += f", rows: {rows}" if rows else ""
-            text += f", failed checks: {failed}" if failed else ""
-            yield Text(text, "red" if failed or stage.status == "failed" else "")
+            text += f", rows: {stage.rows}" if stage.rows else ""
+            text += f", failed checks: {visible(stage.failed_checks)}" if stage.failed_checks else ""
+            yield Text(text, "red" if stage.failed_checks or stage.status == "failed" else "")
     if batch.alerts or batch.alerts_truncated:
         yield _heading("Alerts about its pipeline at the time")
         yield from _alerts(batch.alerts, batch.alerts_truncated)
@@ -243,7 +215,6 @@ def _batch(batch: Batch) -> Iterable[RenderableType]:
     if batch.logs:
         yield _heading("Log")
         for log in batch.logs:
-            who = visible(log.service or log.logger or "log")
-            yield Text(f"  {log.ts}  {who}  {visible(log.level)}: {visible(log.message)}")
+            yield Text(f"  {log.ts}  {visible(log.who)}  {visible(log.level)}: {visible(log.message)}")
         if batch.logs_truncated:
             yield Text("  ... and more log lines", style="yellow")

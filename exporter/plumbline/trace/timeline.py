@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plumbline.trace.model import Moment, Trace
-from plumbline.trace.records import ActionRecord, AlertRecord, StageRecord
+from plumbline.trace.records import AlertRecord, StageRecord
 from plumbline.trace.show import show_count, show_seconds, show_value
 from plumbline.units import parse_time
 
@@ -55,9 +55,8 @@ def _moments(trace: Trace) -> Iterator[Moment]:
         text = f"{kpi.kpi} {show_value(kpi.value)}"
         yield Moment(kpi.ts, 0.0, "kpi", f"{kpi.model} {kpi.version}", text, False)
     for log in trace.logs:
-        who = log.service or log.logger or "log"
         bad = log.level.lower() in BAD_LEVELS
-        yield Moment(log.ts, 0.0, "log", who, f"{log.level}: {log.message}", bad)
+        yield Moment(log.ts, 0.0, "log", log.who, f"{log.level}: {log.message}", bad)
     for alert in trace.alerts:
         yield from _alert(alert)
 
@@ -68,28 +67,20 @@ def _alert(alert: AlertRecord) -> Iterator[Moment]:
     if alert.resolved is not None:
         yield Moment(alert.resolved, 0.0, "alert", alert.alertname, "resolved", False)
     for action in alert.actions:
-        yield Moment(action.ts, 0.0, "action", f"hook {action.hook}", action_text(action), False)
-
-
-def action_text(action: ActionRecord) -> str:
-    """Return a step of a hook in plain words."""
-    what = action.phase if action.result is None else action.result.replace("_", " ")
-    return f"{what}: {action.detail}" if action.detail else what
+        yield Moment(action.ts, 0.0, "action", f"hook {action.hook}", action.text, False)
 
 
 def _stage(pipeline: str, stage: StageRecord) -> Moment:
     parts = [stage.status]
     if stage.data_batch_id is not None:
         parts.append(f"batch {stage.data_batch_id}")
-    for name, count in (("in", stage.rows_in), ("out", stage.rows_out), ("rejected", stage.rows_rejected)):
-        if count is not None:
-            parts.append(f"{show_count(count, 'row')} {name}")
-    failed = [check.name for check in stage.checks if not check.passed]
-    if failed:
-        parts.append(f"failed checks: {', '.join(failed)}")
+    if stage.rows:
+        parts.append(f"rows: {stage.rows}")
+    if stage.failed_checks:
+        parts.append(f"failed checks: {stage.failed_checks}")
     elif stage.checks:
         parts.append(f"{show_count(len(stage.checks), 'check')} passed")
     if stage.duration is not None:
         parts.append(f"in {show_seconds(stage.duration)}")
-    bad = stage.status == "failed" or bool(failed)
+    bad = stage.status == "failed" or bool(stage.failed_checks)
     return Moment(stage.ts, 0.0, "pipeline", f"{pipeline}/{stage.stage}", ", ".join(parts), bad)
