@@ -12,7 +12,6 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from plumbline.catalogue.budget import ModelBudget, estimate
 from plumbline.catalogue.checks.baselines import examine_baselines
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
@@ -20,6 +19,7 @@ from plumbline.cli.options import PathType, budget_option, catalogue_argument, j
 from plumbline.cli.tools import Verdict, check_files
 from plumbline.errors import CatalogueError, UsageError
 from plumbline.generated import GeneratedFile, run_generators, stale_files, write_files
+from plumbline.ingest.budget import ModelBudget, estimate
 
 ABOUT_MODELS = "alerting/rules/models.yml"  # a history holds the models' series, not the pipelines' clocks
 
@@ -110,7 +110,7 @@ def _report(
                 "unknown_versions": budget.unknown,
                 "total": budget.series,
                 "limit": budget.limit,
-                "parts": {part.group: part.series for part in budget.parts},
+                "parts": budget.parts,
             }
             for budget in budgets
         },
@@ -187,9 +187,8 @@ def budget_table(budgets: list[ModelBudget]) -> Table:
     table.add_column("")
     for budget in budgets:
         table.add_column(budget.model, justify="right")
-    groups = [part.group for part in budgets[0].parts] if budgets else []
-    for i, group in enumerate(groups):
-        table.add_row(group, *(str(budget.parts[i].series) for budget in budgets))
+    for group in dict.fromkeys(group for budget in budgets for group in budget.parts):
+        table.add_row(group.lower(), *(str(budget.parts.get(group, 0)) for budget in budgets))
     table.add_section()
     table.add_row("one version", *(str(budget.per_version) for budget in budgets))
     table.add_row("live versions", *(str(budget.versions) for budget in budgets))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from plumbline.baseline.artefact import Baseline
 from plumbline.events.kinds import Deployment
+from plumbline.ingest.budget import count_series
 from plumbline.ingest.draft import Draft, create_version, deployments_of, find_version
 from plumbline.ingest.past import changed
 from plumbline.ingest.stages import Entry, kept_entries
@@ -53,8 +54,9 @@ def _count_from_now(draft: Draft, key: Key, baseline: Baseline | None) -> None:
         old = known.layout.cell_names()
         past = changed(old, layout, known.past, draft.known.next_seq, draft.known.first_due)
         cells = remap(old, known.cells, layout)
+        series = count_series(layout, baseline, draft.setup.catalogue)
         draft.versions[key] = VersionState(
-            layout, baseline, cells, dict(known.schedule), known.generation + 1, past=past
+            layout, baseline, series, cells, dict(known.schedule), known.generation + 1, past=past
         )
 
 

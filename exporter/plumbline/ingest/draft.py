@@ -18,9 +18,10 @@ from plumbline.baseline.artefact import Baseline
 from plumbline.counting.judged import Judged
 from plumbline.events.kinds import Action, Prediction, Value
 from plumbline.hooks.book import Book
+from plumbline.ingest.budget import count_series, has_room
 from plumbline.ingest.past import NEVER, created
 from plumbline.ingest.stages import Entry, Trial
-from plumbline.ingest.state import Floats, Key, Setup, State, VersionState, copy_of, has_room, series_of_version
+from plumbline.ingest.state import Floats, Key, Setup, State, VersionState, copy_of
 from plumbline.layout.build import build_layout
 from plumbline.store.base import StoredEvent, Transaction, Waiting
 
@@ -195,16 +196,16 @@ def create_version(
     layout = build_layout(model, version, setup.catalogue.models[model], baseline)
     # All of this transaction counts for the version.
     past = created(draft.known.next_seq)
-    made = VersionState(layout, baseline, np.zeros(layout.size), generation=1, past=past)
-    added = series_of_version(made)
+    series = count_series(layout, baseline, setup.catalogue)
+    made = VersionState(layout, baseline, series, np.zeros(layout.size), generation=1, past=past)
     versions = {**draft.state.versions, **draft.versions}
     if not has_room(setup, model, versions, draft.state.hidden, made):
-        draft.ledger[refused[model]] += added
+        draft.ledger[refused[model]] += series
         if baseline is None:
-            draft.full[model] = added
+            draft.full[model] = series
         else:
             draft.refused.add(key)
-        log.warning("series budget exceeded", model=model, version=version, series=added)
+        log.warning("series budget exceeded", model=model, version=version, series=series)
         return None
     draft.versions[key] = made
     return made

@@ -20,13 +20,14 @@ from plumbline.errors import StoreError
 from plumbline.events.parsed import Parsed
 from plumbline.expose.block import Block
 from plumbline.ingest.actions import Actions
+from plumbline.ingest.budget import series_of_model
 from plumbline.ingest.draft import Draft, Known, begin
 from plumbline.ingest.exposition import Exposition
 from plumbline.ingest.ledger import LedgerLayout
 from plumbline.ingest.outcomes import give_up, mature
 from plumbline.ingest.restore import encode_hidden, layouts_of, restore
 from plumbline.ingest.stages import stage_of
-from plumbline.ingest.state import Delta, Key, Setup, State, apply, series_of_model
+from plumbline.ingest.state import Delta, Key, Setup, State, apply
 from plumbline.ingest.transaction import add, declare, finish, look_up, mature_predictions
 from plumbline.store.base import Store, Transaction
 from plumbline.store.embedded import EmbeddedStore

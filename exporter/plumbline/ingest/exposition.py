@@ -10,12 +10,11 @@ import numpy.typing as npt
 from plumbline import names
 from plumbline.counting.quality import negatives_above, positives_above
 from plumbline.expose.block import Block
-from plumbline.ingest.objectives import objectives
-from plumbline.ingest.stages import rollback_target, stage_of
-from plumbline.ingest.state import Key, Setup, State, VersionState, series_of_model
+from plumbline.ingest.budget import series_of_model
+from plumbline.ingest.intent import intent_of_catalogue, intent_of_version
+from plumbline.ingest.state import Key, Setup, State, VersionState
 from plumbline.layout.section import Section
 from plumbline.names import Metric
-from plumbline.units import parse_duration
 
 Floats = npt.NDArray[np.float64]
 Rows = list[tuple[tuple[str, ...], float]]
@@ -102,78 +101,16 @@ class Exposition:
     def _intent(self, state: State) -> list[Block]:
         """Baselines, objectives, stages and owners: constant until a deployment changes them."""
         catalogue = self._setup.catalogue
-        evaluation = catalogue.evaluation
-        windows = {name: parse_duration(name) for name in evaluation.drift}
         rows: dict[Metric, Rows] = {}
-
-        def add(metric: Metric, value: float, *labels: str) -> None:
-            rows.setdefault(metric, []).append((labels, value))
-
         for key, version in state.versions.items():
             model = catalogue.models.get(key[0])
             if model is None or key[1] == names.UNKNOWN or key in state.hidden:
                 continue
-            entry = stage_of(state.deployments.get(key[0], []), key[1])
-            add(names.MODEL_INFO, 1, *key, model.owner, entry.stage, model.task, entry.commit or "")
-            if entry.ts:
-                add(names.MODEL_DEPLOYED, entry.ts, *key)
-            target = rollback_target(state.deployments.get(key[0], []), key[1])
-            if target is not None:
-                add(names.ROLLBACK_INFO, 1, *key, target)
-            for metric, severity, threshold in objectives(model, version.baseline):
-                add(names.OBJECTIVE, threshold, *key, metric, severity)
-            for name, feature in model.features.items():
-                if feature.importance is not None:
-                    add(names.FEATURE_IMPORTANCE, feature.importance, *key, name)
-            b = version.baseline
-            if b is None:
-                continue
-            add(names.BASELINE_INFO, 1, *key, b.digest, b.lineage.training_data, b.lineage.commit or "")
-            add(names.BASELINE_ROWS, b.lineage.rows, *key)
-            for name, bins in b.features.items():
-                for bin_, share in zip(bins.labels, bins.shares, strict=True):
-                    add(names.BASELINE_FEATURE_SHARE, share, *key, name, bin_)
-                # Ordered bins begin with the same labels that the shares have.
-                for bin_, share in zip(bins.labels, bins.cumulative_shares, strict=False):
-                    add(names.BASELINE_FEATURE_CUMULATIVE, share, *key, name, bin_)
-                for bin_, weight in zip(bins.labels, bins.edge_weights, strict=False):
-                    add(names.BASELINE_FEATURE_EDGE_WEIGHT, weight, *key, name, bin_)
-                add(names.BASELINE_FEATURE_NOISE, bins.noise, *key, name)
-                add(names.BASELINE_FEATURE_CHI2, bins.chi2, *key, name)
-                for problem, window, peak in bins.peaks(windows):
-                    add(names.BASELINE_PROBLEM_PEAK, peak, *key, name, problem, window)
-            for metric, quality in b.quality.items():
-                add(names.BASELINE_QUALITY, quality.value, *key, metric)
-                if quality.stddev is not None:
-                    add(names.BASELINE_QUALITY_STDDEV, quality.stddev, *key, metric)
-                for window in evaluation.quality:
-                    if (spread := quality.spread_over(window)) is not None:
-                        add(names.BASELINE_QUALITY_SPREAD, spread, *key, metric, window)
-            if b.score_bins is not None:
-                for window in evaluation.quality:
-                    if (spread := b.score_bins.gap_spread_over(window)) is not None:
-                        add(names.BASELINE_CALIBRATION_SPREAD, spread, *key, window)
-                for bin_, share in zip(b.score_bins.labels, b.score_bins.positive_shares, strict=True):
-                    add(names.BASELINE_SCORE_POSITIVE_SHARE, share, *key, bin_)
-        for name, declared in catalogue.models.items():
-            for kpi, objective_ in declared.kpi_objectives.items():
-                for kind in names.KPI_BOUNDS:
-                    limit: float | None = getattr(objective_, kind)
-                    if limit is not None:
-                        add(names.KPI_OBJECTIVE, limit, name, kpi, objective_.per, kind)
-        for name, pipeline in catalogue.pipelines.items():
-            add(names.PIPELINE_INFO, 1, name, pipeline.owner, ",".join(sorted(pipeline.models)))
-            for dependent in pipeline.models:
-                add(names.PIPELINE_MODEL_INFO, 1, name, dependent)
-            bounds = {
-                "freshness_seconds": parse_duration(pipeline.freshness),
-                "cadence_seconds": parse_duration(pipeline.cadence),
-                "rows_min": pipeline.rows.min,
-                "rows_max": pipeline.rows.max,
-            }
-            for objective, bound in bounds.items():
-                if bound is not None:
-                    add(names.PIPELINE_OBJECTIVE, float(bound), name, objective)
+            deployments = state.deployments.get(key[0], [])
+            for metric, value, *labels in intent_of_version(model, key[1], version.baseline, deployments, catalogue):
+                rows.setdefault(metric, []).append(((*key, *labels), value))
+        for metric, value, *labels in intent_of_catalogue(catalogue):
+            rows.setdefault(metric, []).append((tuple(labels), value))
         return [self._rows(metric, f"intent/{metric.name}", found) for metric, found in rows.items()]
 
     def _own(self, state: State, store_bytes: int) -> list[Block]:

@@ -18,20 +18,12 @@ import structlog
 from plumbline import names
 from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.folder import BaselineFolder
-from plumbline.catalogue.model import Catalogue, Model
+from plumbline.catalogue.model import Catalogue
 from plumbline.hooks.book import decode_book
+from plumbline.ingest.budget import count_series, has_room
 from plumbline.ingest.past import NEVER, Past, changed, created
 from plumbline.ingest.stages import Entry, trials_of
-from plumbline.ingest.state import (
-    Key,
-    Setup,
-    State,
-    VersionState,
-    decode_schedule,
-    encode_schedule,
-    has_room,
-    series_of_version,
-)
+from plumbline.ingest.state import Key, Setup, State, VersionState, decode_schedule, encode_schedule
 from plumbline.layout.build import build_layout
 from plumbline.layout.version import remap
 from plumbline.store.base import Store, Transaction, Waiting
@@ -77,15 +69,15 @@ def restore(setup: Setup, store: Store, generations: Mapping[Key, int]) -> State
     # What was counted before comes back first; the budget decides on the rest, as it does at run time.
     for key in sorted(wanted, key=lambda key: key not in saved):
         model, version = key
-        declared, generation = setup.catalogue.models.get(model), generations.get(key, 0) + 1
-        made = restored_version(key, declared, wanted[key], saved.get(key), generation, border)
+        generation = generations.get(key, 0) + 1
+        made = restored_version(key, setup, wanted[key], saved.get(key), generation, border)
         always = key in saved or version == names.UNKNOWN
         if always or has_room(setup, model, state.versions, state.hidden, made):
             state.versions[key] = made
         elif wanted[key] is not None:
             refused.add(key)
-            ledger[setup.ledger.refused[model]] += series_of_version(made)
-            log.warning("series budget exceeded", model=model, version=version, series=series_of_version(made))
+            ledger[setup.ledger.refused[model]] += made.series
+            log.warning("series budget exceeded", model=model, version=version, series=made.series)
     return replace(state, refused=frozenset(refused))
 
 
@@ -185,31 +177,28 @@ def wanted_versions(
 
 
 def restored_version(
-    key: Key,
-    model: Model | None,
-    baseline: Baseline | None,
-    saved: Saved | None,
-    generation: int,
-    border: tuple[int, float],
+    key: Key, setup: Setup, baseline: Baseline | None, saved: Saved | None, generation: int, border: tuple[int, float]
 ) -> VersionState:
     """Return a version with its stored counters, or zeros, in the layout that it has by now.
 
     Args:
         key: model and version.
-        model: its entry in the catalogue.
+        setup: what is declared.
         baseline: its baseline.
         saved: what the store holds of it.
         generation: of the state.
         border: where a layout that has changed begins; see ``past.changed``.
     """
-    layout = build_layout(*key, model, baseline)
+    layout = build_layout(*key, setup.catalogue.models.get(key[0]), baseline)
+    series = count_series(layout, baseline, setup.catalogue)
     if saved is None:
-        return VersionState(layout, baseline, np.zeros(layout.size), {}, generation, past=created(border[0]))
+        past = created(border[0])
+        return VersionState(layout, baseline, series, np.zeros(layout.size), {}, generation, past=past)
     if saved.names == layout.cell_names():
-        return VersionState(layout, baseline, saved.cells.copy(), saved.schedule, generation, past=saved.past)
-    past = changed(saved.names, layout, saved.past, *border)
+        return VersionState(layout, baseline, series, saved.cells.copy(), saved.schedule, generation, past=saved.past)
     cells = remap(saved.names, saved.cells, layout)
-    return VersionState(layout, baseline, cells, saved.schedule, generation, past=past)
+    moved = changed(saved.names, layout, saved.past, *border)
+    return VersionState(layout, baseline, series, cells, saved.schedule, generation, past=moved)
 
 
 def restored_array(state: Mapping[str, bytes], name: str, cells: list[str]) -> Floats:

@@ -7,14 +7,13 @@ transaction durable, ``apply`` returns the next state. Nothing here is changed i
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from plumbline import names
 from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
@@ -64,6 +63,7 @@ class VersionState:
     Attributes:
         layout: where each counter lives.
         baseline: the version's baseline, if any.
+        series: that it exposes, baseline and intent included.
         cells: the counters; treated as immutable once published.
         schedule: predictions that reach maturity, by time (coarse steps): (due, count).
         generation: grows with every change of the cells.
@@ -73,6 +73,7 @@ class VersionState:
 
     layout: VersionLayout
     baseline: Baseline | None
+    series: int
     cells: Floats
     schedule: dict[float, int] = field(default_factory=dict)
     generation: int = 0
@@ -183,40 +184,6 @@ def copy_of(version: VersionState) -> VersionState:
         generation=version.generation + 1,
         exemplars=dict(version.exemplars),
     )
-
-
-def series_of_version(version: VersionState) -> int:
-    """Return the series that a version exposes, baseline and intent included."""
-    fixed = 12
-    if version.baseline is not None:
-        # Shares, noise, chi-squared; cumulative share and weight of ordered bins; importance.
-        fixed += sum(len(f.labels) + 3 + 2 * len(f.uppers) for f in version.baseline.features.values())
-        fixed += 2 * len(version.baseline.quality)
-        if version.baseline.score_bins is not None:
-            # the baseline's share, positives and negatives above; and what is retracted of these
-            fixed += (5 if version.layout.retractions else 3) * len(version.baseline.score_bins.labels)
-    return version.layout.series + fixed
-
-
-def series_of_model(versions: Mapping[Key, VersionState], model: str, hidden: Container[Key]) -> int:
-    """Return the series that the versions of a model expose, but for those that are hidden."""
-    return sum(series_of_version(v) for key, v in versions.items() if key[0] == model and key not in hidden)
-
-
-def has_room(
-    setup: Setup, model: str, versions: Mapping[Key, VersionState], hidden: Container[Key], new: VersionState
-) -> bool:
-    """Return whether the series budget has room for one more version of a model.
-
-    Versions without a baseline may take half of it: whoever invents versions leaves room for those that matter.
-    """
-    budget = setup.catalogue.series_budget.per_model
-    series = series_of_version(new)
-    if new.baseline is None:
-        bare = {key: v for key, v in versions.items() if v.baseline is None and key[1] != names.UNKNOWN}
-        if series_of_model(bare, model, hidden) + series > budget / 2:
-            return False
-    return series_of_model(versions, model, hidden) + series <= budget
 
 
 def schedule_due(ts: float, maturity: float) -> float:

@@ -73,15 +73,6 @@ class VersionLayout:
     trial_retracted: TrialCells | None
     baseline: str | None
 
-    @property
-    def series(self) -> int:
-        """Number of Prometheus series of the counters."""
-        total = 0
-        for section in self.sections:
-            rows = len(section.labels)
-            total += rows * (len(section.metric.buckets) + 3) if section.metric.kind == "histogram" else rows
-        return total
-
     def cell_names(self) -> list[str]:
         """Name every cell in order, with what its meaning hangs on.
 

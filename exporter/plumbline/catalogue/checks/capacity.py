@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from plumbline.catalogue.budget import estimate
 from plumbline.catalogue.checks.base import Facts, Found, check
+from plumbline.ingest.budget import estimate
 
 
 @check("catalogue/model-budget")
@@ -11,11 +11,11 @@ def model_budget(facts: Facts) -> Found:
     """Each model stays within its series budget."""
     for budget in estimate(facts.catalogue):
         if budget.series > budget.limit:
-            largest = max(budget.parts, key=lambda part: part.series)
+            group, largest = max(budget.parts.items(), key=lambda part: part[1])
             message = (
                 f"{budget.model} may make {budget.series} series ({budget.per_version} per version x "
                 f"{budget.versions} versions + {budget.unknown}), more than series_budget.per_model = "
-                f"{budget.limit}; most are {largest.group} ({largest.series}): declare fewer features or "
+                f"{budget.limit}; most are {group} ({largest}): declare fewer features or "
                 "categories, or raise it"
             )
             yield ("models", budget.model), message
