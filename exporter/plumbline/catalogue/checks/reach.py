@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from plumbline.catalogue.checks.base import Facts, Found, check
+from plumbline.catalogue.checks.base import Found, check
 from plumbline.catalogue.model import Catalogue, Model, Objective
 from plumbline.catalogue.source import Location
 from plumbline.names import ALERT_LATENCY_SAMPLES, ALERT_TRAFFIC_EVENTS, QUALITY_METRICS
@@ -66,9 +66,9 @@ def _models(catalogue: Catalogue) -> Iterator[tuple[Location, Model]]:
 
 
 @check("catalogue/chance")
-def above_chance(facts: Facts) -> Found:
+def above_chance(catalogue: Catalogue) -> Found:
     """An objective demands more than guessing."""
-    for location, model in _models(facts.catalogue):
+    for location, model in _models(catalogue):
         for i, objective in enumerate(model.objectives):
             if objective.metric not in QUALITY_METRICS:
                 continue
@@ -78,10 +78,10 @@ def above_chance(facts: Facts) -> Found:
 
 
 @check("catalogue/samples")
-def samples_reachable(facts: Facts) -> Found:
+def samples_reachable(catalogue: Catalogue) -> Found:
     """The windows hold as many predictions and outcomes as the alerts want, at the declared traffic."""
-    evaluation = facts.catalogue.evaluation
-    for location, model in _models(facts.catalogue):
+    evaluation = catalogue.evaluation
+    for location, model in _models(catalogue):
         per_day = model.serving.predictions_per_day
         if per_day is None:
             continue
@@ -118,11 +118,11 @@ def samples_reachable(facts: Facts) -> Found:
 
 
 @check("catalogue/quiet-traffic")
-def traffic_above_noise(facts: Facts) -> Found:
+def traffic_above_noise(catalogue: Catalogue) -> Found:
     """Traffic at its quietest brings several predictions per window, or every pause would page."""
-    evaluation = facts.catalogue.evaluation
+    evaluation = catalogue.evaluation
     short = min(evaluation.quality, key=parse_duration)
-    for location, model in _models(facts.catalogue):
+    for location, model in _models(catalogue):
         rate = model.serving.predictions_per_second
         if rate is None:
             continue
@@ -144,9 +144,9 @@ def traffic_above_noise(facts: Facts) -> Found:
 
 
 @check("catalogue/full-coverage")
-def coverage_below_one(facts: Facts) -> Found:
+def coverage_below_one(catalogue: Catalogue) -> Found:
     """Quality may alert although a few outcomes never come."""
-    for location, model in _models(facts.catalogue):
+    for location, model in _models(catalogue):
         if model.outcome.minimum_coverage >= 1.0:
             yield (
                 (*location, "outcome", "minimum_coverage"),
@@ -155,10 +155,10 @@ def coverage_below_one(facts: Facts) -> Found:
 
 
 @check("catalogue/maturity")
-def maturity_within_retention(facts: Facts) -> Found:
+def maturity_within_retention(catalogue: Catalogue) -> Found:
     """Predictions are kept until their outcomes count."""
-    for location, model in _models(facts.catalogue):
-        kept = facts.catalogue.retention.get(model.retention)
+    for location, model in _models(catalogue):
+        kept = catalogue.retention.get(model.retention)
         if kept is not None and model.outcome.maturity_seconds >= parse_duration(kept.maximum):
             yield (
                 (*location, "outcome", "maturity"),
