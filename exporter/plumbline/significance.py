@@ -3,13 +3,13 @@
 A window that slides is looked at all the time, so "3 standard errors" is crossed far more often than the
 normal table says of one look. For a moving average over windows of length T the crossings of a level z
 come at random, at a rate of z phi(z) / T (Aldous 1989, "Probability Approximations via the Poisson Clumping
-Heuristic", C5, the covariance falling linearly from 1 to 0 over T): at z = 3 and a day's window .4 a
+Heuristic", C5, the covariance falling linearly from 1 to 0 over T): at z = 3 and a day's window 0.4 a
 month on one side. So a shorter window needs a higher z for the same peace.
 """
 
 from __future__ import annotations
 
-import math
+from statistics import NormalDist
 
 from plumbline.units import parse_duration
 
@@ -29,8 +29,7 @@ def crossings_per_month(z: float, window: str, sides: int) -> float:
         window: of the average, e.g. ``1d``.
         sides: 1 or 2.
     """
-    density = math.exp(-z * z / 2.0) / math.sqrt(2.0 * math.pi)
-    return sides * z * density * _MONTH / parse_duration(window)
+    return sides * z * NormalDist().pdf(z) * _MONTH / parse_duration(window)
 
 
 def sigmas(window: str, sides: int, allowed: float = FALSE_PER_MONTH) -> float:
