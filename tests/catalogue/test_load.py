@@ -77,9 +77,14 @@ def test_a_problem_in_a_merged_part_has_the_line_where_it_is_written(tmp_path):
 
 
 def test_an_unknown_key_is_named_with_the_nearest_known_one(tmp_path):
-    assert problems_of(tmp_path, edited("    positive_class:", "    treshold: 0.5\n    positive_class:")) == [
-        "plumbline.yaml:16: unknown key models.churn.treshold (did you mean 'threshold'?) (catalogue/unknown-key)"
+    assert problems_of(tmp_path, edited("    classes:", "    clases: []\n    classes:")) == [
+        "plumbline.yaml:15: unknown key models.churn.clases (did you mean 'classes'?) (catalogue/unknown-key)"
     ]
+
+
+def test_a_key_that_is_like_none_comes_with_those_that_are_known(tmp_path):
+    (found,) = problems_of(tmp_path, edited("    positive_class:", "    threshold: 0.5\n    positive_class:"))
+    assert found.startswith("plumbline.yaml:16: unknown key models.churn.threshold: known keys here are description, ")
 
 
 def test_a_missing_key_has_the_line_of_its_section(tmp_path):

@@ -175,7 +175,6 @@ class Model(_Strict):
     features: dict[Name, Feature] = Field(min_length=1)
     classes: tuple[str, ...] | None = None
     positive_class: str | None = None
-    threshold: float = Field(0.5, ge=0, le=1)
     slices: dict[Name, tuple[str, ...]] = Field(default_factory=dict)
     intersections: tuple[tuple[Name, ...], ...] = Field(
         (), description="slices to look at together, such as [[sex, age]]: every combination of their values"

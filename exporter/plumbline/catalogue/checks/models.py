@@ -45,8 +45,8 @@ def classes_of_task(catalogue: Catalogue) -> Found:
         here: Location = ("models", name)
         classes = model.classes
         if model.task == "regression":
-            for key in ("classes", "positive_class", "threshold"):
-                if key in model.model_fields_set and getattr(model, key) is not None:
+            for key in ("classes", "positive_class"):
+                if getattr(model, key) is not None:
                     yield (*here, key), f"a regression model has no {key}: remove it"
             continue
         if classes is None:
@@ -64,10 +64,8 @@ def classes_of_task(catalogue: Catalogue) -> Found:
             elif classes is not None and model.positive_class not in classes:
                 message = f"positive_class {model.positive_class!r} is not one of classes ({', '.join(classes)})"
                 yield (*here, "positive_class"), message
-        else:
-            for key in ("positive_class", "threshold"):
-                if key in model.model_fields_set and getattr(model, key) is not None:
-                    yield (*here, key), f"a multiclass model has no {key}: remove it"
+        elif model.positive_class is not None:
+            yield (*here, "positive_class"), "a multiclass model has no positive_class: remove it"
 
 
 @check("catalogue/class-names")
