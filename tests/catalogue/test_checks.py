@@ -250,7 +250,7 @@ CASES = [
         "    kpis: [sales]",
         "    outcome: {maturity: 2d}",
         "maturity",
-        "outcomes mature after 2d, predictions are deleted after 2d",
+        "outcomes mature after 2d, and retention standard is declared to keep predictions for 2d at most",
     ),
     ("rows: {min: 1", "rows: {min: 0", "row-bounds", "min 0 can never fire"),
     ("models: [m, r]", "models: [m, s]", "unknown-model", "unknown model 's'"),

@@ -235,7 +235,7 @@ class Pipeline(_Strict):
 
 
 class Retention(_Strict):
-    """How long a retention class keeps events."""
+    """How long events of a class are to be kept. It is checked only: nothing deletes events yet."""
 
     minimum: Duration
     maximum: Duration

@@ -31,7 +31,7 @@ def unknown_retention(catalogue: Catalogue) -> Found:
 
 @check("catalogue/retention-order")
 def retention_order(catalogue: Catalogue) -> Found:
-    """A retention class keeps events at most as long as its maximum."""
+    """The minimum of a retention class is no longer than its maximum."""
     for name, retention in catalogue.retention.items():
         if parse_duration(retention.minimum) > parse_duration(retention.maximum):
             message = f"minimum {retention.minimum} is longer than maximum {retention.maximum}: swap them"

@@ -1,7 +1,7 @@
 """Checks of what can be reached: an alert whose condition no model or no traffic could meet is a mistake.
 
 A bound that a coin satisfies never tells; a sample that the declared traffic does not bring in a window keeps
-an alert silent for ever; an outcome that matures after its prediction was deleted never counts.
+an alert silent for ever; an outcome that matures after the declared retention comes too late to count.
 """
 
 from __future__ import annotations
@@ -156,13 +156,12 @@ def coverage_below_one(catalogue: Catalogue) -> Found:
 
 @check("catalogue/maturity")
 def maturity_within_retention(catalogue: Catalogue) -> Found:
-    """Predictions are kept until their outcomes count."""
+    """Retention is declared to last until outcomes count."""
     for location, model in _models(catalogue):
         kept = catalogue.retention.get(model.retention)
         if kept is not None and model.outcome.maturity_seconds >= parse_duration(kept.maximum):
             yield (
                 (*location, "outcome", "maturity"),
-                f"outcomes mature after {model.outcome.maturity}, predictions are deleted after "
-                f"{kept.maximum} (retention {model.retention}): no outcome would ever count; "
-                "keep them longer",
+                f"outcomes mature after {model.outcome.maturity}, and retention {model.retention} is declared to "
+                f"keep predictions for {kept.maximum} at most: no outcome could count; declare a longer maximum",
             )
