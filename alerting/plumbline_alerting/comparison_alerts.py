@@ -29,7 +29,6 @@ def slices(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "SliceDisparity",
         queries.slice_disparity(make.scene),
-        severity="warning",
         summary="A model treats a declared group worse than the others.",
         description=(
             f"{{{{ $labels.metric }}}} of {WHO} for {{{{ $labels.slice }}}} = {{{{ $labels.value }}}} is "
@@ -53,7 +52,6 @@ def canaries(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "CanaryWorse",
         queries.canary_worse(make.scene),
-        severity="warning",
         summary="A canary is worse than the production version beside it.",
         description=(
             f"Mean loss ({{{{ $labels.loss }}}}) of the canary {WHO} since its trial began is "
@@ -87,7 +85,6 @@ def kpis(make: Maker) -> Iterable[Rule]:
         "KpiDrop",
         queries.kpi_drop(make.scene),
         keep=make.scene.lull(slow),
-        severity="warning",
         summary="A business figure of a model has dropped.",
         description=(
             f"{{{{ $labels.kpi }}}} of {{{{ $labels.model }}}} per {{{{ $labels.per }}}} is {VALUE} "

@@ -40,7 +40,6 @@ def quality(make: Maker) -> Iterable[Rule]:
         "ModelQualityCritical",
         quality_queries.model_quality_critical(make.scene),
         keep=fast,  # until the fast window holds only newer outcomes: one incident, one notification
-        severity="critical",
         summary="A model's quality has fallen below its critical objective.",
         description=(
             f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {window(SLOW)} and "
@@ -53,7 +52,6 @@ def quality(make: Maker) -> Iterable[Rule]:
         "ModelQualityDecay",
         quality_queries.model_quality_decay(make.scene),
         keep=make.scene.lull(make.scene.slow),
-        severity="warning",
         summary="A model's quality is below its warning objective.",
         description=(f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {window(SLOW)} ({numbers('warning')})."),
         dashboard="quality",
@@ -64,7 +62,6 @@ def quality(make: Maker) -> Iterable[Rule]:
         "CalibrationDrift",
         quality_queries.calibration_drift(make.scene),
         keep=make.scene.lull(make.scene.slow),
-        severity="warning",
         summary="A model's scores no longer mean what they meant in the baseline.",
         description=(
             f"Over {window(SLOW)} the share of positives of {WHO} is {VALUE} away from what the baseline "
@@ -90,7 +87,6 @@ def serving(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ModelErrorRateCritical",
         model_queries.model_error_rate_critical(make.scene),
-        severity="critical",
         summary="A model answers with too many errors.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the predictions of {WHO} failed over {fast} "
@@ -102,7 +98,6 @@ def serving(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ModelLatencyCritical",
         model_queries.model_latency_critical(make.scene),
-        severity="critical",
         summary="A model answers too slowly.",
         description=(
             f"The 99th percentile of the latency of {WHO} is {{{{ $value | humanizeDuration }}}} over "
@@ -114,7 +109,6 @@ def serving(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ModelTrafficLost",
         model_queries.model_traffic_lost(make.scene),
-        severity="critical",
         summary="A model gets less traffic than at its quietest.",
         description=(
             f"{{{{ $labels.model }}}} gets {VALUE} predictions per second over {short}, all versions "
@@ -143,7 +137,6 @@ def drift(make: Maker) -> Iterable[Rule]:
         "FeatureBroken",
         model_queries.feature_broken(make.scene),
         keep=tile,  # until the tile holds only newer values: one incident, one notification
-        severity="critical",
         summary="A model's input is suddenly missing or invalid.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the values of {{{{ $labels.feature }}}} for "
@@ -165,7 +158,6 @@ def drift(make: Maker) -> Iterable[Rule]:
         "FeatureDrift",
         model_queries.drift(make.scene, pseudo=False),
         keep=make.scene.lull(window),
-        severity="warning",
         summary="A model's input has drifted from its baseline.",
         description=f"PSI of {{{{ $labels.feature }}}} for {WHO} is {numbers}",
         dashboard="drift",
@@ -175,7 +167,6 @@ def drift(make: Maker) -> Iterable[Rule]:
         "PredictionDrift",
         model_queries.drift(make.scene, pseudo=True),
         keep=make.scene.lull(window),
-        severity="warning",
         summary="A model's predictions, or what came true, have drifted from its baseline.",
         description=f"PSI of {{{{ $labels.feature }}}} for {WHO} is {numbers}",
         dashboard="drift",
@@ -194,7 +185,6 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "OutcomesLate",
         quality_queries.outcomes_late(make.scene),
-        severity="warning",
         summary="A model's outcomes arrive after their declared maturity.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the outcomes of {WHO} came late over {slow} "
@@ -207,7 +197,6 @@ def outcomes(make: Maker) -> Iterable[Rule]:
         "OutcomeCoverageLow",
         quality_queries.outcome_coverage_low(make.scene),
         keep=make.scene.lull(slow),
-        severity="warning",
         summary="Too few of a model's predictions have an outcome: its quality is not known.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the mature predictions of {WHO} have an outcome "
@@ -221,7 +210,6 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "BaselineMissing",
         model_queries.baseline_missing(make.scene),
-        severity="warning",
         summary="A production model has no baseline: neither drift nor loss of quality can be seen.",
         description=(
             f'{{{{ if eq $labels.version "{names.UNKNOWN}" }}}}{{{{ $value | humanize }}}} predictions '
@@ -236,7 +224,6 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ModelSilent",
         model_queries.model_silent(make.scene),
-        severity="warning",
         summary="A model of the catalogue has had no prediction for long, or never.",
         description=(
             "{{ $labels.model }} is silent for {{ $value | humanizeDuration }} (threshold "
@@ -248,7 +235,6 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ModelRollout",
         model_queries.model_rollout(make.scene),
-        severity="info",
         summary="A model version has just entered production.",
         description=f"{WHO} entered production {{{{ $value | humanizeDuration }}}} ago.",
         dashboard="fleet",

@@ -18,7 +18,6 @@ def monitoring(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "Watchdog",
         "vector(1)",
-        severity="info",
         summary="Alerting works; this alert always fires.",
         description="Value 1, always. If it stops arriving, no page would arrive either.",
         dashboard="exporter",
@@ -27,7 +26,6 @@ def monitoring(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ExporterDown",
         queries.exporter_down(),
-        severity="critical",
         summary="The exporter cannot be scraped: nothing is known of the models.",
         description=(
             "Target {{ if $labels.instance }}{{ $labels.instance }}{{ else }}(none configured){{ end }} "
@@ -39,7 +37,6 @@ def monitoring(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "EventsRejected",
         queries.events_rejected(make.scene),
-        severity="warning",
         summary="Many events are refused: someone sends what the contract does not allow.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the {{{{ with $labels.reason }}}}requests over "
@@ -54,7 +51,6 @@ def monitoring(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "SeriesBudgetNear",
         queries.series_budget_near(),
-        severity="warning",
         summary="A model has nearly used up its series.",
         description=(
             "{{ $labels.model }} uses {{ $value | humanizePercentage }} of "
@@ -67,7 +63,6 @@ def monitoring(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "DiskFillsSoon",
         queries.disk_fills_soon(make.scene),
-        severity="warning",
         summary="The store's disk is full within four days at this rate.",
         description=(f"{{{{ $value | humanize1024 }}}}B are free; the last {queries.DISK_RANGE} lead to 0."),
         dashboard="exporter",
@@ -76,7 +71,6 @@ def monitoring(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "RulesSlow",
         queries.rules_slow(make.scene),
-        severity="warning",
         summary="Rules fail, or take longer than their interval: series and alerts are late.",
         description=(
             '{{ with $labels.rule_group }}Group {{ . }}: {{ $value | printf "%.3g" }} (seconds per '
@@ -90,7 +84,6 @@ def monitoring(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "NotificationsFailing",
         queries.notifications_failing(make.scene),
-        severity="critical",
         summary="Notifications or calls of hooks are lost, or a configuration was not loaded.",
         description=(
             "Job {{ $labels.job }}{{ with $labels.integration }}, integration {{ . }}{{ end }}"

@@ -24,7 +24,6 @@ def pipelines(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "PipelineFailed",
         queries.pipeline_failed(make.scene),
-        severity="critical",
         summary="The last run of a data pipeline failed.",
         description=(
             f"{where} failed at {{{{ $value | humanizeTimestamp }}}} and has not succeeded since "
@@ -37,7 +36,6 @@ def pipelines(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "PipelineStale",
         queries.pipeline_stale(),
-        severity="critical",
         summary="A production model's data are too old.",
         description=(
             f"{where}: newest data or last success is {{{{ $value | humanizeDuration }}}} old "
@@ -50,7 +48,6 @@ def pipelines(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "PipelineRowsAnomalous",
         queries.pipeline_rows_anomalous(make.scene),
-        severity="warning",
         summary="A data pipeline wrote implausibly few or many rows.",
         description=(
             f"{where} wrote {VALUE} rows per run (plausible: {bound('rows_min', COUNT)} to "
@@ -62,7 +59,6 @@ def pipelines(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ModelInputBroken",
         queries.model_input_broken() if make.catalogue.pipelines else "",
-        severity="info",
         # The windows of drift and decay still hold the bad data when the pipeline works again.
         keep=make.scene.tainted,
         summary="A pipeline that a model depends on is broken; the model's drift and decay are muted.",

@@ -6,21 +6,14 @@ from plumbline.catalogue.advice import nearest
 from plumbline.catalogue.checks.base import Found, check
 from plumbline.catalogue.model import Catalogue
 from plumbline.catalogue.source import Location
-from plumbline.names import CRITICAL_ALERTS, WARNING_ALERTS
+from plumbline.names import MODEL_ALERTS
 from plumbline.units import parse_duration
 
 _LONGEST_TIMEOUT_SECONDS = 60.0
-_ABOUT_OTHERS = (
-    "PipelineFailed",
-    "PipelineStale",
-    "PipelineRowsAnomalous",
-    "SeriesBudgetNear",
-    "DiskFillsSoon",
-    "ModelSilent",
-)
-_PAGES = tuple(alert for alert in CRITICAL_ALERTS if alert not in _ABOUT_OTHERS)
-_TICKETS = tuple(alert for alert in WARNING_ALERTS if alert not in _ABOUT_OTHERS)
-_LISTS = {"rollback_on": _PAGES, "retrain_on": (*_PAGES, *_TICKETS)}
+_LISTS = {
+    "rollback_on": [alert for alert, severity in MODEL_ALERTS.items() if severity == "critical"],
+    "retrain_on": [*MODEL_ALERTS],
+}
 
 
 @check("catalogue/hook-alerts")
