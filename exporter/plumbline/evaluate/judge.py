@@ -28,7 +28,6 @@ from plumbline.evaluate.incidents import Incident
 from plumbline.evaluate.states import Firing
 
 MONTH_SECONDS = 365.25 / 12 * 86400.0
-QUARTER_SECONDS = 3 * MONTH_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
