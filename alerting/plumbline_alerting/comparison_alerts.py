@@ -8,10 +8,8 @@ from plumbline import names
 from plumbline_alerting import comparison_queries as queries
 from plumbline_alerting.maker import VALUE, Maker
 from plumbline_alerting.model import Rule
+from plumbline_alerting.model_alerts import MV_OF, WHO
 from plumbline_alerting.templates import COUNT, MODEL, ask
-
-WHO = "{{ $labels.model }} {{ $labels.version }}"
-MV_OF = "model=%q, version=%q"
 
 
 def slices(make: Maker) -> Iterable[Rule]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from plumbline import names
 from plumbline_alerting import monitoring_queries as queries
@@ -13,17 +14,15 @@ from plumbline_alerting.templates import COUNT, ask
 
 def monitoring(make: Maker) -> Iterable[Rule]:
     """The monitoring itself; for the platform's owner."""
-    owner = make.catalogue.platform_owner
     evaluation = make.catalogue.evaluation
-    yield from make.alert(
+    alert = partial(make.alert, dashboard="exporter", owner=make.catalogue.platform_owner)
+    yield from alert(
         "Watchdog",
         "vector(1)",
         summary="Alerting works; this alert always fires.",
         description="Value 1, always. If it stops arriving, no page would arrive either.",
-        dashboard="exporter",
-        owner=owner,
     )
-    yield from make.alert(
+    yield from alert(
         "ExporterDown",
         queries.exporter_down(),
         summary="The exporter cannot be scraped: nothing is known of the models.",
@@ -31,10 +30,8 @@ def monitoring(make: Maker) -> Iterable[Rule]:
             "Target {{ if $labels.instance }}{{ $labels.instance }}{{ else }}(none configured){{ end }} "
             f"has been down for {evaluation.alert_for}, or cannot show its models' series (0, expected 1)."
         ),
-        dashboard="exporter",
-        owner=owner,
     )
-    yield from make.alert(
+    yield from alert(
         "EventsRejected",
         queries.events_rejected(make.scene),
         summary="Many events are refused: someone sends what the contract does not allow.",
@@ -45,10 +42,8 @@ def monitoring(make: Maker) -> Iterable[Rule]:
             f"rejected (threshold {queries.REJECTED_RATIO:.0%}); by reason: {names.EVENTS_REJECTED.name}"
             "{{ end }}."
         ),
-        dashboard="exporter",
-        owner=owner,
     )
-    yield from make.alert(
+    yield from alert(
         "SeriesBudgetNear",
         queries.series_budget_near(),
         summary="A model has nearly used up its series.",
@@ -57,18 +52,14 @@ def monitoring(make: Maker) -> Iterable[Rule]:
             f"{ask(f'max({names.SERIES_BUDGET.name}{{model=%q}})', 'model', unit=COUNT)} series "
             f"(threshold {queries.BUDGET_RATIO:.0%}); above the budget new versions get no series."
         ),
-        dashboard="exporter",
-        owner=owner,
     )
-    yield from make.alert(
+    yield from alert(
         "DiskFillsSoon",
         queries.disk_fills_soon(make.scene),
         summary="The store's disk is full within four days at this rate.",
         description=(f"{{{{ $value | humanize1024 }}}}B are free; the last {queries.DISK_RANGE} lead to 0."),
-        dashboard="exporter",
-        owner=owner,
     )
-    yield from make.alert(
+    yield from alert(
         "RulesSlow",
         queries.rules_slow(make.scene),
         summary="Rules fail, or take longer than their interval: series and alerts are late.",
@@ -78,10 +69,8 @@ def monitoring(make: Maker) -> Iterable[Rule]:
             "{{ else }}Prometheus has loaded {{ $value }} of Plumbline's groups of recording rules, "
             "or does not scrape itself{{ end }}."
         ),
-        dashboard="exporter",
-        owner=owner,
     )
-    yield from make.alert(
+    yield from alert(
         "NotificationsFailing",
         queries.notifications_failing(make.scene),
         summary="Notifications or calls of hooks are lost, or a configuration was not loaded.",
@@ -91,6 +80,4 @@ def monitoring(make: Maker) -> Iterable[Rule]:
             f"{VALUE} (notifications or calls of hooks failed over {make.scene.short}; 0 = no "
             "Alertmanager found, or the last reload failed)."
         ),
-        dashboard="exporter",
-        owner=owner,
     )
