@@ -17,6 +17,8 @@ _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+")
 _SECRET_HOSTS = ("hooks.slack.com", "discord.com", "outlook.office.com")
 _SECRET_HOST_SUFFIXES = (".webhook.office.com", ".logic.azure.com")
 _SECRET_QUERY = re.compile(r"(?:^|&)(?:[a-z_-]*(?:token|secret|key|sig|password|auth)[a-z_-]*)=", re.IGNORECASE)
+# Alertmanager 0.25 reads the URL of a webhook from no file.
+_RELAY = "the URL carries a secret, which must not stand in the catalogue: give the URL of a relay that knows it"
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _INTERVAL_KEYS = ("times", "weekdays", "days_of_month", "months", "years", "location")
@@ -59,7 +61,6 @@ def receiver_kinds(catalogue: Catalogue) -> Found:
             kind
             for kind, given in (
                 ("webhook", receiver.webhook),
-                ("webhook_url_file", receiver.webhook_url_file),
                 ("pagerduty_routing_key_file", receiver.pagerduty_routing_key_file),
                 ("opsgenie_api_key_file", receiver.opsgenie_api_key_file),
                 ("slack_channel", receiver.slack_channel or receiver.slack_api_url_file),
@@ -92,8 +93,7 @@ def inline_secret(catalogue: Catalogue) -> Found:
     """Secrets stand in files, never in the catalogue, which is committed."""
     for location, receiver in _receivers(catalogue):
         if receiver.webhook is not None and _is_secret(_split(receiver.webhook)):
-            message = "the URL carries a secret: put it in a file and name that as webhook_url_file"
-            yield (*location, "webhook"), message
+            yield (*location, "webhook"), _RELAY
     for name, model in catalogue.models.items():
         for key in ("rollback", "retrain"):
             url = getattr(model.hooks, key)
@@ -102,8 +102,7 @@ def inline_secret(catalogue: Catalogue) -> Found:
                 yield ("models", name, "hooks", key), message
     switch = catalogue.links.dead_man_switch
     if switch is not None and _is_secret(_split(switch)):
-        message = "the URL carries a secret: put it in a file and name that as dead_man_switch_url_file"
-        yield ("links", "dead_man_switch"), message
+        yield ("links", "dead_man_switch"), _RELAY
 
 
 @check("catalogue/bad-url")
