@@ -19,18 +19,7 @@ from plumbline.names import (
 from plumbline.units import format_duration, parse_duration
 
 TASK_METRICS = {"binary": BINARY_METRICS, "multiclass": MULTICLASS_METRICS, "regression": REGRESSION_METRICS}
-_WITHIN_ONE = (
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "average_precision",
-    "brier",
-    "macro_precision",
-    "macro_recall",
-    "macro_f1",
-)
+_WITHIN_ONE = {*BINARY_METRICS, *MULTICLASS_METRICS} - {"log_loss"}
 BOUNDS = ("floor", "ceiling", "max_drop")
 
 

@@ -14,9 +14,7 @@ from plumbline.catalogue.model import Catalogue, Model, Objective
 from plumbline.catalogue.source import Location
 from plumbline.names import ALERT_LATENCY_SAMPLES, ALERT_TRAFFIC_EVENTS, QUALITY_METRICS
 from plumbline.significance import page_sigmas
-from plumbline.units import parse_duration
-
-_DAY = 86400.0
+from plumbline.units import DAY_SECONDS, parse_duration
 
 
 def chance(metric: str, model: Model) -> float | None:
@@ -87,7 +85,7 @@ def samples_reachable(catalogue: Catalogue) -> Found:
             continue
 
         def within(window: str, per_day: float = per_day) -> float:
-            return per_day * parse_duration(window) / _DAY
+            return per_day * parse_duration(window) / DAY_SECONDS
 
         longest = max(evaluation.quality, key=parse_duration)
         most, fast = within(longest), within(evaluation.fast)
@@ -135,7 +133,7 @@ def traffic_above_noise(catalogue: Catalogue) -> Found:
                 f"{ALERT_TRAFFIC_EVENTS} per window",
             )
         per_day = model.serving.predictions_per_day
-        if per_day is not None and rate * _DAY > per_day:
+        if per_day is not None and rate * DAY_SECONDS > per_day:
             yield (
                 (*location, "serving", "predictions_per_second"),
                 f"{rate:g} per second at the quietest is more than predictions_per_day {per_day:g}: it would "
