@@ -17,7 +17,10 @@ from plumbline.catalogue.source import Location
 
 Finding = tuple[Location, str, str]
 
-_BAD_NAME = "catalogue/bad-name"
+UNKNOWN_KEY = "catalogue/unknown-key"
+MISSING_KEY = "catalogue/missing-key"
+BAD_NAME = "catalogue/bad-name"
+BAD_VALUE = "catalogue/bad-value"
 
 _NAME_REMEDY = "use letters, digits and _ . : - , at most 128, beginning with a letter or digit"
 
@@ -28,15 +31,15 @@ def explain(error: ErrorDetails) -> Finding:
     if location and location[-1] == "[key]":
         location = location[:-1]
         if error["type"] in ("string_type",):
-            return location, f"a name under {dotted(location[:-1])} {_unquoted(error['input'])}", _BAD_NAME
-        return location, f"{location[-1]!r} is no usable name: {_NAME_REMEDY}", _BAD_NAME
+            return location, f"a name under {dotted(location[:-1])} {_unquoted(error['input'])}", BAD_NAME
+        return location, f"{location[-1]!r} is no usable name: {_NAME_REMEDY}", BAD_NAME
     what = dotted(location) or "the catalogue"
     kind = error["type"]
     if kind == "extra_forbidden":
-        return location, f"unknown key {what}{_near(location)}", "catalogue/unknown-key"
+        return location, f"unknown key {what}{_near(location)}", UNKNOWN_KEY
     if kind == "missing":
-        return location, f"{dotted(location)} is missing: add it{_meaning(location)}", "catalogue/missing-key"
-    return location, f"{what} {_value_message(error)}", "catalogue/bad-value"
+        return location, f"{dotted(location)} is missing: add it{_meaning(location)}", MISSING_KEY
+    return location, f"{what} {_value_message(error)}", BAD_VALUE
 
 
 def dotted(location: Location) -> str:
