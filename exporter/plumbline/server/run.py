@@ -21,8 +21,8 @@ import uvicorn
 
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import PlumblineError, UsageError
-from plumbline.expose.host import HostCollector, ProcessCollector
-from plumbline.expose.registry import Registry, Source
+from plumbline.expose.host import ProcessCollector, host_blocks
+from plumbline.expose.registry import Registry
 from plumbline.expose.self_metrics import SelfMetrics
 from plumbline.hooks.runner import HookRunner
 from plumbline.server.app import App
@@ -135,14 +135,14 @@ class Exporter:
         self.writer = Writer(
             engine, metrics, queue_events=queue_events, tick_seconds=tick_seconds, on_death=self._on_death
         )
-        sources: list[Source] = [EngineSource(engine), metrics]
+        collectors = {"engine": engine.blocks, "exporter": metrics.blocks}
         if catalogue.host_metrics:
-            sources.append(HostCollector())
+            collectors["host"] = host_blocks
         if catalogue.processes:
             groups = {name: p.command_contains for name, p in catalogue.processes.items()}
-            sources.append(ProcessCollector(groups))
+            collectors["process"] = ProcessCollector(groups).blocks
         bodies = BodyReader(body_bytes, self._patience)
-        self.app = App(catalogue, self.writer, Registry(sources), metrics, bodies)
+        self.app = App(catalogue, self.writer, Registry(collectors), metrics, bodies)
         if lookup is not None:
             tasks = {name: model.task for name, model in catalogue.models.items()}
             self.app.more = TraceRoutes(lookup, tasks, catalogue.links.grafana).routes()
@@ -219,12 +219,3 @@ class Exporter:
     def _on_death(self) -> None:
         self._died = True
         self.stop()
-
-
-class EngineSource:
-    """The engine as a collector."""
-
-    name = "engine"
-
-    def __init__(self, engine: Committer) -> None:
-        self.blocks = engine.blocks
