@@ -14,6 +14,7 @@ import pytest
 import requests
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from structlog.testing import capture_logs
 
 from plumbline.errors import StoreError, StoreFull
 from plumbline.server.landing import landing_page
@@ -56,6 +57,12 @@ def test_a_request_of_rejected_lines_only_still_reaches_the_engine_which_counts_
 def test_an_empty_request_is_fine(server: Any) -> None:
     assert post(server, b"").json() == {"accepted": 0, "rejected": [], "duplicates": 0}
     assert server.engine.commits == []
+
+
+def test_who_sent_a_request_is_who_connected_whatever_a_header_says(server: Any) -> None:
+    with capture_logs() as logs:
+        post(server, line(), **{"Content-Type": "text/plain", "X-Forwarded-For": "203.0.113.7"})
+    assert [entry["client"] for entry in logs if entry["event"] == "request refused"] == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", ""])
