@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = {"plumbline": "exporter", "plumbline_alerting": "alerting", "plumbline_dashboards": "dashboards"}
 # What users import; what they start stands in pyproject.toml.
 LIBRARY = ("plumbline", "plumbline.client", "plumbline.logging", "plumbline.middleware")
-LEAVING = {"plumbline.expose.collector"}  # on its way out: remove the line with the module
+LEAVING: set[str] = set()
 ENTRY = re.compile(r"(plumbline\w*(?:\.\w+)+):\w+")  # module:attribute, as the table of commands has it
 
 
