@@ -22,13 +22,13 @@ import requests
 from rich.console import Console
 from rich.progress import Progress
 
-from plumbline.cli.follow import follow_files, follow_options
 from plumbline.errors import PlumblineError, UsageError
 from plumbline.events.parse import MAX_LINE_BYTES
 from plumbline.names import CONTENT_TYPE_NDJSON, DEFAULT_PORT
 
 RETRY_SECONDS = 60.0
 _TIMEOUT = (5.0, 120.0)
+_RECONNECT_SECONDS = 0.5
 _LINGER_SECONDS = 1.0  # how long a line from a pipe may wait for others to share its request
 
 
@@ -54,10 +54,12 @@ class Sender:
     Attributes:
         url: of the exporter, without path.
         patience: seconds that one batch may wait for an exporter that is busy or cannot store.
+        answered: whether an exporter has answered: from then on a batch also waits for one that restarts.
     """
 
     url: str
     patience: float = RETRY_SECONDS
+    answered: bool = False
     session: requests.Session = field(default_factory=requests.Session)
 
     def send(self, body: bytes) -> tuple[int, int, list[tuple[int, str, str]]]:
@@ -76,12 +78,16 @@ class Sender:
                     timeout=_TIMEOUT,
                 )
             except requests.ConnectionError as error:
+                if self.answered and time.monotonic() + _RECONNECT_SECONDS <= give_up:
+                    time.sleep(_RECONNECT_SECONDS)
+                    continue
                 raise PlumblineError(
                     f"no exporter answers at {self.url}: start one with 'plumbline serve', or name another "
                     "by --url; what was sent before is stored, and sending everything again is safe"
                 ) from error
             except requests.RequestException as error:
                 raise PlumblineError(f"{self.url}: {error}; sending everything again is safe") from error
+            self.answered = True
             if answer.status_code == 200:
                 return _read(answer, self.url)
             if answer.status_code in (429, 503):
@@ -208,40 +214,21 @@ def _one_line(text: str) -> str:
     type=click.FloatRange(min=0),
     default=RETRY_SECONDS,
     show_default=True,
-    help="How long one batch may wait for an exporter that is busy.",
+    help="How long one batch may wait for an exporter that is busy or restarts.",
 )
-@follow_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def ingest(
-    files: tuple[str, ...],
-    url: str,
-    batch: int,
-    retry_seconds: float,
-    follow: bool,
-    checkpoint: Path | None,
-    rotate_wait: float,
-    metrics_listen: str | None,
-    as_json: bool,
-) -> None:
+def ingest(files: tuple[str, ...], url: str, batch: int, retry_seconds: float, as_json: bool) -> None:
     """Send events, one JSON object per line, to an exporter.
 
     Reads files (plain or .gz) or standard input (-); writes nothing here. Sending again is safe: an event
     that is already stored is counted as a duplicate. Exit code 1 if any line was rejected; each is told
     on standard error as FILE:LINE: reason: detail. Log lines as plumbline.logging writes them are events too.
 
-    With --follow it goes on as lines are written, over rotations (rename or copytruncate) and restarts,
-    until it is stopped: reads the files and writes to the checkpoint folder what the exporter has
-    acknowledged. An exporter that is out is waited for. Lines that are neither events nor JSON log lines are
-    counted, the first of each file is told, and never stop it (docs/follow.md).
+    Lines from a pipe are sent as they come, at the latest after a second: tail -F FILE | plumbline ingest -
+    (docs/collectors.md).
     """
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"--url {url!r}: write it with its scheme, such as http://127.0.0.1:{DEFAULT_PORT}")
-    if follow:
-        counts = follow_files(files, url, batch, checkpoint, rotate_wait, metrics_listen)
-        click.echo(json.dumps(counts) if as_json else ", ".join(f"{n} {what}" for what, n in counts.items()))
-        return
-    if checkpoint is not None or metrics_listen is not None:
-        raise UsageError("--checkpoint and --metrics-listen belong to --follow")
     sender = Sender(url.rstrip("/"), retry_seconds)
     summary = Summary()
     console = Console(stderr=True)

@@ -26,7 +26,6 @@ EVENT_KINDS = ("prediction", "outcome", "pipeline", "deployment", "kpi", "log", 
 REJECT_REASONS = ("bad_json", "unknown_type", "missing_field", "bad_field", "bad_timestamp", "bad_id", "line_too_long")
 # Why plumbline.Client gave an event up; see docs/client.md.
 CLIENT_DROP_REASONS = ("invalid", "queue_full", "spool_full", "spool_damaged", "rejected", "too_large", "closed")
-FOLLOW_RESULTS = ("accepted", "rejected", "unparsable")
 REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error", "bad_webhook", "too_slow")
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
 SEVERITIES = ("critical", "warning", "info")
