@@ -13,22 +13,19 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import click
-import requests
 from rich.console import Console
 from rich.progress import Progress
 
+from plumbline.client.post import Answer, Sender
 from plumbline.errors import PlumblineError, UsageError
 from plumbline.events.parse import MAX_LINE_BYTES
-from plumbline.names import CONTENT_TYPE_NDJSON, DEFAULT_PORT
+from plumbline.names import DEFAULT_PORT
 
-RETRY_SECONDS = 60.0
-_TIMEOUT = (5.0, 120.0)
-_RECONNECT_SECONDS = 0.5
 _LINGER_SECONDS = 1.0  # how long a line from a pipe may wait for others to share its request
 
 
@@ -46,79 +43,11 @@ class Summary:
     rejected: int = 0
     duplicates: int = 0
 
-
-@dataclass(slots=True)
-class Sender:
-    """Posts batches and waits out pressure.
-
-    Attributes:
-        url: of the exporter, without path.
-        patience: seconds that one batch may wait for an exporter that is busy or cannot store.
-        answered: whether an exporter has answered: from then on a batch also waits for one that restarts.
-    """
-
-    url: str
-    patience: float = RETRY_SECONDS
-    answered: bool = False
-    session: requests.Session = field(default_factory=requests.Session)
-
-    def send(self, body: bytes) -> tuple[int, int, list[tuple[int, str, str]]]:
-        """Return accepted, duplicates, and (line, reason, detail) of each rejected line.
-
-        Raises:
-            PlumblineError: the exporter is not there, refuses the request, or stays busy.
-        """
-        give_up = time.monotonic() + self.patience
-        while True:
-            try:
-                answer = self.session.post(
-                    f"{self.url}/v1/events",
-                    data=gzip.compress(body, 1),
-                    headers={"Content-Type": CONTENT_TYPE_NDJSON, "Content-Encoding": "gzip"},
-                    timeout=_TIMEOUT,
-                )
-            except requests.ConnectionError as error:
-                if self.answered and time.monotonic() + _RECONNECT_SECONDS <= give_up:
-                    time.sleep(_RECONNECT_SECONDS)
-                    continue
-                raise PlumblineError(
-                    f"no exporter answers at {self.url}: start one with 'plumbline serve', or name another "
-                    "by --url; what was sent before is stored, and sending everything again is safe"
-                ) from error
-            except requests.RequestException as error:
-                raise PlumblineError(f"{self.url}: {error}; sending everything again is safe") from error
-            self.answered = True
-            if answer.status_code == 200:
-                return _read(answer, self.url)
-            if answer.status_code in (429, 503):
-                wait = _retry_after(answer)
-                if time.monotonic() + wait <= give_up:
-                    time.sleep(wait)
-                    continue
-            raise PlumblineError(f"{self.url} answered {answer.status_code}: {_detail(answer)}")
-
-
-def _read(answer: requests.Response, url: str) -> tuple[int, int, list[tuple[int, str, str]]]:
-    try:
-        found = answer.json()
-        rejected = [(int(r["line"]), str(r["reason"]), str(r["detail"])) for r in found["rejected"]]
-        return int(found["accepted"]), int(found["duplicates"]), rejected
-    except (ValueError, KeyError, TypeError) as error:
-        raise PlumblineError(f"{url} is not a Plumbline exporter: its answer is {answer.text[:80]!r}") from error
-
-
-def _retry_after(answer: requests.Response) -> float:
-    try:
-        return max(0.05, float(answer.headers.get("Retry-After", "1")))
-    except ValueError:  # a date: allowed, but we never send one
-        return 1.0
-
-
-def _detail(answer: requests.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:200]
+    def add(self, answer: Answer) -> None:
+        """Add what came of a batch."""
+        self.accepted += answer.accepted
+        self.rejected += answer.rejected
+        self.duplicates += answer.duplicates
 
 
 @contextlib.contextmanager
@@ -188,16 +117,13 @@ def ingest_file(name: str, sender: Sender, batch: int, summary: Summary, advance
     before = 0
     with _open(name) as file:
         for lines in _batches(file, batch):
-            body = b"".join(lines)
-            accepted, duplicates, rejected = sender.send(body)
-            summary.accepted += accepted
-            summary.duplicates += duplicates
-            summary.rejected += len(rejected)
-            for line, reason, detail in rejected:
+            answer = sender.send([line.rstrip(b"\n") for line in lines])
+            summary.add(answer)
+            for line, reason, detail in answer.rejections:
                 click.echo(f"{name}:{before + line}: {reason}: {_one_line(detail)}", err=True)
             before += len(lines)
             if advance is not None and task is not None:
-                advance.update(task, advance=len(body))
+                advance.update(task, advance=sum(map(len, lines)))
 
 
 def _one_line(text: str) -> str:
@@ -212,7 +138,7 @@ def _one_line(text: str) -> str:
 @click.option(
     "--retry-seconds",
     type=click.FloatRange(min=0),
-    default=RETRY_SECONDS,
+    default=60.0,
     show_default=True,
     help="How long one batch may wait for an exporter that is busy or restarts.",
 )
@@ -229,10 +155,10 @@ def ingest(files: tuple[str, ...], url: str, batch: int, retry_seconds: float, a
     """
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"--url {url!r}: write it with its scheme, such as http://127.0.0.1:{DEFAULT_PORT}")
-    sender = Sender(url.rstrip("/"), retry_seconds)
     summary = Summary()
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
+        sender = stack.enter_context(Sender(url, retry_seconds))
         bar = stack.enter_context(Progress(console=console, transient=True)) if console.is_terminal else None
         for name in files:
             ingest_file(name, sender, batch, summary, bar)
