@@ -71,19 +71,14 @@ class Disk:
             return False
         try:
             spool = self._opened()
-            kept = None if spool is None else spool.append_one(line, self._account.create_spooled)
+            fresh = 0 if spool is None else spool.append((line,), self._account.create_spooled)
         except OSError as error:
             self._failed(error)
             return False
-        if kept is None:
-            return False
-        dropped, fresh = kept
-        if dropped:
-            self._account.drop(dropped, "spooled", "spool_full")
         if fresh in (1, self._settings.batch_events):
             with self._bell:
                 self._bell.notify_all()
-        return True
+        return fresh > 0
 
     def open(self, now: float, may_adopt: bool) -> None:
         """Open the spool, if there is one and its time has come; take over what others left."""
@@ -93,7 +88,7 @@ class Disk:
             spool = self._opened()
             if spool is not None and may_adopt and now >= self._adopt_at:
                 self._adopt_at = now + _ADOPT_EVERY
-                spool.adopt(self._account.adopt)
+                spool.adopt()
         except OSError as error:
             self._failed(error)
 
@@ -117,15 +112,11 @@ class Disk:
         """Return the oldest lines, at most ``count``; None if they cannot be read now."""
         assert self._spool is not None
         try:
-            lines, lost = self._spool.peek(count, self._settings.batch_bytes)
+            return self._spool.peek(count, self._settings.batch_bytes)
         except OSError as error:
             self._read_at = now + _RETRY
             self._failed(error)
             return None
-        if lost:
-            self._account.drop(lost, "spooled", "spool_damaged")
-            log.warning("%d spooled events cannot be read again and are lost", lost)
-        return lines
 
     def acknowledge(self, count: int) -> None:
         """Forget the oldest lines."""
@@ -135,29 +126,22 @@ class Disk:
         except OSError as error:
             self._failed(error)
 
-    def append(self, lines: Sequence[bytes], spare_first: bool) -> bool:
-        """Put lines of the queue behind all others; return whether the disk took them."""
+    def append(self, lines: Sequence[bytes], first: bool = False) -> bool:
+        """Put lines of the queue behind all others, or before them; return whether the disk took them."""
         assert self._spool is not None
+
+        def book() -> None:
+            self._account.move(len(lines), "queued", "spooled")
+
         try:
-            dropped = self._spool.append(lines, spare_first=spare_first)
+            if first:
+                self._spool.prepend(lines, book)
+            elif not self._spool.append(lines, book):
+                return False
         except OSError as error:
             self._failed(error)
             return False
         self._told = False
-        self._account.move(len(lines), "queued", "spooled")
-        if dropped:
-            self._account.drop(dropped, "spooled", "spool_full")
-        return True
-
-    def prepend(self, lines: Sequence[bytes]) -> bool:
-        """Put lines of the queue before all others; return whether the disk took them."""
-        assert self._spool is not None
-        try:
-            self._spool.prepend(lines)
-        except OSError as error:
-            self._failed(error)
-            return False
-        self._account.move(len(lines), "queued", "spooled")
         return True
 
     def sync(self, now: float) -> None:
@@ -202,15 +186,13 @@ class Disk:
                     inline = settings.fsync and not settings.durable
                     self._is_opening = True
                     try:
-                        self._spool = Spool(settings.spool_dir, settings.spool_bytes, inline)
+                        self._spool = Spool(settings.spool_dir, settings.spool_bytes, inline, self._account)
                     finally:
                         self._is_opening = False
         return self._spool
 
     def _failed(self, error: OSError) -> None:
         self._retry_at = time.monotonic() + _RETRY
-        if self._spool is not None and (evicted := self._spool.evicted()):
-            self._account.drop(evicted, "spooled", "spool_full")
         if not self._told:
             self._told = True
             folder = self._settings.spool_dir

@@ -15,7 +15,6 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plumbline.client.account import Account, Place
@@ -239,8 +238,7 @@ class Worker:
 
     def _keep(self, lines: list[bytes]) -> None:
         """Keep lines that were taken from the queue and not sent, before everything newer."""
-        put = self.disk.prepend if self.disk.count else self._append
-        if self.disk.can_take and put(lines):
+        if self.disk.can_take and self.disk.append(lines, first=self.disk.count > 0):
             self._queue.settle(lines)
         else:
             self._queue.give_back(lines)
@@ -255,14 +253,10 @@ class Worker:
             lines = self._queue.take(self._settings.batch_events, _SPOOL_CHUNK)
             if not lines:
                 return
-            if not self._append(lines):
+            if not self.disk.append(lines):
                 self._queue.give_back(lines)
                 return
             self._queue.settle(lines)
-
-    def _append(self, lines: Sequence[bytes]) -> bool:
-        protected = self._under_way is not None and self._under_way.source == "spooled"
-        return self.disk.append(lines, spare_first=protected)
 
     def _finish(self) -> None:
         """The time is up: what is left goes to disk or, where there is none, is lost and counted."""
@@ -274,7 +268,7 @@ class Worker:
             # Its answer may still come; the next process sends it again, and the exporter knows it then.
             self._keep(batch.lines)
         while lines := self._queue.take(self._settings.batch_events, _SPOOL_CHUNK):
-            if not (self.disk.can_take and self._append(lines)):
+            if not (self.disk.can_take and self.disk.append(lines)):
                 self._account.drop(len(lines), "queued", "closed")
             self._queue.settle(lines)
         self.disk.close()
