@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from plumbline.client.account import Account
 from plumbline.client.settings import Settings
@@ -92,21 +92,13 @@ class Disk:
         except OSError as error:
             self._failed(error)
 
-    def due(self, now: float, eager: bool) -> float:
-        """Return when what is there may be sent: at once, but new lines of a durable client linger.
-
-        Args:
-            now: ``time.monotonic``.
-            eager: whether nothing lingers now.
-        """
+    def due(self, eager: bool) -> float:
+        """Return when what is there may be sent: at once, but new lines of a durable client linger unless ``eager``."""
         spool = self._spool
         if spool is None:
             return float("inf")
-        if not self._settings.durable or eager:
-            return self._read_at
-        if spool.fresh >= self._settings.batch_events or spool.count > spool.fresh:
-            return self._read_at
-        return max(self._read_at, spool.since + self._settings.linger)
+        lingers = self._settings.durable and not eager and spool.count <= spool.fresh < self._settings.batch_events
+        return max(self._read_at, spool.since + self._settings.linger) if lingers else self._read_at
 
     def oldest(self, count: int, now: float) -> list[bytes] | None:
         """Return the oldest lines, at most ``count``; None if they cannot be read now."""
@@ -120,39 +112,32 @@ class Disk:
 
     def acknowledge(self, count: int) -> None:
         """Forget the oldest lines."""
-        assert self._spool is not None
-        try:
-            self._spool.acknowledge(count)
-        except OSError as error:
-            self._failed(error)
+        self._try(lambda spool: spool.acknowledge(count))
 
     def append(self, lines: Sequence[bytes], first: bool = False) -> bool:
         """Put lines of the queue behind all others, or before them; return whether the disk took them."""
-        assert self._spool is not None
 
         def book() -> None:
             self._account.move(len(lines), "queued", "spooled")
+            self._told = False
 
-        try:
-            if first:
-                self._spool.prepend(lines, book)
-            elif not self._spool.append(lines, book):
-                return False
-        except OSError as error:
-            self._failed(error)
-            return False
-        self._told = False
-        return True
+        return self._try(lambda spool: spool.prepend(lines, book) if first else spool.append(lines, book))
 
     def sync(self, now: float) -> None:
         """Bring what callers have written from the kernel's memory to the disk."""
         settings = self._settings
         if settings.durable and settings.fsync and self._spool is not None and now >= self._sync_at:
             self._sync_at = now + _SYNC_EVERY
-            try:
-                self._spool.sync()
-            except OSError as error:
-                self._failed(error)
+            self._try(Spool.sync)
+
+    def _try(self, do: Callable[[Spool], object]) -> bool:
+        """Do something with the spool; return whether it was done (``append`` returns 0 where it was not)."""
+        assert self._spool is not None
+        try:
+            return do(self._spool) != 0
+        except OSError as error:
+            self._failed(error)
+            return False
 
     def end(self) -> None:
         """Open no spool any more."""

@@ -138,19 +138,18 @@ class Worker:
             pause = min(pause, self._stop_at - now)
         if self._under_way is None:
             waiting, since = self._queue.waiting()
-            eager = self._hurry or self._stop_at is not None or self._failures
-            due = since + (0.0 if eager else self._settings.linger) if waiting else now + pause
+            due = since + (0.0 if self._eager else self._settings.linger) if waiting else now + pause
             if self.disk.count:
-                due = min(due, self._spool_due(now))
+                due = min(due, self.disk.due(self._eager))
             pause = min(pause, max(due, self._try_at) - now)
         elif self.disk.can_take and self._queue.waiting()[0] and self._queue.crowded():
             return 0.0
         return max(pause, 0.0)
 
-    def _spool_due(self, now: float) -> float:
-        """Return when the spool may be sent: at once, but for new lines of a durable client."""
-        eager = bool(self._hurry or self._stop_at is not None or self._failures)
-        return self.disk.due(now, eager)
+    @property
+    def _eager(self) -> bool:
+        """Whether nothing waits for others to share its request."""
+        return bool(self._hurry or self._stop_at is not None or self._failures)
 
     def _begin(self, now: float) -> None:
         """Put the next batch under way, if it is time."""
@@ -159,7 +158,7 @@ class Worker:
         settings = self._settings
         lines: list[bytes] = []
         source: Place = "spooled"
-        if now >= self._spool_due(now):
+        if now >= self.disk.due(self._eager):
             found = self.disk.oldest(self._limit, now)
             if found is None:
                 return
@@ -171,7 +170,7 @@ class Worker:
                 self._hurry = False
             elif not waiting:
                 pass  # the spool's new lines linger
-            elif ready or self._hurry or self._failures or self._stop_at is not None or self._queue.crowded():
+            elif ready or self._eager or self._queue.crowded():
                 lines, source = self._queue.take(self._limit, settings.batch_bytes), "queued"
         if lines:
             with self._bell:
