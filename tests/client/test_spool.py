@@ -175,6 +175,30 @@ def test_a_failed_write_is_not_counted_and_the_next_works(tmp_path: Path, monkey
     assert booked.drain() == [*LINES[:10], *LINES[20:]]
 
 
+def test_a_disk_that_cannot_sync_costs_no_descriptors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    working = Spool(tmp_path, MAX, True, Account())
+
+    def broken(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+
+    def descriptors() -> int:  # of ours: other tests' threads may still be closing theirs
+        return sum(os.path.realpath(link).startswith(str(tmp_path)) for link in Path("/proc/self/fd").iterdir())
+
+    before = descriptors()
+    for _ in range(5):
+        with pytest.raises(OSError, match="Input/output"):
+            Spool(tmp_path, MAX, True, Account())
+        with pytest.raises(OSError, match="Input/output"):
+            working.append(LINES, lambda: pytest.fail("booked"))
+        with pytest.raises(OSError, match="Input/output"):
+            working.prepend(LINES, lambda: pytest.fail("booked"))
+    assert descriptors() == before > 0
+    assert working.count == 0
+    working.close()
+
+
 def test_a_forked_childs_end_closes_no_descriptor_of_others(tmp_path: Path) -> None:
     booked = Booked(tmp_path)
     booked.spool.close()

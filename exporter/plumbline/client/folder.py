@@ -14,16 +14,23 @@ from pathlib import Path
 _LOCK = "lock"
 
 
-def make_folder(root: Path) -> tuple[Path, int]:
-    """Return a new folder and the descriptor that holds its lock."""
+def make_folder(root: Path, fsync: bool) -> tuple[Path, int]:
+    """Return a new folder and the descriptor that holds its lock; with ``fsync``, the folder is on the disk."""
     name = f"{os.getpid()}-{os.urandom(4).hex()}"
     root.mkdir(parents=True, exist_ok=True)
     # Made under a name that nobody adopts, renamed once locked: no moment in which it looks orphaned.
     making = root / f".{name}"
     making.mkdir(mode=0o700)
     lock = os.open(making / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return making.rename(root / name), lock
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder = making.rename(root / name)
+        if fsync:
+            sync_path(root)
+    except OSError:
+        os.close(lock)
+        raise
+    return folder, lock
 
 
 def create_file(path: Path, fsync: bool) -> int:

@@ -95,9 +95,7 @@ class Spool:
         self.fresh = 0
         self.since = 0.0
         self._lock: int | None
-        self.folder, self._lock = make_folder(root)
-        if fsync:
-            sync_path(root)
+        self.folder, self._lock = make_folder(root, fsync)
 
     @property
     def size(self) -> int:
