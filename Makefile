@@ -16,7 +16,7 @@ help: ## List what can be made
 
 demo: ## Watch a real model degrade: real flights, real servers, real pages (DEMO_EXIT=1 stops after the proof)
 	@scripts/setup.sh demo
-	@$(PLUMBLINE) demo $(DEMO_ARGS)
+	@.venv/bin/python -m examples.demo $(DEMO_ARGS)
 
 test: setup ## Run every test, end-to-end tests with the real servers included (PYTEST_ARGS=... narrows)
 	@$(PYTEST) $(PYTEST_ARGS) </dev/null
