@@ -17,7 +17,6 @@ from typing import NoReturn
 
 import click
 
-from plumbline import __version__
 from plumbline.errors import CatalogueError, PlumblineError
 
 # name -> (module:attribute, one line of help)
@@ -62,7 +61,7 @@ class LazyGroup(click.Group):
 @click.group(
     "plumbline", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(__version__, prog_name="plumbline", help="Print the version and exit.")
+@click.version_option(package_name="plumbline", help="Print the version and exit.")
 def cli() -> None:
     """ML observability on Prometheus: what has drifted from true, why, and who must act.
 
