@@ -25,11 +25,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 CONFIGURATIONS = ("alerting/alertmanager.yml", "prometheus/prometheus.yml")
 ROOT = Path(__file__).parents[2]
-SHORT = ["--days", "6", "--fault-days", "2", "--history-days", "8", "--minutes", "1"]
+SHORT = ["--days=6", "--fault-days=2", "--history-days=8", "--minutes=1"]
+# Enough to start the servers and to be replaying when it is stopped.
+SHORTEST = ["--days=5", "--fault-days=1", "--history-days=1", "--minutes=1", "--history-step=12h", "--rule-step=12h"]
 
 
 def start(work: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "examples.demo", "--work-dir", str(work), *SHORT, *options]
+    command = [sys.executable, "-m", "examples.demo", "--work-dir", str(work), *options]
     return subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -75,7 +77,7 @@ def listening(port: int) -> bool:
 
 def test_demo_proves_itself_calls_the_right_people_and_leaves_nothing_running(tmp_path: Path) -> None:
     work = tmp_path / "demo"
-    demo = start(work, "--exit")
+    demo = start(work, *SHORT, "--exit")
     said = finish(demo, 600)
     assert demo.returncode == 0, said
 
@@ -99,7 +101,7 @@ def test_demo_proves_itself_calls_the_right_people_and_leaves_nothing_running(tm
 
 def test_ctrl_c_stops_every_server(tmp_path: Path) -> None:
     work = tmp_path / "demo"
-    demo = start(work)
+    demo = start(work, *SHORTEST)
     servers: list[psutil.Process] = []
     try:
         wait_for(lambda: demo.poll() is not None or len(servers_of(demo, work)) == 3, seconds=500, name="three servers")

@@ -9,6 +9,7 @@ import http.server
 import json
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -56,6 +57,11 @@ def listen(port: int) -> socket.socket:
         server.close()
         raise
     return server
+
+
+def plumbline(*arguments: object) -> list[str]:
+    """The command line as a user starts it."""
+    return [sys.executable, "-m", "plumbline.cli.main", *map(str, arguments)]
 
 
 class Server:
