@@ -12,14 +12,15 @@ from plumbline.ingest.engine import Engine
 from plumbline.server.run import Exporter
 from plumbline.trace.client import Client
 from plumbline.trace.lookup import Lookup
-from support.pages import EVIL, HTML, JSON, Elements, Running
+from support.pages import EVIL, HTML, JSON, Elements
+from support.running import Running
 from support.samples import catalogue, outcome, prediction
 from support.trace_scene import CHAIN, log, pipeline
 
 
 @pytest.fixture
 def server(engine: Engine) -> Iterator[Running]:
-    running = Running(engine, Lookup(engine.store.reader(), engine.baselines))
+    running = Running(engine, lookup=Lookup(engine.store.reader(), engine.baselines))
     yield running
     running.stop()
 
