@@ -17,7 +17,8 @@ In a service: ``client`` ships its events, ``logging`` and ``middleware`` carry 
 its log lines, events and outgoing calls.
 
 ``baseline`` builds the frozen reference that bins and thresholds come from. ``names`` is the contract of
-all names, ``errors`` the one error hierarchy, ``pages`` the templates of all HTML.
+all names, ``errors`` the one error hierarchy, ``pages`` renders the templates of all HTML
+and ``terminal`` those of what commands print.
 """
 
 from typing import TYPE_CHECKING

@@ -29,7 +29,7 @@ def _lines(text: str) -> Markup:
     return escape(show.visible(text, lines=True))
 
 
-_environment = Environment(
+environment = Environment(
     loader=PackageLoader("plumbline"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -37,7 +37,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {
+environment.filters |= {
     "counted": show.show_count,
     "epoch": parse_time,
     "facts": facts,
@@ -51,7 +51,7 @@ _environment.filters |= {
     "tree": show.as_tree,
     "value": show.show_value,
 }
-_STYLE = _environment.get_template("style.css").render()
+_STYLE = environment.get_template("style.css").render()
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 HEADERS = {
     "Content-Security-Policy": (
@@ -68,4 +68,4 @@ HEADERS = {
 
 def render(template: str, **data: object) -> str:
     """Return a page made of a template in ``templates/``."""
-    return _environment.get_template(template).render(data)
+    return environment.get_template(template).render(data)

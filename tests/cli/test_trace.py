@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -22,9 +23,13 @@ from support.trace_scene import CHAIN, log
 def folder(tmp_path: Path) -> Path:
     """A data folder with the chain and a hostile line, and the baseline beside it."""
     engine = open_sample(tmp_path / "data")
-    hostile = log("\x1b[2J[bold]markup[/bold]\u202e", request_id="q/1", logger="[red]evil\x07", ts=999.9)
+    hostile = [
+        log("\x1b[2J[bold]markup[/bold]\u202e", request_id="q/1", logger="[red]evil\x07", ts=999.9),
+        log("two | columns] :bell: [/]", request_id="q/1", logger="[red", ts=999.91),
+        log("of\n\tlines", request_id="q/1", logger="end\\", ts=999.92),
+    ]
     many = [prediction(f"p{n}", data_batch_id="many") for n in range(2500)]
-    engine.commit([parse(body(*CHAIN, hostile, *many), time.time())], time.time())
+    engine.commit([parse(body(*CHAIN, *hostile, *many), time.time())], time.time())
     engine.close()
     save_baseline(baseline(), tmp_path / "baselines")
     return tmp_path
@@ -59,6 +64,26 @@ def test_what_others_sent_cannot_steer_the_terminal(folder: Path) -> None:
     out = run(folder, "trace", "q/1").stdout
     assert r"\x1b[2J[bold]markup[/bold]\u202e" in out
     assert r"[red]evil\x07" in out
+    assert re.search(r" \[red +info: two \| columns\] :bell: \[/\]\n", out)
+    found = re.search(r"( +\S+ +\S+ ms +end\\ +)info: of\n( +)lines\n", out)
+    assert found
+    assert len(found[2]) == len(found[1]) + 8
+
+
+def test_a_terminal_gets_colours_and_text_that_wraps_in_its_column(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    out = run(folder, "trace", "q/1").stdout
+    assert "Request \x1b[1mq/1\x1b[0m" in out
+    assert "\x1b[1;31mfeed/load\x1b[0m" in out
+    plain = re.sub(r"\x1b\[[\d;]*m", "", out).splitlines()
+    assert max(map(len, plain)) <= 100
+    place = next(i for i, line in enumerate(plain) if "failed checks" in line)
+    assert plain[place + 1].index("no_gaps") == plain[place].index("succeeded")
 
 
 def test_json_holds_the_whole_record(folder: Path) -> None:

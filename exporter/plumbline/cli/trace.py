@@ -77,8 +77,8 @@ def trace(
     Asks a running exporter, or reads a store (--data or --store), also while an exporter writes it; writes
     nothing. Exit code 1 if nothing is known. The JSON is described in docs/trace.md.
     """
+    from plumbline.terminal import show
     from plumbline.trace.model import to_json
-    from plumbline.trace.text import print_trace
 
     with _open(url, data, store, baselines) as source:
         found = source.trace(request_id)
@@ -87,7 +87,7 @@ def trace(
     if as_json:
         click.echo(to_json(found))
     else:
-        print_trace(found)
+        show("trace.txt.j2", trace=found)
 
 
 @click.command()
@@ -109,8 +109,8 @@ def batch(
     Asks a running exporter, or reads a store (--data or --store), also while an exporter writes it; writes
     nothing. Exit code 1 if nothing is known. The JSON is described in docs/trace.md.
     """
+    from plumbline.terminal import show
     from plumbline.trace.model import to_json
-    from plumbline.trace.text import print_batch
 
     with _open(url, data, store, baselines) as source:
         if as_list:
@@ -122,7 +122,7 @@ def batch(
     if as_json:
         click.echo(to_json(found))
     else:
-        print_batch(found)
+        show("batch.txt.j2", batch=found)
 
 
 def _list(source: Client | Lookup, data_batch_id: str) -> None:
