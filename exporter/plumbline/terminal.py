@@ -22,6 +22,7 @@ from plumbline.pages import environment
 from plumbline.trace.show import visible
 
 _PIPE_WIDTH = 4000  # nothing is wrapped or cut for grep
+_EIGHTHS = " ▏▎▍▌▋▊▉"
 # Visible text has no control character, so these stand for what would be markup until the markup is read. Escaping
 # each value with rich would not do: "[red" in one and "]" in the next one make a tag.
 _HIDDEN = {"[": "\1", "\\": "\2", "|": "\3", "\n": "\4"}
@@ -35,8 +36,16 @@ def _text(value: object, *, lines: bool = False) -> Markup:
     return Markup(text.expandtabs().translate(_HIDE))  # noqa: S704  it goes to a terminal, not into HTML
 
 
+def bar(share: float, largest: float, width: int) -> str:
+    """Return a bar of block characters; the largest share fills it, a share above 0 is never invisible."""
+    if share <= 0.0 or largest <= 0.0:
+        return ""
+    eighths = max(round(share / largest * width * 8), 1)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+
+
 _environment = environment.overlay(finalize=_text)
-_environment.filters = {**environment.filters, "lines": lambda text: _text(text, lines=True)}
+_environment.filters = {**environment.filters, "bar": bar, "lines": lambda text: _text(text, lines=True)}
 
 
 def show(template: str, **data: object) -> None:
@@ -55,7 +64,9 @@ def show(template: str, **data: object) -> None:
 def _parts(text: str) -> Iterator[RenderableType]:
     for tabular, lines in groupby(text.rstrip("\n").split("\n"), lambda line: " | " in line):
         if not tabular:
-            yield from (Padding(_cell(line.lstrip(" ")), (0, 0, 0, _indent(line))) for line in lines)
+            yield from (
+                Padding(_cell(line.lstrip(" ") or " "), (0, 0, 0, _indent(line)), expand=False) for line in lines
+            )
             continue
         table = Table(box=None, show_header=False, pad_edge=False)
         first, *others = lines
@@ -64,7 +75,7 @@ def _parts(text: str) -> Iterator[RenderableType]:
         table.add_column(overflow="fold")
         for line in (first, *others):
             table.add_row(*map(_cell, line[_indent(first) :].split(" | ")))
-        yield Padding(table, (0, 0, 0, _indent(first)))
+        yield Padding(table, (0, 0, 0, _indent(first)), expand=False)
 
 
 def _indent(line: str) -> int:

@@ -10,14 +10,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from rich.console import Console
 
 from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage, Quality, save_baseline
 from plumbline.baseline.bins import bin_numeric, choose_numeric
 from plumbline.baseline.compare import compare
 from plumbline.baseline.noise import psi, significant_psi
-from plumbline.baseline.show import difference
 from plumbline.cli.main import run
+from plumbline.terminal import show
 
 
 def numeric(values: np.ndarray, of: np.ndarray | None = None) -> FeatureBins:
@@ -93,12 +92,13 @@ def pair() -> tuple[Baseline, Baseline]:
     return old, new
 
 
-def test_bars_stay_in_proportion_on_a_narrow_terminal(pair: tuple[Baseline, Baseline]) -> None:
-    console = Console(width=80, color_system=None)
-    with console.capture() as capture:
-        for part in difference(compare(*pair), 1):
-            console.print(part)
-    shown = capture.get()
+def test_bars_stay_in_proportion_on_a_narrow_terminal(
+    pair: tuple[Baseline, Baseline], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("FORCE_COLOR", "1"), ("TERM", "dumb"), ("COLUMNS", "80")):
+        monkeypatch.setenv(name, value)
+    show("difference.txt.j2", comparison=compare(*pair), drawn=1)
+    shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     bars = re.findall(r"(\d+\.\d\d)% +(█+[▏▎▍▌▋▊▉]?)", shown)
     largest, full = max((float(share), len(drawn)) for share, drawn in bars)

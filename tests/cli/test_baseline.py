@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from plumbline.baseline.artefact import load_baseline
-from plumbline.baseline.show import bar
 from plumbline.cli.main import run
+from plumbline.terminal import bar
 
 
 @pytest.fixture
@@ -102,10 +102,10 @@ def test_a_changed_artefact_is_not_shown(table, catalogue, capsys):
 
 
 def test_bars_are_in_proportion_and_a_rare_bin_is_still_visible():
-    assert bar(1.0, 1.0) == "█" * 30
-    assert bar(0.5, 1.0) == "█" * 15
-    assert bar(1e-6, 1.0) == "▏"
-    assert bar(0.0, 1.0) == ""
+    assert bar(1.0, 1.0, 30) == "█" * 30
+    assert bar(0.5, 1.0, 30) == "█" * 15
+    assert bar(1e-6, 1.0, 30) == "▏"
+    assert bar(0.0, 1.0, 30) == ""
 
 
 def test_a_folder_that_cannot_be_written_is_one_message(table, catalogue, capsys):

@@ -13,9 +13,9 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from plumbline import terminal
 from plumbline.baseline.artefact import load_baseline, save_baseline
 from plumbline.baseline.compare import compare, levels
-from plumbline.baseline.show import difference, picture
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
 from plumbline.cli.options import PathType, catalogue_option, json_option, optional_duration, writing
@@ -135,9 +135,7 @@ def show(file: Path, html: Path | None, as_json: bool) -> None:
     if html is not None:
         _write(html, "baseline.html.j2", baseline=loaded, levels=levels)
         return
-    console = Console(highlight=False)
-    for part in picture(loaded):
-        console.print(part)
+    terminal.show("baseline.txt.j2", baseline=loaded, levels=levels)
 
 
 @baseline.command()
@@ -174,9 +172,7 @@ def diff(old: Path, new: Path, draw: int, html: Path | None, as_json: bool) -> N
     if html is not None:
         _write(html, "difference.html.j2", comparison=comparison)
         return
-    console = Console(highlight=False)
-    for part in difference(comparison, draw):
-        console.print(part)
+    terminal.show("difference.txt.j2", comparison=comparison, drawn=draw)
 
 
 def _write(path: Path, template: str, **data: object) -> None:

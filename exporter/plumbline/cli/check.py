@@ -9,8 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from plumbline.catalogue.checks.baselines import examine_baselines
 from plumbline.catalogue.load import load_catalogue
@@ -20,6 +18,7 @@ from plumbline.cli.tools import Verdict, check_files
 from plumbline.errors import CatalogueError, UsageError
 from plumbline.generated import GeneratedFile, run_generators, stale_files, write_files
 from plumbline.ingest.budget import ModelBudget, estimate
+from plumbline.terminal import show
 
 ABOUT_MODELS = "alerting/rules/models.yml"  # a history holds the models' series, not the pipelines' clocks
 
@@ -77,7 +76,16 @@ def check(
     if as_json:
         click.echo(json.dumps(_report([], budgets, stale, verdicts, problems, remarks, unshown), indent=2))
     else:
-        _print(catalogue, budgets, len(files), stale, verdicts, [*problems, *unshown], remarks)
+        show(
+            "check.txt.j2",
+            path=catalogue,
+            budgets=budgets,
+            files=len(files),
+            stale=stale,
+            verdicts=verdicts,
+            problems=[*problems, *unshown],
+            remarks=remarks,
+        )
     ctx.exit(1 if failed else 0)
 
 
@@ -150,51 +158,3 @@ def _unshown(
         chosen, _ = choose(read_alerts([Path(folder) / ABOUT_MODELS]), ())
         recording = read_recording(sorted((Path(folder) / "prometheus/rules").glob("*.yml")))
     return shortcomings(path, chosen, recording, bounds)
-
-
-def _print(
-    path: Path,
-    budgets: list[ModelBudget],
-    files: int,
-    stale: list[str],
-    verdicts: list[Verdict],
-    baselines: list[str],
-    remarks: list[str],
-) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{path}: no problem found", style="green")
-    console.print(budget_table(budgets))
-    if stale:
-        for name in stale:
-            console.print(f"{name}: not up to date: run 'plumbline generate'", style="red")
-    else:
-        console.print(f"{files} generated files are up to date", style="green")
-    for verdict in verdicts:
-        if verdict.status == "absent":
-            console.print(f"{verdict.tool}: not run, {verdict.tool.split()[0]} is not installed", style="yellow")
-        elif verdict.status == "ok":
-            console.print(f"{verdict.tool}: ok", style="green")
-        else:
-            console.print(f"{verdict.tool}: failed", style="red")
-            console.print(verdict.output, markup=False)
-    for message in baselines:
-        console.print(message, style="red", markup=False)
-    for message in remarks:
-        console.print(message, style="yellow", markup=False)
-
-
-def budget_table(budgets: list[ModelBudget]) -> Table:
-    """Return the series estimate as a table, one column per model."""
-    table = Table(title="Series per model version (estimate, worst case)", title_justify="left")
-    table.add_column("")
-    for budget in budgets:
-        table.add_column(budget.model, justify="right")
-    for group in dict.fromkeys(group for budget in budgets for group in budget.parts):
-        table.add_row(group.lower(), *(str(budget.parts.get(group, 0)) for budget in budgets))
-    table.add_section()
-    table.add_row("one version", *(str(budget.per_version) for budget in budgets))
-    table.add_row("live versions", *(str(budget.versions) for budget in budgets))
-    table.add_row("unknown versions", *(str(budget.unknown) for budget in budgets))
-    table.add_row("all versions", *(str(budget.series) for budget in budgets), style="bold")
-    table.add_row("budget", *(str(budget.limit) for budget in budgets))
-    return table
