@@ -47,11 +47,12 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.evaluate.alerts import AlertRule, choose, read_alerts
 from plumbline.evaluate.ask import History, grid, history_range, opened
 from plumbline.evaluate.incidents import Incident
-from plumbline.evaluate.report import as_data, tables
+from plumbline.evaluate.report import as_data
 from plumbline.evaluate.run import Evaluation, evaluate_alerts
 from plumbline.expose.block import Block
 from plumbline.generated import run_generators, write_files
 from plumbline.ingest.engine import Engine, open_engine
+from plumbline.terminal import show
 from plumbline.units import parse_duration
 
 
@@ -313,11 +314,10 @@ def main() -> None:
     finally:
         if given.work is None:
             shutil.rmtree(work)
-    from rich.console import Console
-
-    Console(width=200, highlight=False).print(*tables(result, 200))
+    data = as_data(result)
+    show("evaluation.txt.j2", **data)
     if given.json:
-        given.json.write_text(json.dumps(as_data(result), indent=2))
+        given.json.write_text(json.dumps(data, indent=2))
 
 
 if __name__ == "__main__":

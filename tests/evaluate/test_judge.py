@@ -1,15 +1,17 @@
+import re
+
 import numpy as np
 import pytest
-from rich.console import Console
 
 from plumbline.evaluate.ask import Grid
 from plumbline.evaluate.budget import exceeded, parse_budget
 from plumbline.evaluate.chance import by_chance
 from plumbline.evaluate.incidents import Incident
 from plumbline.evaluate.judge import Alarm, Judged, Scene, alarms_of, judge
-from plumbline.evaluate.report import per_model, tables
+from plumbline.evaluate.report import as_data, per_model
 from plumbline.evaluate.run import Evaluation
 from plumbline.evaluate.states import Firing
+from plumbline.terminal import show
 from plumbline.units import MONTH_SECONDS
 
 HOUR = 3600.0
@@ -118,14 +120,15 @@ def test_false_alarms_are_told_per_model():
 
 
 @pytest.mark.parametrize("width", [80, 159, 200])
-def test_no_cell_is_cut_on_a_terminal_of_any_usual_width(width: int):
+def test_no_cell_is_cut_on_a_terminal_of_any_usual_width(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in (("FORCE_COLOR", "1"), ("NO_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", str(width))):
+        monkeypatch.setenv(name, value)
     happened = scene(incident(10, 20))
     judged = judge("ModelErrorRateCritical", "critical", [alarm(12, 15), alarm(500, 501)], happened)
-    console = Console(width=width, color_system=None)
-    with console.capture() as capture:
-        for part in tables(Evaluation(happened, (judged,), (), {}), width):
-            console.print(part)
-    shown = capture.get()
+    show("evaluation.txt.j2", **as_data(Evaluation(happened, (judged,), (judged,), {})))
+    shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
     assert max(map(len, shown.splitlines())) <= width
     assert "…" not in shown
     rate = f"{judged.false_per_month:.2f}"

@@ -13,7 +13,6 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from plumbline import terminal
 from plumbline.baseline.artefact import load_baseline, save_baseline
 from plumbline.baseline.compare import compare, levels
 from plumbline.catalogue.load import load_catalogue
@@ -132,10 +131,7 @@ def show(file: Path, html: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(loaded.to_bytes().decode())
         return
-    if html is not None:
-        _write(html, "baseline.html.j2", baseline=loaded, levels=levels)
-        return
-    terminal.show("baseline.txt.j2", baseline=loaded, levels=levels)
+    _draw(html, "baseline", baseline=loaded, levels=levels)
 
 
 @baseline.command()
@@ -169,18 +165,20 @@ def diff(old: Path, new: Path, draw: int, html: Path | None, as_json: bool) -> N
         }
         click.echo(json.dumps(found, indent=2))
         return
-    if html is not None:
-        _write(html, "difference.html.j2", comparison=comparison)
+    _draw(html, "difference", comparison=comparison, drawn=draw)
+
+
+def _draw(html: Path | None, template: str, **data: object) -> None:
+    if html is None:
+        from plumbline import terminal
+
+        terminal.show(f"{template}.txt.j2", **data)
         return
-    terminal.show("difference.txt.j2", comparison=comparison, drawn=draw)
-
-
-def _write(path: Path, template: str, **data: object) -> None:
     from plumbline.pages import render
 
-    with writing(path.parent):
-        write_whole(path, render(template, **data))
-    click.echo(str(path))
+    with writing(html.parent):
+        write_whole(html, render(f"{template}.html.j2", **data))
+    click.echo(str(html))
 
 
 def _model(catalogue: Catalogue, name: str, path: Path) -> Model:

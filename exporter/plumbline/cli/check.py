@@ -18,7 +18,6 @@ from plumbline.cli.tools import Verdict, check_files
 from plumbline.errors import CatalogueError, UsageError
 from plumbline.generated import GeneratedFile, run_generators, stale_files, write_files
 from plumbline.ingest.budget import ModelBudget, estimate
-from plumbline.terminal import show
 
 ABOUT_MODELS = "alerting/rules/models.yml"  # a history holds the models' series, not the pipelines' clocks
 
@@ -76,6 +75,8 @@ def check(
     if as_json:
         click.echo(json.dumps(_report([], budgets, stale, verdicts, problems, remarks, unshown), indent=2))
     else:
+        from plumbline.terminal import show
+
         show(
             "check.txt.j2",
             path=catalogue,

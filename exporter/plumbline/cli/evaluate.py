@@ -15,8 +15,6 @@ from plumbline.evaluate.budget import exceeded
 from plumbline.files import write_whole
 from plumbline.units import parse_time
 
-_WIDE = 200  # the table's columns must survive a pipe
-
 
 def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     if value is None:
@@ -103,10 +101,11 @@ def evaluate(
     from plumbline.evaluate.ask import History, grid, history_range, opened
     from plumbline.evaluate.incidents import read_incidents
     from plumbline.evaluate.picture import painter
-    from plumbline.evaluate.report import as_data, tables
+    from plumbline.evaluate.report import as_data
     from plumbline.evaluate.required import digests
     from plumbline.evaluate.run import evaluate_alerts
     from plumbline.progress import progress
+    from plumbline.terminal import show
 
     draw = None if picture is None else painter(picture)
     chosen, left = choose(read_alerts(rules), alerts)
@@ -135,16 +134,13 @@ def evaluate(
         with writing(picture):
             write_whole(picture, draw(result))
     broken = exceeded(result.alerts, budget)
+    data = as_data(result)
     if as_json:
         made_with = digests(chosen, read_recording(rules))
-        data = {**as_data(result), "rules": made_with, "budget": budget, "exceeded": broken}
+        data |= {"rules": made_with, "budget": budget, "exceeded": broken}
         click.echo(json.dumps(data, indent=2, allow_nan=False))
     else:
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console.width = _WIDE
-        for part in tables(result, console.width):
-            console.print(part)
+        show("evaluation.txt.j2", **data)
         for line in broken:
             click.echo(line, err=True)
     ctx.exit(1 if broken else 0)
