@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plumbline.events.parse import MAX_LINE_BYTES
+from plumbline.events.lines import MAX_LINE_BYTES
 from plumbline.follow.position import PlainSource, Position
 from plumbline.follow.tail import Tail
 

@@ -58,7 +58,7 @@ def test_an_empty_request_is_fine(server: Any) -> None:
     assert server.engine.commits == []
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/json", ""])
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", ""])
 def test_another_content_type_is_refused_with_the_remedy(server: Any, kind: str) -> None:
     answer = post(server, line(), **{"Content-Type": kind})
     assert answer.status_code == 415
@@ -74,6 +74,17 @@ def test_content_type_parameters_are_fine(server: Any) -> None:
 def test_gzip_bodies_are_unpacked_also_of_several_members(server: Any) -> None:
     body = gzip.compress(line(1) + b"\n") + gzip.compress(line(2))
     assert post(server, body, **{"Content-Encoding": "gzip"}).json()["accepted"] == 2
+
+
+def test_a_gzip_body_is_known_by_its_content_whatever_the_header_says(server: Any) -> None:
+    assert post(server, gzip.compress(line(1))).json()["accepted"] == 1
+    unpacked_on_the_way = {"Content-Encoding": "gzip"}
+    assert post(server, line(2), **unpacked_on_the_way).json()["accepted"] == 1
+
+
+def test_an_array_of_events_is_taken_as_json_too(server: Any) -> None:
+    body = b"[" + line(1) + b"," + line(2) + b"]"
+    assert post(server, body, **{"Content-Type": "application/json"}).json()["accepted"] == 2
 
 
 def test_a_body_of_many_empty_gzip_members_costs_time_in_its_length_only(server: Any) -> None:
@@ -120,7 +131,7 @@ def test_more_lines_than_the_queue_ever_holds_are_too_large_not_try_again(start:
 
 def test_a_flood_of_short_lines_is_refused_before_any_is_parsed(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
-    monkeypatch.setattr("plumbline.server.app.parse", lambda *a: parsed.append(a))
+    monkeypatch.setattr("plumbline.events.parse.parse_line", lambda *a: parsed.append(a))
     assert post(server, b"1\n" * 60_000).status_code == 413
     assert parsed == []
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from plumbline.baseline.arrow import table_files
 from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage
 from plumbline.baseline.count import Counted, count_rows, problem_peaks
 from plumbline.baseline.extent import first_pass
@@ -95,9 +96,10 @@ def build_baseline(
         TableError: a table cannot be read as declared, or no row is left.
         UsageError: the settings cannot work together.
     """
-    source = reference_source(settings.tables, model, settings.columns, settings.where)
+    tables = table_files(settings.tables)
+    source = reference_source(tables, model, settings.columns, settings.where)
     held = quality_source(
-        settings.quality_tables or settings.tables,
+        table_files(settings.quality_tables) or tables,
         model,
         settings.columns,
         settings.quality_where if settings.quality_where or settings.quality_tables else settings.where,
@@ -124,7 +126,7 @@ def build_baseline(
         error_edges=quality.error_edges,
         classes=list(model.classes or ()),
         lineage=Lineage(
-            training_data=digest(settings.tables),
+            training_data=digest(tables),
             source=", ".join(table.name for table in settings.tables),
             rows=extent.rows,
             quality_rows=quality.rows,

@@ -62,13 +62,14 @@ def replay(
     are sent again until they are answered; nothing is counted twice.
     """
     from plumbline import replay as work
+    from plumbline.baseline.arrow import table_files
     from plumbline.catalogue.load import load_catalogue
     from plumbline.history.open import is_table, open_history
     from plumbline.history.order import arrange
     from plumbline.progress import progress
 
     models = {}
-    if any(map(is_table, history)):
+    if any(map(is_table, table_files(history))):
         models = load_catalogue(catalogue or Path(DEFAULT_CATALOGUE)).models
     source, left_out = open_history(history, models, mapping, model, version)
     if left_out:

@@ -24,7 +24,7 @@ def _wrong_common(event: Event) -> tuple[str, str] | None:
 
 def _wrong_prediction(e: Prediction) -> tuple[str, str] | None:
     if e.prediction is None and e.status == "ok":
-        return "missing_field", "Object missing required field `prediction`"
+        return "missing_field", "the field 'prediction' is missing: add it, or status: error for a failed request"
     return (
         _bad_id("request_id", e.request_id)
         or _bad_name("model", e.model)
@@ -117,7 +117,7 @@ def _bad_name(field: str, value: str | None) -> tuple[str, str] | None:
 
 def _bad_number(field: str, value: object, low: float, high: float) -> tuple[str, str] | None:
     if isinstance(value, int | float) and not low <= value <= high:
-        return "bad_field", f"{field} must be from {low:g} to {high:g}"
+        return "bad_field", f"{field} is {clip(repr(value), 40)}: it must be from {low:g} to {high:g}"
     return None
 
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plumbline.events.parse import MAX_LINE_BYTES
+from plumbline.events.lines import MAX_LINE_BYTES
 from plumbline.follow.position import PlainSource, Position, Prints, Source, holds, open_source
 from plumbline.follow.rotated import find, unread
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -23,12 +24,18 @@ from plumbline import otlp
 from plumbline.alerts import WebhookError, parse_webhook
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import Overloaded, StoreError
-from plumbline.events.parse import parse
+from plumbline.events.parse import TooMany, parse
 from plumbline.events.parsed import Parsed
 from plumbline.expose.registry import Registry
 from plumbline.expose.self_metrics import SelfMetrics
 from plumbline.expose.text import Renderer
-from plumbline.names import ALERTS_PATH, CONTENT_TYPE_JSON, CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_TEXT
+from plumbline.names import (
+    ALERTS_PATH,
+    CONTENT_TYPE_JSON,
+    CONTENT_TYPE_NDJSON,
+    CONTENT_TYPE_OPENMETRICS,
+    CONTENT_TYPE_TEXT,
+)
 from plumbline.pages import HEADERS
 from plumbline.server.body import BodyReader, Held, Refusal
 from plumbline.server.landing import landing_page
@@ -153,11 +160,12 @@ class App:
         return answer
 
     async def _ingest(self, request: Request, held: Held, start: float) -> Response:
-        body, packed = await self.bodies.read(request, held)
-        if packed or len(body) > _INLINE_BYTES:
-            parsed, size = await run_in_threadpool(self._parse, body, packed)
-        else:
-            parsed, size = self._parse(body, packed)
+        body, packed = await self.bodies.read(request, held, (CONTENT_TYPE_NDJSON, CONTENT_TYPE_JSON))
+        with self._not_too_many("lines", "send fewer lines per request"):
+            if packed or len(body) > _INLINE_BYTES:
+                parsed, size = await run_in_threadpool(self._parse, body, packed)
+            else:
+                parsed, size = self._parse(body, packed)
         held.take(size - len(body) if packed else 0)
         duplicates = await self._commit(parsed)
         log.debug(
@@ -197,16 +205,11 @@ class App:
             parse_body = otlp.parse_protobuf if protobuf else otlp.parse_json
             return parse_body(plain, time.time(), self.writer.queue_events), len(plain)
 
-        try:
-            parsed, size = await run_in_threadpool(read)
-        except otlp.OtlpError as error:
-            raise Refusal(400, "bad_encoding", str(error)) from error
-        except otlp.TooManyRecords as error:
-            raise Refusal(
-                413,
-                "too_large",
-                f"more than {self.writer.queue_events} records, which the queue never holds: send fewer per request",
-            ) from error
+        with self._not_too_many("records", "send fewer per request"):
+            try:
+                parsed, size = await run_in_threadpool(read)
+            except otlp.OtlpError as error:
+                raise Refusal(400, "bad_encoding", str(error)) from error
         held.take(size - len(body) if packed else 0)
         await self._commit(parsed)
         _tell_rejected("log records", parsed)
@@ -236,16 +239,17 @@ class App:
 
     def _parse(self, body: bytes, packed: bool) -> tuple[Parsed, int]:
         plain = self.bodies.unpack(body) if packed else body
-        # Before anything is made of the lines: millions of bad ones would cost a hundred times their bytes.
-        lines = plain.count(b"\n") + (not plain.endswith(b"\n"))
-        if lines > self.writer.queue_events:
+        return parse(plain, time.time(), self.writer.queue_events), len(plain)
+
+    @contextmanager
+    def _not_too_many(self, what: str, remedy: str) -> Iterator[None]:
+        try:
+            yield
+        except TooMany as error:
+            most = self.writer.queue_events
             raise Refusal(
-                413,
-                "too_large",
-                f"{lines} lines are more than the queue ever holds ({self.writer.queue_events}): "
-                "send fewer lines per request",
-            )
-        return parse(plain, time.time()), len(plain)
+                413, "too_large", f"more than {most} {what}, which the queue never holds: {remedy}"
+            ) from error
 
 
 def _tell_rejected(what: str, parsed: Parsed) -> None:
