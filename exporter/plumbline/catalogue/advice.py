@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from plumbline.catalogue.model import Catalogue
 from plumbline.catalogue.source import Location
+from plumbline.names import CONTROLS
 
 Finding = tuple[Location, str, str]
 
@@ -23,6 +24,7 @@ BAD_NAME = "catalogue/bad-name"
 BAD_VALUE = "catalogue/bad-value"
 
 _NAME_REMEDY = "use letters, digits and _ . : - , at most 128, beginning with a letter or digit"
+_LABEL_REMEDY = "use 1 to 128 characters, no control character, and none of _ at the beginning"
 
 
 def explain(error: ErrorDetails) -> Finding:
@@ -32,7 +34,7 @@ def explain(error: ErrorDetails) -> Finding:
         location = location[:-1]
         if error["type"] in ("string_type",):
             return location, f"a name under {dotted(location[:-1])} {_unquoted(error['input'])}", BAD_NAME
-        return location, f"{location[-1]!r} is no usable name: {_NAME_REMEDY}", BAD_NAME
+        return location, f"{location[-1]!r} is no usable name: {_name_remedy(error)}", BAD_NAME
     what = dotted(location) or "the catalogue"
     kind = error["type"]
     if kind == "extra_forbidden":
@@ -62,7 +64,7 @@ def _value_message(error: ErrorDetails) -> str:
     if kind == "string_type":
         return _unquoted(given, _is_duration(location))
     if kind == "string_pattern_mismatch":
-        return f"is {given!r}, no usable name: {_NAME_REMEDY}"
+        return f"is {given!r}, no usable name: {_name_remedy(error)}"
     if kind == "literal_error":
         return f"is {given!r}: write {context['expected']}{nearest(str(given), _options(context))}"
     if kind == "value_error":
@@ -90,6 +92,10 @@ def _value_message(error: ErrorDetails) -> str:
         key, words = bounds[kind]
         return f"is {given!r}: it must be {words} {context[key]:g}"
     return f"cannot be used: {error['msg']}"
+
+
+def _name_remedy(error: ErrorDetails) -> str:
+    return _LABEL_REMEDY if CONTROLS in error.get("ctx", {}).get("pattern", "") else _NAME_REMEDY
 
 
 def _unquoted(given: object, duration: bool = False) -> str:

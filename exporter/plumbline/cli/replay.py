@@ -56,7 +56,7 @@ def replay(
 ) -> None:
     """Send HISTORY to a running exporter as if it happened now.
 
-    Reads HISTORY: the contract's events (NDJSON, plain or .gz), or tables (CSV, .csv.gz, Parquet) with a
+    Reads HISTORY: the contract's events (JSON), or tables (CSV, Parquet, Arrow; folders too) with a
     prediction per row, in any order; for tables, the catalogue. Writes nothing but to the exporter. Event
     times are moved linearly onto the clock, so an outcome keeps its delay, divided by the speed. Batches
     are sent again until they are answered; nothing is counted twice.

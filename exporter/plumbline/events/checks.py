@@ -8,8 +8,10 @@ from typing import Any
 from plumbline.events.kinds import Deployment, Event, Kpi, Log, Outcome, PipelineEvent, Prediction, Recomputed
 from plumbline.events.parsed import clip
 from plumbline.loglines import MAX_ID_CHARS, MAX_NAME_CHARS
+from plumbline.names import CONTROLS
 
 MAX_INPUTS = 1000
+_CONTROL = re.compile(f"[{CONTROLS}]")
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 # No measured quantity is near it, and its square, summed over any number of events, stays finite: one
 # infinite sum would spoil a counter for ever.
@@ -110,9 +112,9 @@ def _bad_id(field: str, value: str | None) -> tuple[str, str] | None:
 
 
 def _bad_name(field: str, value: str | None) -> tuple[str, str] | None:
-    if value is None or (0 < len(value) <= MAX_NAME_CHARS and value.isprintable()):
+    if value is None or (0 < len(value) <= MAX_NAME_CHARS and (value.isprintable() or not _CONTROL.search(value))):
         return None
-    return "bad_field", f"{field} must have 1 to {MAX_NAME_CHARS} printable characters"
+    return "bad_field", f"{field} must have 1 to {MAX_NAME_CHARS} characters, and no control character"
 
 
 def _bad_number(field: str, value: object, low: float, high: float) -> tuple[str, str] | None:
