@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -330,6 +331,43 @@ def test_the_landing_pages_example_gives_declared_features_values_of_their_type(
             type(value) for value in example["features"].values()
         }
         assert f'href="/requests?model={name}"' in shown
+
+
+def test_behind_a_proxy_links_and_answers_have_its_path_and_requests_may(start: Callable[..., Any]) -> None:
+    server = start(external_url="https://example.org/team/plumbline/")
+    for prefix in ("", "/team/plumbline"):  # a proxy takes the path off, or leaves it
+        page = requests.get(f"{server.url}{prefix}/", timeout=10).text
+        links = re.findall(r'href="([^"]+)', page)
+        assert links
+        assert all(link.startswith("/team/plumbline/") for link in links)
+        assert "https://example.org/team/plumbline/v1/events" in page
+        assert requests.get(f"{server.url}{prefix}/metrics", timeout=10).status_code == 200
+        answer = requests.get(f"{server.url}{prefix}/nothing", timeout=10)
+        assert (answer.status_code, "/team/plumbline/ lists" in answer.json()["detail"]) == (404, True)
+        # A redirect would lead to the address inside.
+        assert requests.get(f"{server.url}{prefix}/metrics/", timeout=10, allow_redirects=False).status_code == 404
+    assert requests.get(f"{server.url}/elsewhere/metrics", timeout=10).status_code == 404
+    server.wait_ready()
+    posted = requests.post(
+        f"{server.url}/team/plumbline/v1/events", line(3), headers={"Content-Type": "application/x-ndjson"}, timeout=10
+    )
+    assert posted.json()["accepted"] == 1
+
+
+def test_without_an_option_the_path_is_that_of_the_catalogues_link(start: Callable[..., Any]) -> None:
+    declared = catalogue(host_metrics=False, links={"exporter": "https://example.org/p"})
+    assert 'href="/p/metrics"' in requests.get(start(catalogue=declared).url, timeout=10).text
+
+
+def test_the_landing_page_takes_any_name() -> None:
+    declared = catalogue()
+    name = 'a "b" {{ \\ </pre> href="/x"'
+    model = declared.models["clf"].model_copy(update={"classes": ("0", name)})
+    shown = landing_page(declared.model_copy(update={"models": {name: model}}), None, "http://h/p")
+    assert 'href="/p/x' not in shown
+    example = unescape(shown)
+    event = json.loads(example[example.index("<<'END'") + 7 :].strip().splitlines()[0])
+    assert (event["model"], event["prediction"]) == (name, name)
 
 
 HOSTILE = [

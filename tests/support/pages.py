@@ -22,10 +22,11 @@ EVIL = "<script>document.title='run'</script><img src=x onerror=\"document.title
 class Running:
     """A real exporter in a thread: engine, store, server."""
 
-    def __init__(self, engine: Engine, lookup: Lookup) -> None:
+    def __init__(self, engine: Engine, lookup: Lookup, external_url: str | None = None) -> None:
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
-        exporter = Exporter(catalogue(host_metrics=False), engine, sock, lookup=lookup, tick_seconds=0.05)
+        declared = catalogue(host_metrics=False)
+        exporter = Exporter(declared, engine, sock, lookup=lookup, tick_seconds=0.05, external_url=external_url)
         self.exporter = exporter
         self.url = ""
         started = threading.Event()

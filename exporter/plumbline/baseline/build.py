@@ -6,6 +6,7 @@ second counts every row into them, per time block. One pass over the held-out ro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,12 @@ from plumbline.baseline.count import Counted, count_rows, problem_peaks
 from plumbline.baseline.extent import first_pass
 from plumbline.baseline.heldout import measure_heldout
 from plumbline.baseline.layouts import Layout, choose_layouts
-from plumbline.baseline.noise import ALPHA, chi2_quantile, leave_one_out_noise
+from plumbline.baseline.noise import ALPHA, chi2_quantile, leave_one_out_noise, significant_psi
 from plumbline.baseline.quality import stable
 from plumbline.baseline.rows import Columns, Filter, Progress, quality_source, reference_source
 from plumbline.baseline.table import digest
 from plumbline.catalogue.model import Evaluation, Model
+from plumbline.names import PSEUDO_FEATURES
 from plumbline.units import format_time, parse_duration
 
 LARGE_PSI = 0.25  # by convention a large change (Siddiqi 2006)
@@ -113,6 +115,7 @@ def build_baseline(
         remarks.insert(0, "quality is measured on the reference rows themselves: flattering if it was trained on them")
     times = extent.plan_times
     features = _features(layouts, counted, len(model.features))
+    remarks += _too_small(features, extent.rows)
     if extent.plan.seconds is not None:
         remarks += _restless(features, extent.plan.describe())
     baseline = Baseline(
@@ -137,6 +140,23 @@ def build_baseline(
         ),
     )
     return Built(baseline, extent.plan.describe(), tuple(remarks))
+
+
+def _too_small(features: Mapping[str, FeatureBins], rows: int) -> list[str]:
+    """Say so if even a large change of no input can be told from the chance of which rows the reference has.
+
+    Its share of chance does not fall with the number of predictions.
+    """
+    inputs = [bins for name, bins in features.items() if name not in PSEUDO_FEATURES]
+    least = min(significant_psi(bins.counts, rows * 10.0**k, bins.chi2) for bins in inputs for k in range(5))
+    if least <= LARGE_PSI:
+        return []
+    needed = math.ceil(max(bins.chi2 for bins in inputs) / LARGE_PSI)
+    return [
+        f"a reference of {rows} {'row' if rows == 1 else 'rows'} is too small to detect drift: with any number of "
+        f"predictions, only a PSI above {least:.2g} is more than chance, and {LARGE_PSI:g} is a large change. About "
+        f"{needed} rows are needed"
+    ]
 
 
 def _restless(features: Mapping[str, FeatureBins], blocks: str) -> list[str]:

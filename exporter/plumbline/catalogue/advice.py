@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import AfterValidator, BaseModel
 from pydantic_core import ErrorDetails
@@ -103,7 +103,8 @@ def _unquoted(given: object, duration: bool = False) -> str:
         return f"is {str(given).lower()} to YAML (so are yes, no, on and off): put it in quotes"
     if isinstance(given, int | float):
         if duration:
-            return f'is the number {given}: a duration has a unit, such as "{given}s" or "{given}d"'
+            near = f"{given}s, {given}m or {given}d" if given == int(given) else f"{round(given * 1000)}ms"
+            return f"is the number {given}: a duration has a unit, such as {near}"
         return f'is a number to YAML: put it in quotes, "{given}"'
     if given is None:
         return "has no value: write one, or leave the key out"
@@ -148,7 +149,10 @@ def _is_duration(location: Location) -> bool:
         return location[:-1] in (("evaluation", "drift"), ("evaluation", "quality"))
     model = _model_at(location[:-1])
     info = model.model_fields.get(str(location[-1])) if model else None
-    return info is not None and any(isinstance(m, AfterValidator) for m in info.metadata)
+    if info is None:
+        return False
+    of_optional = (m for one in get_args(info.annotation) for m in getattr(one, "__metadata__", ()))
+    return any(isinstance(m, AfterValidator) for m in (*info.metadata, *of_optional))
 
 
 def _fields_at(location: Location) -> list[str]:

@@ -252,8 +252,8 @@ class Retention(_Strict):
 class SeriesBudget(_Strict):
     """Largest number of series."""
 
-    total: int = Field(100_000, ge=1)
-    per_model: int = Field(15_000, ge=1)
+    total: int = Field(300_000, ge=1)
+    per_model: int = Field(120_000, ge=1)
     versions_per_model: int = Field(5, ge=1, description="live versions per model the budget assumes")
 
 

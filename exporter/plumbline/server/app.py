@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.applications import Starlette
@@ -18,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from plumbline import otlp
 from plumbline.alerts import WebhookError, parse_webhook
@@ -60,6 +61,7 @@ class App:
         bodies: reads request bodies within bounds.
         renderer: keeps what does not change between scrapes.
         more: routes of other parts.
+        url: where the outside world reaches this; its path stands before all links, and may before requests.
     """
 
     catalogue: Catalogue
@@ -69,26 +71,38 @@ class App:
     bodies: BodyReader = field(default_factory=BodyReader)
     renderer: Renderer = field(default_factory=Renderer)
     more: Sequence[Route] = ()
+    url: str = ""
 
     def asgi(self) -> Starlette:
         """Return the application."""
-        return Starlette(
-            routes=[
-                Route("/", self.landing),
-                Route("/metrics", self.scrape),
-                Route("/v1/events", self.ingest, methods=["POST"]),
-                Route("/v1/logs", self.logs, methods=["POST"]),
-                Route(ALERTS_PATH, self.alerts, methods=["POST"]),
-                Route("/-/healthy", self.healthy),
-                Route("/-/ready", self.ready),
-                *self.more,
-            ],
-            exception_handlers={HTTPException: _http_error},  # type: ignore[dict-item]
+        routes: list[BaseRoute] = [
+            Route("/", self.landing),
+            Route("/metrics", self.scrape),
+            Route("/v1/events", self.ingest, methods=["POST"]),
+            Route("/v1/logs", self.logs, methods=["POST"]),
+            Route(ALERTS_PATH, self.alerts, methods=["POST"]),
+            Route("/-/healthy", self.healthy),
+            Route("/-/ready", self.ready),
+            *self.more,
+        ]
+        # A proxy may take the path off or leave it; Prometheus and the orchestrator come without it.
+        root = urlsplit(self.url).path.rstrip("/")
+        inside = Router(routes, redirect_slashes=False)
+        made = Starlette(
+            routes=[*routes, *([Mount(root, inside)] if root else ())],
+            exception_handlers={HTTPException: self._http_error},  # type: ignore[dict-item]
         )
+        made.router.redirect_slashes = False  # it would redirect to where nobody outside gets
+        return made
+
+    async def _http_error(self, request: Request, error: HTTPException) -> Response:
+        remedy = _REMEDIES.get(error.status_code, "").format(root=urlsplit(self.url).path.rstrip("/"))
+        body = {"error": error.detail, "detail": remedy or error.detail}
+        return JSONResponse(body, error.status_code, headers=error.headers)
 
     async def landing(self, request: Request) -> Response:
         """``/``: where to go and what to do first."""
-        page = landing_page(self.catalogue, self.writer.not_ready())
+        page = landing_page(self.catalogue, self.writer.not_ready(), self.url)
         return Response(page, headers=HEADERS, media_type="text/html")
 
     async def healthy(self, request: Request) -> Response:
@@ -275,14 +289,9 @@ def _account(parsed: Parsed, duplicates: int, what: str) -> dict[str, object]:
 
 
 _REMEDIES = {
-    404: "there is nothing here; / lists what there is",
+    404: "there is nothing here; {root}/ lists what there is",
     405: (
-        "this path does not take that method; events go by POST to /v1/events, OpenTelemetry's logs to "
-        "/v1/logs, alerts to /v1/alerts, the rest is read by GET"
+        "this path does not take that method; events go by POST to {root}/v1/events, OpenTelemetry's logs to "
+        "{root}/v1/logs, alerts to {root}/v1/alerts, the rest is read by GET"
     ),
 }
-
-
-async def _http_error(request: Request, error: HTTPException) -> Response:
-    detail = _REMEDIES.get(error.status_code, error.detail)
-    return JSONResponse({"error": error.detail, "detail": detail}, error.status_code, headers=error.headers)
