@@ -66,10 +66,14 @@ HEADERS = {
 }
 
 
-def render(template: str, root: str = "", **data: object) -> str:
-    """Return a page made of a template in ``templates/``, with a path before all links.
+def render(template: str, **data: object) -> str:
+    """Return a page made of a template in ``templates/``."""
+    return _environment.get_template(template).render(data)
+
+
+def rooted(page: str, root: str) -> str:
+    """Return a page with a path before all its links.
 
     Nothing but a link of a template is found: the quotes of what it shows are escaped.
     """
-    page = _environment.get_template(template).render(data)
-    return page.replace('href="/', f'href="{escape(root)}/') if root else page
+    return page.replace('href="/', f'href="{escape(root)}/')

@@ -115,7 +115,7 @@ def build_baseline(
         remarks.insert(0, "quality is measured on the reference rows themselves: flattering if it was trained on them")
     times = extent.plan_times
     features = _features(layouts, counted, len(model.features))
-    remarks += _too_small(features, extent.rows)
+    remarks += _too_small(features, extent.rows, settings.bins)
     if extent.plan.seconds is not None:
         remarks += _restless(features, extent.plan.describe())
     baseline = Baseline(
@@ -142,7 +142,7 @@ def build_baseline(
     return Built(baseline, extent.plan.describe(), tuple(remarks))
 
 
-def _too_small(features: Mapping[str, FeatureBins], rows: int) -> list[str]:
+def _too_small(features: Mapping[str, FeatureBins], rows: int, numeric_bins: int) -> list[str]:
     """Say so if even a large change of no input can be told from the chance of which rows the reference has.
 
     Its share of chance does not fall with the number of predictions.
@@ -151,7 +151,9 @@ def _too_small(features: Mapping[str, FeatureBins], rows: int) -> list[str]:
     least = min(significant_psi(bins.counts, rows * 10.0**k, bins.chi2) for bins in inputs for k in range(5))
     if least <= LARGE_PSI:
         return []
-    needed = math.ceil(max(bins.chi2 for bins in inputs) / LARGE_PSI)
+    # As many bins as more rows would give: with below, above and missing, less one degree of freedom.
+    usual = chi2_quantile(ALPHA / len(inputs), numeric_bins + 2)
+    needed = math.ceil(max(usual, *(bins.chi2 for bins in inputs)) / LARGE_PSI)
     return [
         f"a reference of {rows} {'row' if rows == 1 else 'rows'} is too small to detect drift: with any number of "
         f"predictions, only a PSI above {least:.2g} is more than chance, and {LARGE_PSI:g} is a large change. About "

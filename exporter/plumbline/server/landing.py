@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from plumbline import __version__
 from plumbline.catalogue.model import Catalogue
-from plumbline.pages import render
+from plumbline.pages import render, rooted
 
 _SHOWN_FEATURES = 3
 _VALUES = {"numeric": 1.5, "categorical": "a", "boolean": True}
@@ -30,6 +30,6 @@ def landing_page(catalogue: Catalogue, problem: str | None, url: str = "") -> st
         json.dumps({"type": "prediction", "request_id": "r-1", **answer}),
         json.dumps({"type": "outcome", "request_id": "r-1", "actual": value}),
     ]
-    root = urlsplit(url).path.rstrip("/")
     shown = {"catalogue": catalogue, "problem": problem, "version": __version__, "example": lines}
-    return render("landing.html.j2", root, url=(url or catalogue.links.exporter).rstrip("/"), **shown)
+    page = render("landing.html.j2", url=(url or catalogue.links.exporter).rstrip("/"), **shown)
+    return rooted(page, urlsplit(url).path.rstrip("/"))

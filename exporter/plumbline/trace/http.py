@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from plumbline.errors import StoreError
 from plumbline.names import DASHBOARD_UIDS
-from plumbline.pages import HEADERS, render
+from plumbline.pages import HEADERS, render, rooted
 from plumbline.server.negotiate import wants_json
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.model import to_json
@@ -121,13 +121,15 @@ class TraceRoutes:
         why = "it was never sent, was rejected when it came, or its retention has ended"
         return self._problem(json, 404, "not_found", f"{known}: {why}", f"Unknown {what}")
 
-    def _problem(self, json: bool, status: int, error: str, detail: str, title: str, models: Iterable[str] = ()) -> Response:
+    def _problem(
+        self, json: bool, status: int, error: str, detail: str, title: str, models: Iterable[str] = ()
+    ) -> Response:
         if json:
             return _json(msgspec.json.encode({"error": error, "detail": detail}), status)
         return self._html("problem.html.j2", status, title=title, detail=detail, models=models)
 
     def _html(self, template: str, status: int = 200, **data: object) -> Response:
-        return Response(render(template, self.root, **data), status, HEADERS, "text/html")
+        return Response(rooted(render(template, **data), self.root), status, HEADERS, "text/html")
 
 
 def _number(request: Request, name: str, default: int) -> int | None:
