@@ -17,8 +17,8 @@ from typing import Any, get_args
 import msgspec
 
 from plumbline.events.kinds import KIND_OF, Event
-from plumbline.events.lines import mended
-from plumbline.events.parse import TooMany, parse_line
+from plumbline.events.lines import TooMany, mended
+from plumbline.events.parse import parse_line
 from plumbline.events.parsed import Item, Parsed, Rejected
 from plumbline.loglines import log_event
 

@@ -146,6 +146,10 @@ def write_text(path, sep=",", code="utf-8", pack=bytes):
     path.write_bytes(pack(text.encode(code)))
 
 
+def write_hint(path):
+    path.write_text('sep=^\nx^"y, z"\n1^a;b\n2^c\td\n3^\n')
+
+
 def write_stream(path):
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, TABLE.schema) as writer:
         writer.write_table(TABLE)
@@ -156,6 +160,7 @@ FILES = {
     **{f"in {code}": partial(write_text, code=code) for code in ("utf-8-sig", "utf-16")},
     "gzip": partial(write_text, pack=gzip.compress),
     "bzip2": partial(write_text, pack=bz2.compress),
+    "separated as its first line says": write_hint,
     "Parquet": lambda path: pq.write_table(TABLE, path),
     "Feather": lambda path: feather.write_feather(TABLE, path),
     "Feather, plain": lambda path: feather.write_feather(TABLE, path, compression="uncompressed"),

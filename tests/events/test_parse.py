@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from plumbline import keys, names
 from plumbline.events.checks import MAX_INPUTS
 from plumbline.events.kinds import Prediction
-from plumbline.events.parse import TooMany, parse, parse_line
+from plumbline.events.lines import TooMany
+from plumbline.events.parse import parse, parse_line
 from plumbline.events.parsed import Item
 from plumbline.keys import request_key
 

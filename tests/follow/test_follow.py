@@ -98,7 +98,7 @@ def test_lines_are_sent_as_they_are_written_and_others_never_stop_it(
 ) -> None:
     log, second = tmp_path / "app.log", tmp_path / "second.log"
     stand_in.reject = lambda event: event.get("request_id") == "refused"
-    append(log, event("a") + b"Traceback (most recent call last):\n\x1b[31mred\n\n" + event("b"))
+    append(log, b"\xef\xbb\xbf" + event("a") + b"Traceback (most recent call last):\n\x1b[31mred\n\n" + event("b"))
     running = follow(log, second)
     wait_for(lambda: stand_in.ids() == ["a", "b"])
     append(second, b'{"msg": "some other JSON"}\n' + event("refused") + event("c"))

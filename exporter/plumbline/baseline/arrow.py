@@ -164,8 +164,10 @@ def _open_csv(path: Path, columns: Sequence[str] | None) -> Any:
         head = stream.read(_HEAD_BYTES)
     wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = head.decode("utf-16" if wide else "utf-8-sig", "replace")
-    read = pa.csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=False, encoding="utf-16" if wide else "utf8")
-    parse = pa.csv.ParseOptions(newlines_in_values=True, delimiter=separator(text))
+    hint = re.match(r'"?sep=(.)"?\r?\n', text)  # a line that Excel reads, and others therefore write
+    code = "utf-16" if wide else "utf8"
+    read = pa.csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=False, encoding=code, skip_rows=int(bool(hint)))
+    parse = pa.csv.ParseOptions(newlines_in_values=True, delimiter=hint[1] if hint else separator(text))
     # Cells stay text until our own conversion, which can name the row of a wrong one.
     types = {name: pa.string() for name in columns or ()}
     convert = pa.csv.ConvertOptions(

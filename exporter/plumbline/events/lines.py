@@ -28,12 +28,30 @@ def mended(text: bytes) -> bytes:
     return text
 
 
-def event_lines(body: bytes) -> Iterable[tuple[int, bytes]]:
-    """Return (number, line) of each value in a body; blank lines too where it is NDJSON."""
+class TooMany(Exception):
+    """A body holds more events than are taken at once."""
+
+
+def event_lines(body: bytes, most: float) -> Iterable[tuple[int, bytes]]:
+    """Return (number, line) of each value in a body; blank lines too where it is NDJSON.
+
+    Raises:
+        TooMany: there are more than ``most`` lines; or values, when the first beyond it is asked for.
+    """
     if body.startswith(UTF16_MARKS):
         body = body.decode("utf-16", "replace").encode()
+    # Before anything is made of the lines: millions of bad ones would cost a hundred times their bytes.
+    if body.count(b"\n") + (not body.endswith(b"\n")) > most:
+        raise TooMany
     lines = enumerate(body.split(b"\n"), 1)
-    return one_a_line(lines) if _NESTED.match(body) else lines
+    return _at_most(one_a_line(lines), most) if _NESTED.match(body) else lines
+
+
+def _at_most(values: Iterable[tuple[int, bytes]], most: float) -> Iterator[tuple[int, bytes]]:
+    for count, value in enumerate(values, 1):
+        if count > most:
+            raise TooMany
+        yield value
 
 
 def one_a_line(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:

@@ -17,6 +17,7 @@ import msgspec
 import requests
 
 from plumbline.client.post import Answer, Connection, post
+from plumbline.events.lines import mended
 from plumbline.follow.checkpoint import Checkpoint
 from plumbline.follow.tail import Chunk, Tail
 
@@ -128,7 +129,7 @@ class Follower:
         left_out = chunk.too_long
         lines = []
         for offset, line in chunk.lines:
-            line = line.strip()
+            line = mended(line.strip())
             if not line:
                 continue
             if is_event(line):

@@ -25,7 +25,8 @@ from plumbline import otlp
 from plumbline.alerts import WebhookError, parse_webhook
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import Overloaded, StoreError
-from plumbline.events.parse import TooMany, parse
+from plumbline.events.lines import TooMany
+from plumbline.events.parse import parse
 from plumbline.events.parsed import Parsed
 from plumbline.expose.registry import Registry
 from plumbline.expose.self_metrics import SelfMetrics
