@@ -151,13 +151,13 @@ def test_utf_16_with_its_mark_is_read() -> None:
     assert len(parse(text.encode("utf-16"), 1.0).events) == 2
 
 
-@pytest.mark.parametrize("text", [b"1\n" * 5, b"[1,1,1,1,1]", b'{\n"a":1}' * 5])
+@pytest.mark.parametrize("text", [b"1\n" * 5, b"[1,1,1,1,1]", b"[,,,,,", b'{\n"a":1}' * 5])
 def test_more_than_are_taken_at_once_are_refused_whole(text: bytes) -> None:
     with pytest.raises(TooMany):
         parse(text, 1.0, 4)
 
 
-@pytest.mark.parametrize("text", [b'{\n"' + b'\\"' * 400_000, b'"' + b'\\"' * 400_000 + b"NaN", b"[" * 400_000])
+@pytest.mark.parametrize("text", [b'{\n"' + b'\\"' * 400_000, b'"' + b'\\"' * 400_000 + b"NaN", b"[" * 8_000_000])
 def test_taking_a_hostile_text_apart_takes_time_in_its_length_only(text: bytes) -> None:
     start = time.process_time()
     parse(text, 1.0)

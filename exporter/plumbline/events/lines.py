@@ -75,6 +75,7 @@ class Values:
         self._depth = 0
         self._held = b""
         self._begun = 0
+        self._ended = False  # whether a value of the array has come since the last comma
 
     def take(self, number: int, line: bytes) -> Iterable[tuple[int, bytes]]:
         """Return the values that end on this line; a line of NDJSON as it is."""
@@ -87,6 +88,8 @@ class Values:
     def _apart(self, number: int, line: bytes) -> Iterator[tuple[int, bytes]]:
         start = 0
         for token in _TOKEN.finditer(line):
+            if token.start() - start > MAX_LINE_BYTES:
+                break
             sign = token[0]
             if sign in (b"{", b"["):
                 if sign == b"[" and self._depth == 0 and not (self._held + line[start : token.start()]).strip():
@@ -98,7 +101,11 @@ class Values:
                     yield from self._whole(number, line[start : token.end()])
                     start = token.end()
             elif self._depth == self._base == 1 and sign in (b",", b"]"):
-                yield from self._whole(number, line[start : token.start()])
+                text = line[start : token.start()]
+                if sign == b"," and not self._ended and not (self._held + text).strip():
+                    text = sign  # a comma after nothing counts: a body of them must come to its end
+                yield from self._whole(number, text)
+                self._ended = False
                 start = token.end()
                 if sign == b"]":
                     self._base = self._depth = 0
@@ -113,6 +120,7 @@ class Values:
         begun = self._begun if self._held else number
         text = (self._held + text).strip()
         self._held = b""
+        self._ended = True
         if text:
             yield begun, text
 
@@ -120,4 +128,4 @@ class Values:
         """Yield what has not come to its end: it will be refused as what it is."""
         if self._held or self._depth:
             yield self._begun, self._held.strip() or b"["
-        self._held = b""
+        self._held, self._base, self._depth = b"", 0, 0
