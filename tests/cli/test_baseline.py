@@ -78,6 +78,16 @@ def test_columns_are_mapped_as_backfill_maps_them(table, catalogue, capsys):
     assert run(build(table, catalogue, "--map", "x=")) == 2
 
 
+def test_a_name_is_shown_as_it_is(table, catalogue, capsys):
+    name = "[/x] :smile:"
+    catalogue.write_text(catalogue.read_text().replace("{x:", f'{{"{name}":'))
+    assert run(build(table, catalogue, "--map", f"{name}=x")) == 0
+    (path,) = capsys.readouterr().out.splitlines()
+    for arguments in (["baseline", "show", path], ["baseline", "diff", path, path]):
+        assert run(arguments) == 0
+        assert name in capsys.readouterr().out
+
+
 def test_a_message_never_brings_bytes_of_a_file_to_the_terminal(tmp_path, catalogue, capsys):
     table = tmp_path / "t.csv"
     table.write_bytes(b"x\x1b[31m,\xff\xfe\x00\n1,2\n")

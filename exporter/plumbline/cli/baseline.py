@@ -144,7 +144,7 @@ def show(file: Path, html: Path | None, as_json: bool) -> None:
     if html is not None:
         _write(html, "baseline.html.j2", baseline=loaded, levels=levels)
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     for part in picture(loaded):
         console.print(part)
 
@@ -183,7 +183,7 @@ def diff(old: Path, new: Path, draw: int, html: Path | None, as_json: bool) -> N
     if html is not None:
         _write(html, "difference.html.j2", comparison=comparison)
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     for part in difference(comparison, draw):
         console.print(part)
 

@@ -19,6 +19,7 @@ from typing import IO
 import click
 import requests
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from plumbline.cli.follow import follow_files, follow_options
@@ -179,7 +180,7 @@ def ingest_file(name: str, sender: Sender, batch: int, summary: Summary, advance
     task = None
     if advance is not None:
         known = name != "-" and not name.endswith(".gz") and Path(name).is_file()
-        task = advance.add_task(name, total=Path(name).stat().st_size if known else None)
+        task = advance.add_task(escape(name), total=Path(name).stat().st_size if known else None)
     if Path(name).is_file() and is_table(Path(name)):
         raise UsageError(f"{name} is a table: load it by 'plumbline backfill', or send it by 'plumbline replay'")
     with contextlib.ExitStack() as stack:
