@@ -93,6 +93,8 @@ TWICE = b'{"type":"log","level":[1],"message":"m","level":"x"}'
         (b'{"type":"outcome","request_id":"r","actual":NaN}', "(NaN and infinities are taken as null)"),
         (b'{"type":"log","level":"x","message":"' + b"9" * 5000 + b'","a":' + b"9" * 5000 + b',"level":5}', "level"),
         (TWICE, "level"),
+        (b'{"type":"pipeline","pipeline":"p","stage":"s","run_id":"1","status":"Erika Mustermann","type":"x"}', "once"),
+        (line(version=3, commit=1), "version is 3: it must be a text; write it in quotes"),
     ],
 )
 def test_a_refusal_names_the_field_and_says_what_to_write(text: bytes, detail: str) -> None:

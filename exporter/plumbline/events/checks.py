@@ -108,7 +108,7 @@ def _bad_id(field: str, value: str | None) -> tuple[str, str] | None:
         return None
     if not 0 < len(value) <= MAX_ID_CHARS:
         return "bad_id", f"{field} must have 1 to {MAX_ID_CHARS} characters, not {len(value)}"
-    return "bad_id", f"{field} holds control or unprintable characters"
+    return "bad_id", f"{field} holds control or unprintable characters: send printable ones"
 
 
 def _bad_name(field: str, value: str | None) -> tuple[str, str] | None:

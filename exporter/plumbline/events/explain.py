@@ -21,6 +21,7 @@ from plumbline.events.parsed import clip
 KINDS: dict[str, type] = {KIND_OF[kind]: kind for kind in get_args(Event)}
 _WHERE = re.compile(r" - at `\$\.?(.*)`$")
 _STEP = re.compile(r"[^.\[\]]+|\.\.\.")
+_QUOTED = re.compile(r" '.*'", re.DOTALL)
 _GOT = re.compile(r"got `(\w+)`")
 _NUMERIC = re.compile(r"[-+0-9.,:TZtzeE ]{1,40}")
 _JSON_NAMES = {list: "array", dict: "object", type(None): "null", str: "str", int: "int", float: "float", bool: "bool"}
@@ -50,11 +51,11 @@ def explain(line: bytes, error: Exception) -> tuple[str, str]:
         reason = "unknown_type"
     try:
         return reason, _explained(json.loads(line.decode()), message)
-    except json.JSONDecodeError:
-        return "bad_json", _no_json(line, error)
+    except (json.JSONDecodeError, UnicodeDecodeError) as wrong:
+        return "bad_json", _no_json(line, wrong)
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
-        # A key that is there twice, a number of thousands of digits: what the decoder says has to do.
-        return reason, clip(message)
+        # A key that is there twice, a number of thousands of digits.
+        return reason, f"{clip(_QUOTED.sub('', message))}; write each field once, as docs/events.md says"
 
 
 def _explained(event: Any, message: str) -> str:
@@ -70,7 +71,7 @@ def _explained(event: Any, message: str) -> str:
         return f"{name} is beyond what a number can hold: send a smaller one, or null"
     wanted = message.split("`")[1]
     quotes = ""
-    if wanted == "str" and isinstance(value, int | float):
+    if wanted in ("str", "str | null") and isinstance(value, int | float):
         quotes = "; write it in quotes"
     elif isinstance(value, str) and _NUMERIC.fullmatch(value) and "str" not in wanted.split(" | "):
         quotes = "; write it without quotes"
@@ -156,5 +157,5 @@ def _no_json(line: bytes, error: Exception) -> str:
     except (UnicodeDecodeError, RecursionError) as wrong:
         return _no_json(line, wrong)
     else:
-        what = str(error)
+        what = str(error).removeprefix("JSON is malformed: ")
     return f"this is no JSON: {what}; send one JSON object a line"

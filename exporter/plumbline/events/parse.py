@@ -62,7 +62,7 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
             again = parse_line(better, now)
             if isinstance(again, Item):
                 return again
-            return again[0], again[1] + " (NaN and infinities are taken as null)" * ("null" in again[1])
+            return again[0], again[1] + " (NaN and infinities are taken as null)" * (" is null" in again[1])
         made = _log_line(line) if "required field `type`" in str(error) else None
         return explain(line, error) if made is None else parse_line(made, now)
     field = "ts"
