@@ -13,14 +13,15 @@ import gc
 import gzip
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from plumbline import names
 from plumbline.expose.block import Block
-from plumbline.expose.collector import BlockCollector
 from plumbline.expose.text import Renderer
 
 ROWS = 1000  # series per block: about one model version's feature bins
@@ -74,6 +75,22 @@ def ours(series: int) -> dict[str, float]:
     return found
 
 
+class Blocks(Collector):
+    """The blocks as prometheus_client wants them: one object per sample."""
+
+    def __init__(self, blocks: list[Block]) -> None:
+        self.blocks = blocks
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the family."""
+        metric = names.FEATURE_VALUES
+        family = CounterMetricFamily(metric.family, metric.help, labels=metric.labels)
+        for block in self.blocks:
+            for labels, value in zip(block.labels, block.values.tolist(), strict=True):
+                family.add_metric(labels, value)
+        yield family
+
+
 def theirs(series: int) -> dict[str, float]:
     """Return the seconds of prometheus_client with the same series."""
     blocks = make_blocks(series, [1] * -(-series // ROWS), 0)
@@ -85,7 +102,7 @@ def theirs(series: int) -> dict[str, float]:
         for labels, value in zip(block.labels, block.values.tolist(), strict=True):
             counter.labels(*labels).inc(value)
     custom = CollectorRegistry()
-    custom.register(BlockCollector(lambda: blocks))
+    custom.register(Blocks(blocks))
     page = generate_latest(objects)
     return {
         "prometheus_client objects, plain": best(lambda: generate_latest(objects), 2),

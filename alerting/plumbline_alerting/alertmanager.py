@@ -10,7 +10,6 @@ from typing import Any
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue, Receiver
-from plumbline.errors import CatalogueError, Problem
 from plumbline_alerting.messages import HTML, SLACK, SLACK_COLOUR, TEXT, TITLE
 from plumbline_alerting.scene import Scene
 
@@ -54,12 +53,7 @@ def ticket_receiver(owner: str) -> str:
 
 
 def configuration(catalogue: Catalogue) -> dict[str, Any]:
-    """Return the whole configuration.
-
-    Raises:
-        CatalogueError: if a receiver cannot be expressed in Alertmanager 0.25.
-    """
-    _refuse_what_cannot_be(catalogue)
+    """Return the whole configuration."""
     waits = _waits(catalogue)
     platform = catalogue.platform_owner
     config: dict[str, Any] = {}
@@ -238,39 +232,4 @@ def _way(way: Receiver) -> tuple[str, dict[str, Any]]:
             "html": HTML,
             "text": TEXT,
         }
-    raise AssertionError("unreachable: _refuse_what_cannot_be has run")
-
-
-def _refuse_what_cannot_be(catalogue: Catalogue) -> None:
-    problems = []
-
-    def problem(message: str) -> None:
-        problems.append(Problem("plumbline.yaml", 0, message, "alertmanager/receiver"))
-
-    advice = "Alertmanager 0.25 reads a webhook's URL from no file; put a relay with a plain URL before it"
-    for name, owner in sorted(catalogue.owners.items()):
-        for field, ways in (("page", owner.page), ("ticket", owner.ticket)):
-            for index, way in enumerate(ways):
-                where = f"owners.{name}.{field}[{index}]"
-                if way.webhook_url_file is not None:
-                    problem(f"{where}.webhook_url_file: {advice}")
-                elif way.email is not None and catalogue.smtp is None:
-                    problem(f"{where}.email: needs the top-level smtp section")
-                elif not any(
-                    (
-                        way.webhook,
-                        way.pagerduty_routing_key_file,
-                        way.opsgenie_api_key_file,
-                        way.slack_api_url_file,
-                        way.email,
-                    )
-                ):
-                    problem(f"{where}: says no way to reach someone: give a webhook or a key file")
-        if owner.ticket_hours is not None and owner.ticket_hours not in catalogue.time_intervals:
-            problem(f"owners.{name}.ticket_hours: no time interval {owner.ticket_hours!r} is declared")
-    if catalogue.links.dead_man_switch_url_file is not None:
-        problem(f"links.dead_man_switch_url_file: {advice}")
-    if catalogue.platform_owner not in catalogue.owners:
-        problem(f"platform_owner: no owner {catalogue.platform_owner!r} is declared")
-    if problems:
-        raise CatalogueError(problems)
+    raise AssertionError("unreachable: the catalogue is checked for it (catalogue/receiver-kind)")

@@ -8,10 +8,8 @@ from plumbline import names
 from plumbline_alerting import comparison_queries as queries
 from plumbline_alerting.maker import VALUE, Maker
 from plumbline_alerting.model import Rule
+from plumbline_alerting.model_alerts import MV_OF, WHO
 from plumbline_alerting.templates import COUNT, MODEL, ask
-
-WHO = "{{ $labels.model }} {{ $labels.version }}"
-MV_OF = "model=%q, version=%q"
 
 
 def slices(make: Maker) -> Iterable[Rule]:
@@ -29,7 +27,6 @@ def slices(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "SliceDisparity",
         queries.slice_disparity(make.scene),
-        severity="warning",
         summary="A model treats a declared group worse than the others.",
         description=(
             f"{{{{ $labels.metric }}}} of {WHO} for {{{{ $labels.slice }}}} = {{{{ $labels.value }}}} is "
@@ -53,7 +50,6 @@ def canaries(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "CanaryWorse",
         queries.canary_worse(make.scene),
-        severity="warning",
         summary="A canary is worse than the production version beside it.",
         description=(
             f"Mean loss ({{{{ $labels.loss }}}}) of the canary {WHO} since its trial began is "
@@ -87,7 +83,6 @@ def kpis(make: Maker) -> Iterable[Rule]:
         "KpiDrop",
         queries.kpi_drop(make.scene),
         keep=make.scene.lull(slow),
-        severity="warning",
         summary="A business figure of a model has dropped.",
         description=(
             f"{{{{ $labels.kpi }}}} of {{{{ $labels.model }}}} per {{{{ $labels.per }}}} is {VALUE} "

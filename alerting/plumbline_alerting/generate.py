@@ -28,11 +28,7 @@ from plumbline_alerting.windows import drift_windows, life_window, quality_windo
 
 
 def generate(catalogue: Catalogue) -> Iterable[GeneratedFile]:
-    """Return every file of this part.
-
-    Raises:
-        CatalogueError: if a receiver cannot be expressed in Alertmanager's configuration.
-    """
+    """Return every file of this part."""
     yield from recording_rules(catalogue)
     for name, group in alerts.groups(catalogue).items():
         yield GeneratedFile(f"alerting/rules/{name}.yml", rule_file([group]))

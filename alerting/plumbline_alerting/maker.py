@@ -25,7 +25,6 @@ class Maker:
         name: str,
         expr: str,
         *,
-        severity: str,
         summary: str,
         description: str,
         dashboard: str,
@@ -37,6 +36,7 @@ class Maker:
         """Yield the alert; none where the catalogue gives its query nothing to watch."""
         if not expr:
             return
+        severity = names.ALERT_SEVERITY[name]
         evaluation = self.catalogue.evaluation
         waits = {"critical": evaluation.alert_for, "warning": evaluation.ticket_for, "info": ""}
         annotations = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from plumbline import names
 from plumbline.significance import sigmas
@@ -36,35 +37,29 @@ def quality(make: Maker) -> Iterable[Rule]:
 
     outcomes = ask(f"max({names.R_QUALITY_SAMPLES.over(SLOW)}{{{MV_OF}}})", *MODEL, unit=COUNT)
     now = f"max({names.R_QUALITY.over(FAST)}{{{MV_OF}, metric=%q}})"
-    yield from make.alert(
+    alert = partial(make.alert, dashboard="quality", variables=MODEL)
+    yield from alert(
         "ModelQualityCritical",
         quality_queries.model_quality_critical(make.scene),
         keep=fast,  # until the fast window holds only newer outcomes: one incident, one notification
-        severity="critical",
         summary="A model's quality has fallen below its critical objective.",
         description=(
             f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {window(SLOW)} and "
             f"{ask(now, *MODEL, 'metric')} over {window(FAST)} ({numbers('critical')})."
         ),
-        dashboard="quality",
-        variables=MODEL,
     )
-    yield from make.alert(
+    yield from alert(
         "ModelQualityDecay",
         quality_queries.model_quality_decay(make.scene),
         keep=make.scene.lull(make.scene.slow),
-        severity="warning",
         summary="A model's quality is below its warning objective.",
         description=(f"{{{{ $labels.metric }}}} of {WHO} is {VALUE} over {window(SLOW)} ({numbers('warning')})."),
-        dashboard="quality",
-        variables=MODEL,
     )
     noise = f"max({names.R_CALIBRATION_NOISE.over(SLOW)}{{{MV_OF}}})"
-    yield from make.alert(
+    yield from alert(
         "CalibrationDrift",
         quality_queries.calibration_drift(make.scene),
         keep=make.scene.lull(make.scene.slow),
-        severity="warning",
         summary="A model's scores no longer mean what they meant in the baseline.",
         description=(
             f"Over {window(SLOW)} the share of positives of {WHO} is {VALUE} away from what the baseline "
@@ -73,8 +68,6 @@ def quality(make: Maker) -> Iterable[Rule]:
             "standard error and of what windows of the baseline stray; "
             f"n = {outcomes} outcomes)."
         ),
-        dashboard="quality",
-        variables=MODEL,
     )
 
 
@@ -87,41 +80,33 @@ def serving(make: Maker) -> Iterable[Rule]:
 
     n = ask(f"max({names.R_INCREASES[names.PREDICTIONS.name].over(fast)}{{{MV_OF}}})", *MODEL, unit=COUNT)
     timed = ask(model_queries.timed(fast, f"{MV_OF}, "), *MODEL, unit=COUNT)
-    yield from make.alert(
+    alert = partial(make.alert, dashboard="fleet", variables=MODEL)
+    yield from alert(
         "ModelErrorRateCritical",
         model_queries.model_error_rate_critical(make.scene),
-        severity="critical",
         summary="A model answers with too many errors.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the predictions of {WHO} failed over {fast} "
             f"(objective {bound(names.OBJECTIVE_ERRORS)} as a ratio, n = {n} predictions)."
         ),
-        dashboard="fleet",
-        variables=MODEL,
     )
-    yield from make.alert(
+    yield from alert(
         "ModelLatencyCritical",
         model_queries.model_latency_critical(make.scene),
-        severity="critical",
         summary="A model answers too slowly.",
         description=(
             f"The 99th percentile of the latency of {WHO} is {{{{ $value | humanizeDuration }}}} over "
             f"{fast} (objective {bound(names.OBJECTIVE_LATENCY)} s, n = {timed} predictions that tell it)."
         ),
-        dashboard="fleet",
-        variables=MODEL,
     )
-    yield from make.alert(
+    yield from alert(
         "ModelTrafficLost",
         model_queries.model_traffic_lost(make.scene),
-        severity="critical",
         summary="A model gets less traffic than at its quietest.",
         description=(
             f"{{{{ $labels.model }}}} gets {VALUE} predictions per second over {short}, all versions "
             f"together (expected at its quietest: {bound(names.OBJECTIVE_TRAFFIC)})."
         ),
-        dashboard="fleet",
-        variables=MODEL,
     )
 
 
@@ -139,19 +124,17 @@ def drift(make: Maker) -> Iterable[Rule]:
 
     # At a threshold of 1 the tile cannot tell, and the share is that of the longer window.
     later = "" if tile == window else f"; where that is 1: {looked_at(window)}"
-    yield from make.alert(
+    alert = partial(make.alert, dashboard="drift", variables=MODEL)
+    yield from alert(
         "FeatureBroken",
         model_queries.feature_broken(make.scene),
         keep=tile,  # until the tile holds only newer values: one incident, one notification
-        severity="critical",
         summary="A model's input is suddenly missing or invalid.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the values of {{{{ $labels.feature }}}} for "
             f"{WHO} are {{{{ $labels.problem }}}} ({looked_at(tile)}{later}; "
             f"share missing in the baseline {ask(known, *of)})."
         ),
-        dashboard="drift",
-        variables=MODEL,
     )
     threshold = f"max({names.R_PSI_THRESHOLD.over(window)}{{{one}}})"
     n = f"max({names.R_FEATURE_INCREASE.over(window)}{{{one}}})"
@@ -161,25 +144,19 @@ def drift(make: Maker) -> Iterable[Rule]:
         f"n = {ask(n, *of, unit=COUNT)} predictions, "
         f"baseline {ask(rows, *MODEL, unit=COUNT)} rows)."
     )
-    yield from make.alert(
+    yield from alert(
         "FeatureDrift",
         model_queries.drift(make.scene, pseudo=False),
         keep=make.scene.lull(window),
-        severity="warning",
         summary="A model's input has drifted from its baseline.",
         description=f"PSI of {{{{ $labels.feature }}}} for {WHO} is {numbers}",
-        dashboard="drift",
-        variables=MODEL,
     )
-    yield from make.alert(
+    yield from alert(
         "PredictionDrift",
         model_queries.drift(make.scene, pseudo=True),
         keep=make.scene.lull(window),
-        severity="warning",
         summary="A model's predictions, or what came true, have drifted from its baseline.",
         description=f"PSI of {{{{ $labels.feature }}}} for {WHO} is {numbers}",
-        dashboard="drift",
-        variables=MODEL,
     )
 
 
@@ -194,7 +171,6 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "OutcomesLate",
         quality_queries.outcomes_late(make.scene),
-        severity="warning",
         summary="A model's outcomes arrive after their declared maturity.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the outcomes of {WHO} came late over {slow} "
@@ -207,7 +183,6 @@ def outcomes(make: Maker) -> Iterable[Rule]:
         "OutcomeCoverageLow",
         quality_queries.outcome_coverage_low(make.scene),
         keep=make.scene.lull(slow),
-        severity="warning",
         summary="Too few of a model's predictions have an outcome: its quality is not known.",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the mature predictions of {WHO} have an outcome "
@@ -221,7 +196,6 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "BaselineMissing",
         model_queries.baseline_missing(make.scene),
-        severity="warning",
         summary="A production model has no baseline: neither drift nor loss of quality can be seen.",
         description=(
             f'{{{{ if eq $labels.version "{names.UNKNOWN}" }}}}{{{{ $value | humanize }}}} predictions '
@@ -236,7 +210,6 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ModelSilent",
         model_queries.model_silent(make.scene),
-        severity="warning",
         summary="A model of the catalogue has had no prediction for long, or never.",
         description=(
             "{{ $labels.model }} is silent for {{ $value | humanizeDuration }} (threshold "
@@ -248,7 +221,6 @@ def outcomes(make: Maker) -> Iterable[Rule]:
     yield from make.alert(
         "ModelRollout",
         model_queries.model_rollout(make.scene),
-        severity="info",
         summary="A model version has just entered production.",
         description=f"{WHO} entered production {{{{ $value | humanizeDuration }}}} ago.",
         dashboard="fleet",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from plumbline import names
 from plumbline_alerting import pipeline_queries as queries
@@ -21,54 +22,43 @@ def pipelines(make: Maker) -> Iterable[Rule]:
     def bound(name: str, unit: str) -> str:
         return ask(runs.replace("{}", name), "pipeline", unit=unit)
 
-    yield from make.alert(
+    alert = partial(make.alert, dashboard="pipelines", variables=("pipeline",))
+    yield from alert(
         "PipelineFailed",
         queries.pipeline_failed(make.scene),
-        severity="critical",
         summary="The last run of a data pipeline failed.",
         description=(
             f"{where} failed at {{{{ $value | humanizeTimestamp }}}} and has not succeeded since "
             f"(one run every {bound('cadence_seconds', 'humanizeDuration')}). "
             f"Models that depend on it: {models}."
         ),
-        dashboard="pipelines",
-        variables=("pipeline",),
     )
-    yield from make.alert(
+    yield from alert(
         "PipelineStale",
         queries.pipeline_stale(),
-        severity="critical",
         summary="A production model's data are too old.",
         description=(
             f"{where}: newest data or last success is {{{{ $value | humanizeDuration }}}} old "
             f"(data may be {bound('freshness_seconds', 'humanizeDuration')} old, one run every "
             f"{bound('cadence_seconds', 'humanizeDuration')}). Models that depend on it: {models}."
         ),
-        dashboard="pipelines",
-        variables=("pipeline",),
     )
-    yield from make.alert(
+    yield from alert(
         "PipelineRowsAnomalous",
         queries.pipeline_rows_anomalous(make.scene),
-        severity="warning",
         summary="A data pipeline wrote implausibly few or many rows.",
         description=(
             f"{where} wrote {VALUE} rows per run (plausible: {bound('rows_min', COUNT)} to "
             f"{bound('rows_max', COUNT)}). Models that depend on it: {models}."
         ),
-        dashboard="pipelines",
-        variables=("pipeline",),
     )
-    yield from make.alert(
+    yield from alert(
         "ModelInputBroken",
         queries.model_input_broken() if make.catalogue.pipelines else "",
-        severity="info",
         # The windows of drift and decay still hold the bad data when the pipeline works again.
         keep=make.scene.tainted,
         summary="A pipeline that a model depends on is broken; the model's drift and decay are muted.",
         description=("{{ $labels.model }} depends on pipeline {{ $labels.pipeline }}, which failed or is stale."),
-        dashboard="pipelines",
-        variables=("pipeline",),
     )
 
 

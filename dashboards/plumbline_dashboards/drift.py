@@ -21,7 +21,7 @@ from plumbline_dashboards.panels import (
     number,
     query,
     ranking,
-    rows,
+    result,
     sized,
     stacked,
 )
@@ -115,28 +115,17 @@ def details() -> table.Panel:
         "short",
         [
             Column("feature", "Feature"),
-            Column("Value #A", "PSI / threshold", "short", bad_from=1),
-            Column("Value #B", "PSI", "short"),
-            Column("Value #C", "Threshold", "short"),
-            Column("Value #D", "Noise", "short"),
-            Column("Value #E", "n", "short"),
-            Column("Value #F", "Problems", "percentunit"),
-            Column("Value #G", "KS", "short"),
-            Column("Value #H", "Wasserstein (SD)", "short"),
-            Column("Value #I", "PSI x importance", "short"),
+            result(q.psi_ratio(), "PSI / threshold", "short", bad_from=1),
+            result(q.drifting(names.R_PSI), "PSI", "short"),
+            result(q.drifting(names.R_PSI_THRESHOLD), "Threshold", "short"),
+            result(q.largest(names.BASELINE_FEATURE_NOISE, q.VERSION), "Noise", "short"),
+            result(q.drifting(names.R_FEATURE_INCREASE), "n", "short"),
+            result(q.problem_ratio(), "Problems", "percentunit"),
+            result(q.drifting(names.R_KS), "KS", "short"),
+            result(q.drifting(names.R_WASSERSTEIN), "Wasserstein (SD)", "short"),
+            result(q.drifting(names.R_DRIFT_IMPACT), "PSI x importance", "short"),
         ],
         drop=["model", "version"],
-    )
-    panel = (
-        panel.with_target(rows(q.psi_ratio(), "A"))
-        .with_target(rows(q.drifting(names.R_PSI), "B"))
-        .with_target(rows(q.drifting(names.R_PSI_THRESHOLD), "C"))
-        .with_target(rows(q.largest(names.BASELINE_FEATURE_NOISE, q.VERSION), "D"))
-        .with_target(rows(q.drifting(names.R_FEATURE_INCREASE), "E"))
-        .with_target(rows(q.problem_ratio(), "F"))
-        .with_target(rows(q.drifting(names.R_KS), "G"))
-        .with_target(rows(q.drifting(names.R_WASSERSTEIN), "H"))
-        .with_target(rows(q.drifting(names.R_DRIFT_IMPACT), "I"))
     )
     return sized(panel.decimals(3), 14, 10)
 
@@ -190,16 +179,16 @@ def psi_of_output() -> timeseries.Panel:
 
 def bins_now() -> barchart.Panel:
     """Shares now beside the baseline's."""
-    panel = bars(
+    return bars(
         "$feature: shares by bin, now and in the baseline",
         "Bins are frozen in the baseline. Both shares are smoothed by half a row per bin.",
         "percentunit",
         x="bin",
-        series={"Value #A": "now", "Value #B": "baseline"},
+        series={
+            "now": q.by("sum", ("bin",), q.drifting(names.R_SHARE, q.FEATURE)),
+            "baseline": q.by("max", ("bin",), q.pick(names.BASELINE_FEATURE_SHARE, q.FEATURE)),
+        },
     )
-    panel = panel.with_target(rows(q.by("sum", ("bin",), q.drifting(names.R_SHARE, q.FEATURE)), "A"))
-    share = q.by("max", ("bin",), q.pick(names.BASELINE_FEATURE_SHARE, q.FEATURE))
-    return panel.with_target(rows(share, "B"))
 
 
 def psi_against_threshold() -> timeseries.Panel:

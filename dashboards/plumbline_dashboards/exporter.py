@@ -19,7 +19,7 @@ from plumbline_dashboards.panels import (
     line,
     number,
     query,
-    rows,
+    result,
     sized,
     stacked,
 )
@@ -164,15 +164,10 @@ def budget() -> table.Panel:
         "short",
         [
             Column("model", "Model"),
-            Column("Value #A", "Series", "short"),
-            Column("Value #B", "Budget", "short"),
-            Column("Value #C", "Refused", "short", bad_from=1),
+            result(q.by("sum", ("model",), names.SERIES.name), "Series", "short"),
+            result(q.by("max", ("model",), names.SERIES_BUDGET.name), "Budget", "short"),
+            result(q.by("sum", ("model",), names.SERIES_REFUSED.name), "Refused", "short", bad_from=1),
         ],
-    )
-    panel = (
-        panel.with_target(rows(q.by("sum", ("model",), names.SERIES.name), "A"))
-        .with_target(rows(q.by("max", ("model",), names.SERIES_BUDGET.name), "B"))
-        .with_target(rows(q.by("sum", ("model",), names.SERIES_REFUSED.name), "C"))
     )
     return sized(panel, 12, 8)
 
@@ -185,12 +180,10 @@ def collectors() -> table.Panel:
         "short",
         [
             Column("collector", "Collector"),
-            Column("Value #A", "Succeeded", "bool_yes_no"),
-            Column("Value #B", "Took", "s"),
+            result(q.by("min", ("collector",), names.COLLECTOR_SUCCESS.name), "Succeeded", "bool_yes_no"),
+            result(q.by("max", ("collector",), names.COLLECTOR_DURATION.name), "Took", "s"),
         ],
     )
-    panel = panel.with_target(rows(q.by("min", ("collector",), names.COLLECTOR_SUCCESS.name), "A"))
-    panel = panel.with_target(rows(q.by("max", ("collector",), names.COLLECTOR_DURATION.name), "B"))
     return sized(panel, 12, 8)
 
 
@@ -203,12 +196,11 @@ def targets() -> table.Panel:
         [
             Column("job", "Job"),
             Column("instance", "Instance"),
-            Column("Value #A", "Up", "bool_yes_no"),
-            Column("Value #B", "Took", "s"),
+            result(q.by("max", ("job", "instance"), "up"), "Up", "bool_yes_no"),
+            result(q.by("max", ("job", "instance"), "scrape_duration_seconds"), "Took", "s"),
         ],
     )
-    panel = panel.with_target(rows(q.by("max", ("job", "instance"), "up"), "A"))
-    return sized(panel.with_target(rows(q.by("max", ("job", "instance"), "scrape_duration_seconds"), "B")), 8, 8)
+    return sized(panel, 8, 8)
 
 
 def rule_time() -> timeseries.Panel:

@@ -10,7 +10,7 @@ from plumbline.catalogue.model import Catalogue, Evaluation
 from plumbline_dashboards import queries as q
 from plumbline_dashboards import variables
 from plumbline_dashboards.page import Row, page
-from plumbline_dashboards.panels import ORANGE, RED, Column, graph, grid, instant, line, number, query, rows, sized
+from plumbline_dashboards.panels import ORANGE, RED, Column, graph, grid, instant, line, number, query, result, sized
 
 _MODEL_URL = "/d/{uid}?var-model=${{__data.fields.Model}}&var-version=${{__data.fields.Version}}&${{__url_time_range}}"
 QUALITY_URL = _MODEL_URL.format(uid=names.DASHBOARD_UIDS["quality"])
@@ -107,7 +107,7 @@ def exporters_up() -> stat.Panel:
 def model_versions(evaluation: Evaluation) -> table.Panel:
     """One row per model version."""
     fast, slow, drift = evaluation.fast, evaluation.slow, evaluation.drift_alert
-    panel = grid(
+    return grid(
         "Model versions",
         f"Traffic, errors and latency over {fast}; coverage over {slow}; drift over {drift}. "
         "Model opens its quality, the drifted features open the drift page.",
@@ -118,32 +118,23 @@ def model_versions(evaluation: Evaluation) -> table.Panel:
             Column("stage", "Stage"),
             Column("owner", "Owner"),
             Column("task", "Task"),
-            Column("Value #G", "Alerts", "short", bad_from=1),
-            Column("Value #B", "Predictions/s", "reqps"),
-            Column("Value #H", "Last prediction", "s"),
-            Column("Value #C", "Errors", "percentunit"),
-            Column("Value #D", "Latency p99", "s"),
-            Column("Value #E", "Drifted features", "short", bad_from=1, link=DRIFT_URL),
-            Column("Value #F", "Outcome coverage", "percentunit"),
+            result(q.in_stage(q.open_alerts()), "Alerts", "short", bad_from=1),
+            result(q.in_stage(q.pick(names.R_TRAFFIC, q.MODELS, fast)), "Predictions/s", "reqps"),
+            result(q.in_stage(q.silent_for()), "Last prediction", "s"),
+            result(q.in_stage(q.pick(names.R_ERRORS, q.MODELS, fast)), "Errors", "percentunit"),
+            result(q.in_stage(q.pick(names.R_LATENCY_P99, q.MODELS, fast)), "Latency p99", "s"),
+            result(q.in_stage(q.drifted_features(drift)), "Drifted features", "short", bad_from=1, link=DRIFT_URL),
+            result(q.in_stage(q.pick(names.R_COVERAGE, q.MODELS, slow)), "Outcome coverage", "percentunit"),
         ],
-        drop=["Value #A"],
-    )
-    return (
-        panel.with_target(rows(q.model_versions(), "A"))
-        .with_target(rows(q.in_stage(q.pick(names.R_TRAFFIC, q.MODELS, fast)), "B"))
-        .with_target(rows(q.in_stage(q.pick(names.R_ERRORS, q.MODELS, fast)), "C"))
-        .with_target(rows(q.in_stage(q.pick(names.R_LATENCY_P99, q.MODELS, fast)), "D"))
-        .with_target(rows(q.in_stage(q.drifted_features(drift)), "E"))
-        .with_target(rows(q.in_stage(q.pick(names.R_COVERAGE, q.MODELS, slow)), "F"))
-        .with_target(rows(q.in_stage(q.open_alerts()), "G"))
-        .with_target(rows(q.in_stage(q.silent_for()), "H"))
+        infos=[q.model_versions()],
     )
 
 
 def quality_against_intent(evaluation: Evaluation) -> table.Panel:
     """One row per model version and metric that has an objective."""
     window = evaluation.slow
-    panel = grid(
+    baseline = q.largest(names.BASELINE_QUALITY, q.MODELS)
+    return grid(
         "Quality against objective and baseline",
         f"Quality over {window} of mature outcomes, for metrics with an objective. "
         "Worse by: distance from the baseline in the metric's own unit; negative is better than "
@@ -153,20 +144,12 @@ def quality_against_intent(evaluation: Evaluation) -> table.Panel:
             Column("model", "Model", link=QUALITY_URL),
             Column("version", "Version"),
             Column("metric", "Metric"),
-            Column("Value #A", "Now", "short"),
-            Column("Value #B", "Baseline", "short"),
-            Column("Value #C", "Worse by", "short"),
-            Column("Value #D", "Ticket at", "short"),
-            Column("Value #E", "Page at", "short"),
+            result(q.in_stage(q.with_objective(q.quality(window, q.MODELS))), "Now", "short"),
+            result(q.in_stage(q.with_objective(baseline)), "Baseline", "short"),
+            result(q.in_stage(q.with_objective(q.quality_loss(window))), "Worse by", "short"),
+            result(q.in_stage(q.quality_objective("warning")), "Ticket at", "short"),
+            result(q.in_stage(q.quality_objective("critical")), "Page at", "short"),
         ],
-    )
-    baseline = q.largest(names.BASELINE_QUALITY, q.MODELS)
-    return (
-        panel.with_target(rows(q.in_stage(q.with_objective(q.quality(window, q.MODELS))), "A"))
-        .with_target(rows(q.in_stage(q.with_objective(baseline)), "B"))
-        .with_target(rows(q.in_stage(q.with_objective(q.quality_loss(window))), "C"))
-        .with_target(rows(q.in_stage(q.quality_objective("warning")), "D"))
-        .with_target(rows(q.in_stage(q.quality_objective("critical")), "E"))
     )
 
 
@@ -178,9 +161,9 @@ def firing_alerts() -> table.Panel:
         "Pages and tickets that fire now, before Alertmanager groups, mutes and routes them.",
         "short",
         [Column(label, label.capitalize() if label != "alertname" else "Alert") for label in labels],
-        drop=["Value"],
+        infos=[q.by("max", labels, q.pick("ALERTS", q.OPEN))],
     )
-    return panel.no_value("No alert fires").with_target(rows(q.by("max", labels, q.pick("ALERTS", q.OPEN))))
+    return panel.no_value("No alert fires")
 
 
 def alerts_begun() -> table.Panel:
@@ -193,10 +176,10 @@ def alerts_begun() -> table.Panel:
         "short",
         [
             *(Column(label, label.capitalize() if label != "alertname" else "Alert") for label in labels),
-            Column("Value", "Times", "short"),
+            result(q.alerts_begun(labels), "Times", "short"),
         ],
     )
-    return panel.no_value("No alert began").with_target(rows(q.alerts_begun(labels)))
+    return panel.no_value("No alert began")
 
 
 def traffic(catalogue: Catalogue) -> timeseries.Panel:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Protocol, TypeVar
 
 from grafana_foundation_sdk.builders import barchart, bargauge, common, dashboard, prometheus, stat, table, timeseries
@@ -189,21 +190,35 @@ class Column:
     """A column of a table.
 
     Attributes:
-        field: the Prometheus label, or ``Value #A`` for the value of query A (``Value`` if alone).
+        label: the Prometheus label it shows; empty where it shows the value of a query.
         title: heading.
         unit: Grafana unit; empty for text.
         bad_from: red background from this value on.
         link: data link (a URL); ``${__data.fields.<title>}`` stands for a cell of the same row.
+        query: whose value it shows, at the end of the time range; see ``result``.
     """
 
-    field: str
+    label: str
     title: str
     unit: str = ""
     bad_from: float | None = None
     link: str = ""
+    query: str = ""
 
 
-def grid(title: str, description: str, unit: str, columns: Sequence[Column], drop: Iterable[str] = ()) -> table.Panel:
+def result(query: str, title: str, unit: str, bad_from: float | None = None, link: str = "") -> Column:
+    """A column that shows the value of a query."""
+    return Column("", title, unit, bad_from, link, query)
+
+
+def grid(
+    title: str,
+    description: str,
+    unit: str,
+    columns: Sequence[Column],
+    drop: Iterable[str] = (),
+    infos: Sequence[str] = (),
+) -> table.Panel:
     """A table: instant queries merged on their common labels, columns in the order given.
 
     Args:
@@ -212,11 +227,17 @@ def grid(title: str, description: str, unit: str, columns: Sequence[Column], dro
         unit: of the columns that name none.
         columns: shown, in this order.
         drop: fields to hide besides the time.
+        infos: further queries of which only the labels are shown.
     """
+    queries = [*infos, *(c.query for c in columns if c.query)]
+    # Grafana calls the value of query A this when tables are merged.
+    values = [f"Value #{ref}" for ref in ascii_uppercase] if len(queries) > 1 else ["Value"]
+    numbered = iter(values[len(infos) :])
+    fields = [next(numbered) if c.query else c.label for c in columns]
     organize = {
-        "excludeByName": dict.fromkeys(("Time", *drop), True),
-        "indexByName": {c.field: i for i, c in enumerate(columns)},
-        "renameByName": {c.field: c.title for c in columns},
+        "excludeByName": dict.fromkeys(("Time", *drop, *values[: len(infos)]), True),
+        "indexByName": {field: i for i, field in enumerate(fields)},
+        "renameByName": {field: c.title for field, c in zip(fields, columns, strict=True)},
     }
     panel = (
         table.Panel()
@@ -229,6 +250,8 @@ def grid(title: str, description: str, unit: str, columns: Sequence[Column], dro
         .height(8)
         .span(24)
     )
+    for ref, asked in zip(ascii_uppercase, queries, strict=False):
+        panel = panel.with_target(rows(asked, ref))
     for column in columns:
         properties = _column_properties(column)
         if properties:
@@ -274,14 +297,15 @@ def bars(title: str, description: str, unit: str, x: str, series: Mapping[str, s
         description: of the panel.
         unit: of the bars.
         x: the label along the axis.
-        series: field of each query's value -> name of its bars.
+        series: name of the bars -> query.
     """
+    fields = {f"Value #{ref}": name for ref, name in zip(ascii_uppercase, series, strict=False)}
     organize = {
         "excludeByName": {"Time": True},
-        "indexByName": {x: 0, **{field: i for i, field in enumerate(series, 1)}},
-        "renameByName": dict(series),
+        "indexByName": {x: 0, **{field: i for i, field in enumerate(fields, 1)}},
+        "renameByName": fields,
     }
-    return (
+    panel = (
         barchart.Panel()
         .title(title)
         .description(description)
@@ -303,3 +327,6 @@ def bars(title: str, description: str, unit: str, x: str, series: Mapping[str, s
         .height(10)
         .span(12)
     )
+    for ref, asked in zip(ascii_uppercase, series.values(), strict=False):
+        panel = panel.with_target(rows(asked, ref))
+    return panel

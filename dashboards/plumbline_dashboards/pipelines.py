@@ -10,7 +10,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline_dashboards import queries as q
 from plumbline_dashboards import variables
 from plumbline_dashboards.page import Row, page
-from plumbline_dashboards.panels import ORANGE, RED, Column, graph, grid, instant, line, number, query, rows, sized
+from plumbline_dashboards.panels import ORANGE, RED, Column, graph, grid, instant, line, number, query, result, sized
 
 STAGE = "{{pipeline}} {{stage}}"
 
@@ -66,6 +66,10 @@ def failed_checks() -> stat.Panel:
 
 def inventory() -> table.Panel:
     """Who owns what, who depends on it."""
+
+    def bound(name: str) -> str:
+        return q.by("max", ("pipeline",), q.pipeline_objective(name))
+
     panel = grid(
         "Pipelines",
         "Declared pipelines with their owner, the models that depend on them and their bounds.",
@@ -74,25 +78,21 @@ def inventory() -> table.Panel:
             Column("pipeline", "Pipeline"),
             Column("owner", "Owner"),
             Column("models", "Models that depend on it"),
-            Column("Value #B", "Runs every", "s"),
-            Column("Value #C", "Data at most", "s"),
+            result(bound("cadence_seconds"), "Runs every", "s"),
+            result(bound("freshness_seconds"), "Data at most", "s"),
         ],
-        drop=["objective", "Value #A"],
-    )
-
-    def bound(name: str) -> str:
-        return q.by("max", ("pipeline",), q.pipeline_objective(name))
-
-    panel = (
-        panel.with_target(rows(q.largest(names.PIPELINE_INFO, q.PIPELINE), "A"))
-        .with_target(rows(bound("cadence_seconds"), "B"))
-        .with_target(rows(bound("freshness_seconds"), "C"))
+        drop=["objective"],
+        infos=[q.largest(names.PIPELINE_INFO, q.PIPELINE)],
     )
     return sized(panel, 24, 5)
 
 
 def stages() -> table.Panel:
     """One row per stage."""
+
+    def count(outcome: str) -> str:
+        return q.increase(names.PIPELINE_ROWS, names.PS, f'{q.PIPELINE}, outcome="{outcome}"')
+
     panel = grid(
         "Stages",
         "Ages are measured now; runs, failures and rows within the window.",
@@ -100,27 +100,15 @@ def stages() -> table.Panel:
         [
             Column("pipeline", "Pipeline"),
             Column("stage", "Stage"),
-            Column("Value #A", "Last success", "s"),
-            Column("Value #B", "Age of the data", "s"),
-            Column("Value #C", "Runs", "short"),
-            Column("Value #D", "Failures", "short", bad_from=0.5),
-            Column("Value #E", "Rows out", "short"),
-            Column("Value #F", "Rows rejected", "short"),
+            result(q.age(names.PIPELINE_LAST_SUCCESS), "Last success", "s"),
+            result(q.age(names.PIPELINE_DATA), "Age of the data", "s"),
+            result(q.increase(names.PIPELINE_RUNS, names.PS, q.PIPELINE), "Runs", "short"),
+            result(q.increase(names.PIPELINE_FAILURES, names.PS, q.PIPELINE), "Failures", "short", bad_from=0.5),
+            result(count("out"), "Rows out", "short"),
+            result(count("rejected"), "Rows rejected", "short"),
         ],
     )
-
-    def count(outcome: str) -> str:
-        return q.increase(names.PIPELINE_ROWS, names.PS, f'{q.PIPELINE}, outcome="{outcome}"')
-
-    return (
-        panel.decimals(0)
-        .with_target(rows(q.age(names.PIPELINE_LAST_SUCCESS), "A"))
-        .with_target(rows(q.age(names.PIPELINE_DATA), "B"))
-        .with_target(rows(q.increase(names.PIPELINE_RUNS, names.PS, q.PIPELINE), "C"))
-        .with_target(rows(q.increase(names.PIPELINE_FAILURES, names.PS, q.PIPELINE), "D"))
-        .with_target(rows(count("out"), "E"))
-        .with_target(rows(count("rejected"), "F"))
-    )
+    return panel.decimals(0)
 
 
 def data_age() -> timeseries.Panel:
@@ -185,6 +173,7 @@ def checks_over_time() -> timeseries.Panel:
 
 def checks() -> table.Panel:
     """Each check."""
+    labels = names.PIPELINE_CHECKS.labels
     panel = grid(
         "Data checks",
         "Checks run and failed within the window.",
@@ -193,10 +182,8 @@ def checks() -> table.Panel:
             Column("pipeline", "Pipeline"),
             Column("stage", "Stage"),
             Column("check", "Check"),
-            Column("Value #A", "Run", "short"),
-            Column("Value #B", "Failed", "short", bad_from=0.5),
+            result(q.increase(names.PIPELINE_CHECKS, labels, q.PIPELINE), "Run", "short"),
+            result(q.increase(names.PIPELINE_CHECK_FAILURES, labels, q.PIPELINE), "Failed", "short", bad_from=0.5),
         ],
     )
-    labels = names.PIPELINE_CHECKS.labels
-    panel = panel.decimals(0).with_target(rows(q.increase(names.PIPELINE_CHECKS, labels, q.PIPELINE), "A"))
-    return sized(panel.with_target(rows(q.increase(names.PIPELINE_CHECK_FAILURES, labels, q.PIPELINE), "B")), 12, 8)
+    return sized(panel.decimals(0), 12, 8)

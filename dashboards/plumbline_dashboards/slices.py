@@ -11,7 +11,7 @@ from plumbline.units import parse_duration
 from plumbline_dashboards import queries as q
 from plumbline_dashboards import variables
 from plumbline_dashboards.page import Row, page
-from plumbline_dashboards.panels import BLUE, Column, band, graph, grid, line, query, rows, sized
+from plumbline_dashboards.panels import BLUE, Column, band, graph, grid, line, query, result, sized
 
 NO_SLICES = "The model declares no slices, or no outcome is mature within the window"
 _SLICE = f'{q.VERSION}, slice=~"$slice"'
@@ -61,26 +61,16 @@ def against_the_rest() -> table.Panel:
             Column("slice", "Slice"),
             Column("value", "Group"),
             Column("metric", "Figure"),
-            Column("Value #A", "Group's", "short"),
-            Column("Value #B", "Rest's", "short"),
-            Column("Value #C", "Difference", "short"),
-            Column("Value #D", "Lower end", "short"),
-            Column("Value #E", "Upper end", "short"),
-            Column("Value #F", "Standard deviations", "short"),
-            Column("Value #G", "Outcomes (n)", "short"),
+            result(_figure(names.R_FAIRNESS, "own"), "Group's", "short"),
+            result(_figure(names.R_FAIRNESS, "rest"), "Rest's", "short"),
+            result(_figure(names.R_DISPARITY), "Difference", "short"),
+            result(_figure(names.R_DISPARITY_LOWER), "Lower end", "short"),
+            result(_figure(names.R_DISPARITY_UPPER), "Upper end", "short"),
+            result(_figure(names.R_DISPARITY_SIGMAS), "Standard deviations", "short"),
+            result(_figure(names.R_FAIRNESS_COUNT, "own"), "Outcomes (n)", "short"),
         ],
     )
-    panel = (
-        panel.no_value(NO_SLICES)
-        .with_target(rows(_figure(names.R_FAIRNESS, "own"), "A"))
-        .with_target(rows(_figure(names.R_FAIRNESS, "rest"), "B"))
-        .with_target(rows(_figure(names.R_DISPARITY), "C"))
-        .with_target(rows(_figure(names.R_DISPARITY_LOWER), "D"))
-        .with_target(rows(_figure(names.R_DISPARITY_UPPER), "E"))
-        .with_target(rows(_figure(names.R_DISPARITY_SIGMAS), "F"))
-        .with_target(rows(_figure(names.R_FAIRNESS_COUNT, "own"), "G"))
-    )
-    return sized(panel, 24, 12)
+    return sized(panel.no_value(NO_SLICES), 24, 12)
 
 
 def scores_and_errors() -> table.Panel:
@@ -97,14 +87,12 @@ def scores_and_errors() -> table.Panel:
             Column("slice", "Slice"),
             Column("value", "Group"),
             Column("metric", "Figure"),
-            Column("Value #A", "Group's", "short"),
-            Column("Value #B", "Rest's", "short"),
-            Column("Value #C", "Difference", "short"),
+            result(f"{own} and {rest}", "Group's", "short"),
+            result(rest, "Rest's", "short"),
+            result(f"{own} - {rest}", "Difference", "short"),
         ],
     )
-    panel = panel.no_value(NO_SLICES).with_target(rows(f"{own} and {rest}", "A"))
-    panel = panel.with_target(rows(rest, "B")).with_target(rows(f"{own} - {rest}", "C"))
-    return sized(panel, 24, 8)
+    return sized(panel.no_value(NO_SLICES), 24, 8)
 
 
 def gaps() -> timeseries.Panel:

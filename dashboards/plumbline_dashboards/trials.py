@@ -12,7 +12,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline_dashboards import queries as q
 from plumbline_dashboards import variables
 from plumbline_dashboards.page import Row, page
-from plumbline_dashboards.panels import BLUE, RED, Column, band, graph, grid, line, query, rows, sized
+from plumbline_dashboards.panels import BLUE, RED, Column, band, graph, grid, line, query, result, sized
 
 NO_TRIAL = "No canary or shadow has run beside this model's production version"
 _LIFE = "life"
@@ -62,30 +62,24 @@ def verdict() -> table.Panel:
         [
             Column("version", "Candidate"),
             Column("loss", "Loss"),
-            Column("Value #A", "Canary's", "short"),
-            Column("Value #B", "Production's", "short"),
-            Column("Value #C", "Difference", "short"),
-            Column("Value #D", "Lower end", "short", bad_from=0),
-            Column("Value #E", "Upper end", "short"),
-            Column("Value #F", "Canary's n", "short"),
-            Column("Value #G", "Production's n", "short"),
+            result(_figure(names.R_TRIAL_MEAN, "candidate"), "Canary's", "short"),
+            result(_figure(names.R_TRIAL_MEAN, "production"), "Production's", "short"),
+            result(_figure(names.R_TRIAL_DIFFERENCE), "Difference", "short"),
+            result(_figure(names.R_TRIAL_LOWER), "Lower end", "short", bad_from=0),
+            result(_figure(names.R_TRIAL_UPPER), "Upper end", "short"),
+            result(_figure(names.R_TRIAL_COUNT, "candidate"), "Canary's n", "short"),
+            result(_figure(names.R_TRIAL_COUNT, "production"), "Production's n", "short"),
         ],
     )
-    panel = (
-        panel.no_value(NO_TRIAL)
-        .with_target(rows(_figure(names.R_TRIAL_MEAN, "candidate"), "A"))
-        .with_target(rows(_figure(names.R_TRIAL_MEAN, "production"), "B"))
-        .with_target(rows(_figure(names.R_TRIAL_DIFFERENCE), "C"))
-        .with_target(rows(_figure(names.R_TRIAL_LOWER), "D"))
-        .with_target(rows(_figure(names.R_TRIAL_UPPER), "E"))
-        .with_target(rows(_figure(names.R_TRIAL_COUNT, "candidate"), "F"))
-        .with_target(rows(_figure(names.R_TRIAL_COUNT, "production"), "G"))
-    )
-    return sized(panel, 24, 7)
+    return sized(panel.no_value(NO_TRIAL), 24, 7)
 
 
 def shadows() -> table.Panel:
     """One row per shadow."""
+
+    def of(recorded: names.Recorded) -> str:
+        return q.by("max", ("version",), q.pick(recorded, 'model="$model", version=~"$version"', _LIFE))
+
     panel = grid(
         "Shadow beside production, pair by pair",
         "Of the requests that both answered. Lead: share of pairs in which the shadow was better (right "
@@ -94,24 +88,13 @@ def shadows() -> table.Panel:
         "short",
         [
             Column("version", "Shadow"),
-            Column("Value #A", "Same answer", "percentunit"),
-            Column("Value #B", "Lead", "percentunit"),
-            Column("Value #C", "Evidence", "short"),
-            Column("Value #D", "Pairs (n)", "short"),
+            result(of(names.R_SHADOW_AGREEMENT), "Same answer", "percentunit"),
+            result(of(names.R_SHADOW_LEAD), "Lead", "percentunit"),
+            result(of(names.R_SHADOW_EVIDENCE), "Evidence", "short"),
+            result(of(names.R_SHADOW_COUNT), "Pairs (n)", "short"),
         ],
     )
-
-    def of(recorded: names.Recorded) -> str:
-        return q.by("max", ("version",), q.pick(recorded, 'model="$model", version=~"$version"', _LIFE))
-
-    panel = (
-        panel.no_value(NO_TRIAL)
-        .with_target(rows(of(names.R_SHADOW_AGREEMENT), "A"))
-        .with_target(rows(of(names.R_SHADOW_LEAD), "B"))
-        .with_target(rows(of(names.R_SHADOW_EVIDENCE), "C"))
-        .with_target(rows(of(names.R_SHADOW_COUNT), "D"))
-    )
-    return sized(panel, 24, 6)
+    return sized(panel.no_value(NO_TRIAL), 24, 6)
 
 
 def differences() -> timeseries.Panel:

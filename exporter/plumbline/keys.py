@@ -11,7 +11,8 @@ finds a request by its id (``docs/adr/0041``). Nothing rests on that hash being 
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 
 def hash64(kind: bytes, *parts: bytes) -> int:
@@ -26,21 +27,21 @@ def hash64(kind: bytes, *parts: bytes) -> int:
     return int.from_bytes(digest.digest(), "big", signed=True)
 
 
-# Name of a key -> what stands before the id in the hash.
+# Kind of a key -> what stands before the id in the hash; the store's SQL has the same kinds.
 KINDS = {
-    "request": "r",
-    "batch": "b",
-    "made": "q",
-    "input": "i",
-    "run": "u",
-    "model": "m",
-    "request_log": "lr",
-    "trace_log": "lt",
-    "batch_log": "lb",
-    "run_log": "lu",
-    "model_alert": "am",
-    "pipeline_alert": "ap",
-    "incident": "ai",
+    "request": "r",  # predictions, outcomes and KPI events of a request
+    "batch": "b",  # predictions made with a data batch
+    "made": "q",  # pipeline events whose data_batch_id is this batch: what made it
+    "input": "i",  # pipeline events that name this batch among their inputs: what was made of it
+    "run": "u",  # pipeline events of a run, of all its stages
+    "model": "m",  # deployments of a model, all versions
+    "request_log": "lr",  # log lines that carry a request id
+    "trace_log": "lt",  # log lines that carry a W3C trace id
+    "batch_log": "lb",  # log lines that carry a data batch id
+    "run_log": "lu",  # log lines that carry a pipeline's run id
+    "model_alert": "am",  # alerts about a model, all versions, and the actions of its hooks
+    "pipeline_alert": "ap",  # alerts about a pipeline
+    "incident": "ai",  # all of one incident: its alert firing and resolved, and the actions taken
 }
 
 
@@ -50,76 +51,22 @@ def id_key(kind: bytes, identifier: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def request_key(request_id: str) -> int:
-    """Predictions, outcomes and KPI events of a request."""
-    return id_key(b"r", request_id)
+def _keys(kind: str) -> Callable[[str], int]:
+    return partial(id_key, KINDS[kind].encode())
 
 
 # Many events name the same few batches, runs and models.
-@lru_cache(4096)
-def batch_key(data_batch_id: str) -> int:
-    """Predictions made with a data batch."""
-    return id_key(b"b", data_batch_id)
-
-
-@lru_cache(4096)
-def made_key(data_batch_id: str) -> int:
-    """Pipeline events whose ``data_batch_id`` is this batch: what made it."""
-    return id_key(b"q", data_batch_id)
-
-
-@lru_cache(4096)
-def input_key(data_batch_id: str) -> int:
-    """Pipeline events that name this batch among their ``inputs``: what was made of it."""
-    return id_key(b"i", data_batch_id)
-
-
-@lru_cache(4096)
-def run_key(run_id: str) -> int:
-    """Pipeline events of a run, of all its stages."""
-    return id_key(b"u", run_id)
-
-
-@lru_cache(1024)
-def model_key(model: str) -> int:
-    """Deployments of a model, all versions."""
-    return id_key(b"m", model)
-
-
-def request_log_key(request_id: str) -> int:
-    """Log lines that carry a request id."""
-    return id_key(b"lr", request_id)
-
-
-def trace_log_key(trace_id: str) -> int:
-    """Log lines that carry a W3C trace id."""
-    return id_key(b"lt", trace_id)
-
-
-@lru_cache(4096)
-def batch_log_key(data_batch_id: str) -> int:
-    """Log lines that carry a data batch id."""
-    return id_key(b"lb", data_batch_id)
-
-
-@lru_cache(4096)
-def run_log_key(run_id: str) -> int:
-    """Log lines that carry a pipeline's run id."""
-    return id_key(b"lu", run_id)
-
-
-@lru_cache(1024)
-def model_alert_key(model: str) -> int:
-    """Alerts about a model, all versions, and the actions of its hooks."""
-    return id_key(b"am", model)
-
-
-@lru_cache(1024)
-def pipeline_alert_key(pipeline: str) -> int:
-    """Alerts about a pipeline."""
-    return id_key(b"ap", pipeline)
-
-
-def incident_key(incident: str) -> int:
-    """Everything about one incident: its alert firing and resolved, and the actions taken."""
-    return id_key(b"ai", incident)
+_remembered = lru_cache(4096)
+request_key = _keys("request")
+batch_key = _remembered(_keys("batch"))
+made_key = _remembered(_keys("made"))
+input_key = _remembered(_keys("input"))
+run_key = _remembered(_keys("run"))
+model_key = _remembered(_keys("model"))
+request_log_key = _keys("request_log")
+trace_log_key = _keys("trace_log")
+batch_log_key = _remembered(_keys("batch_log"))
+run_log_key = _remembered(_keys("run_log"))
+model_alert_key = _remembered(_keys("model_alert"))
+pipeline_alert_key = _remembered(_keys("pipeline_alert"))
+incident_key = _keys("incident")

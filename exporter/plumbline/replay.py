@@ -14,16 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import requests
 
-from plumbline.errors import ToolError
+from plumbline.client.post import Sender
 from plumbline.history.records import Record
-from plumbline.names import CONTENT_TYPE_NDJSON
 from plumbline.units import parse_time
-
-_RETRY_FIRST = 0.1
-_RETRY_LONGEST = 2.0
-_TEMPORARY = (429, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,64 +106,6 @@ def schedule(
         yield Due(event["ts"], encode(event), str(event.get("type")))
 
 
-class Sender:
-    """Sends batches to an exporter and insists until each is answered.
-
-    Args:
-        url: base URL of the exporter.
-        patience: seconds to go on while it does not answer; then the replay fails.
-    """
-
-    def __init__(self, url: str, patience: float = 60.0) -> None:
-        self.url = url.rstrip("/") + "/v1/events"
-        self.patience = patience
-        self.retries = 0
-        self.duplicates = 0
-        self._session = requests.Session()
-
-    def send(self, lines: Iterable[bytes]) -> tuple[int, list[str]]:
-        """Send NDJSON lines; return (accepted, the exporter's words on refused lines).
-
-        Raises:
-            ToolError: if the exporter refuses the request for good, or stays away for ``patience`` seconds.
-        """
-        body = b"\n".join(lines) + b"\n"
-        deadline = time.monotonic() + self.patience
-        pause = _RETRY_FIRST
-        while True:
-            try:
-                answer = self._session.post(
-                    self.url, data=body, headers={"Content-Type": CONTENT_TYPE_NDJSON}, timeout=30
-                )
-            except requests.RequestException as error:
-                trouble, wait = f"{type(error).__name__}", pause
-            else:
-                if answer.status_code == 200:
-                    said = answer.json()
-                    self.duplicates += int(said.get("duplicates", 0))
-                    return int(said["accepted"]), [str(item) for item in said["rejected"]]
-                trouble = f"{answer.status_code} {answer.text[:200]}"
-                if answer.status_code not in _TEMPORARY:
-                    raise ToolError(f"{self.url} refused the batch: {trouble}")
-                wait = _retry_after(answer.headers.get("Retry-After"), pause)
-            if time.monotonic() + wait > deadline:
-                raise ToolError(f"{self.url} gave no answer for {self.patience:.0f} s: {trouble}")
-            self.retries += 1
-            time.sleep(wait)
-            pause = min(pause * 2, _RETRY_LONGEST)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._session.close()
-
-
-def _retry_after(header: str | None, otherwise: float) -> float:
-    try:
-        return min(max(float(header or ""), 0.0), 30.0)
-    except ValueError:
-        return otherwise
-
-
 def replay(
     events: Iterable[Due],
     sender: Sender,
@@ -194,11 +130,13 @@ def replay(
     waiting: list[Due] = []
 
     def flush() -> None:
-        accepted, refused = sender.send(due.line for due in waiting)
-        report.accepted += accepted
-        report.rejected_total += len(refused)
-        report.rejected += refused[: max(0, 20 - len(report.rejected))]
-        report.retries, report.duplicates = sender.retries, sender.duplicates
+        answer = sender.send([due.line for due in waiting])
+        report.accepted += answer.accepted
+        report.duplicates += answer.duplicates
+        report.rejected_total += answer.rejected
+        room = 20 - len(report.rejected)
+        report.rejected += [f"{reason}: {detail}" for _, reason, detail in answer.rejections[:room]]
+        report.retries = sender.retries
         report.behind = max(report.behind, time.time() - waiting[0].at - interval)
         for due in waiting:
             report.sent[due.kind] = report.sent.get(due.kind, 0) + 1

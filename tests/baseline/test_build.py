@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from scipy import stats
 
 from plumbline.baseline import extent
 from plumbline.baseline.artefact import load_baseline, save_baseline
@@ -96,6 +98,19 @@ def test_quality_is_of_held_out_rows_with_an_outcome(write_csv, binary):
     assert built.baseline.score_bins is not None
     assert sum(built.baseline.score_bins.counts) == len(rows)
     assert "80 held-out rows have no outcome and are left out of the quality" in built.remarks
+
+
+def test_chi2_is_the_quantile_that_chance_exceeds_once_in_a_thousand_for_all_features_together(write_csv, binary):
+    made = build_baseline("m", "1", binary, settings(write_csv("t.csv", columns()))).baseline
+    for bins in made.features.values():
+        expected = stats.chi2.isf(0.001 / len(binary.features), len(bins.labels) - 1)
+        assert bins.chi2 == pytest.approx(expected, rel=1e-11)
+
+
+def test_without_scipy_the_build_names_the_extra(write_csv, binary, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
+    with pytest.raises(UsageError, match=r"needs scipy: pip install 'plumbline\[baseline\]'"):
+        build_baseline("m", "1", binary, settings(write_csv("t.csv", columns())))
 
 
 def test_noise_is_measured_over_full_time_blocks(write_csv, binary):

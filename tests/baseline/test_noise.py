@@ -1,4 +1,4 @@
-"""PSI, its noise, and the chi-squared quantile."""
+"""PSI and its noise."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
-from plumbline.baseline.noise import chi2_quantile, leave_one_out_noise, psi
+from plumbline.baseline.noise import leave_one_out_noise, psi
 
 counts = st.lists(st.integers(0, 10_000), min_size=1, max_size=25)
 
@@ -49,15 +48,3 @@ def test_noise_is_the_largest_psi_of_a_block_against_the_rest():
 
 def test_a_single_block_has_no_noise():
     assert leave_one_out_noise(np.array([[1, 2]])) == 0.0
-
-
-@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 9, 12, 22, 50, 200])
-@pytest.mark.parametrize("tail", [0.999, 0.9, 0.5, 0.05, 0.001, 0.001 / 20, 0.001 / 500, 1e-9])
-def test_the_quantile_agrees_with_scipy(degrees, tail):
-    assert chi2_quantile(tail, degrees) == pytest.approx(stats.chi2.isf(tail, degrees), rel=1e-9)
-
-
-@pytest.mark.parametrize(("tail", "degrees"), [(0.0, 3), (1.0, 3), (0.5, 0)])
-def test_impossible_quantiles_are_refused(tail, degrees):
-    with pytest.raises(ValueError, match="probability"):
-        chi2_quantile(tail, degrees)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.baseline.observed import DAY, observed_blocks
+from plumbline.baseline.observed import observed_blocks
+from plumbline.units import DAY_SECONDS as DAY
 
 WEEK = 7 * DAY
 MONDAY = 1_699_833_600.0  # 2023-11-13T00:00Z

@@ -84,7 +84,7 @@ def test_check_prints_every_problem_and_exits_1(catalogue, capsys):
     assert err.splitlines() == [
         f"plumbline.yaml:4: {advice} (catalogue/unknown-owner)",
         f"plumbline.yaml:8: {advice} (catalogue/unknown-owner)",
-        "2 problems; nothing else was checked",
+        "2 problems; further checks run once the catalogue is mended",
     ]
     assert run(["check", str(catalogue), "--json"]) == 1
     report = json.loads(capsys.readouterr().out)

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,26 @@ def test_importing_plumbline_does_not_import_the_client() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
     code = "import sys, plumbline; plumbline.Client; assert 'jinja2' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# In a fresh process: the modules that a service must not pay for, and the peak of its resident memory in MiB.
+LIGHT = """
+import json, sys, plumbline
+client = plumbline.Client(sys.argv[1], spool_dir=sys.argv[2], durable=True)
+client.prediction(request_id="r", model="m", version="1", features={"x": 1}, prediction=1)
+assert client.flush(20)
+peak = next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps([sorted({name.partition(".")[0] for name in sys.modules}), peak]))
+"""
+
+
+def test_a_service_pays_for_the_client_and_not_for_the_rest_of_plumbline(stand_in: StandIn, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LIGHT, stand_in.url, str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, timeout=60)
+    modules, peak = json.loads(done.stdout)
+    heavy = {"numpy", "starlette", "pydantic", "grafana_foundation_sdk", "structlog", "rich", "yaml", "psutil"}
+    assert not heavy & set(modules)
+    assert peak < 36
 
 
 def test_no_thread_to_be_had_is_no_error(client_for: Make, monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> None:

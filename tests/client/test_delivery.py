@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plumbline import Client
+from plumbline.client.post import _retry_after
 from support.exporter_stand_in import StandIn, names_of, predict
 
 Make = Callable[..., Client]
@@ -43,6 +45,19 @@ def test_retry_after_is_honoured(stand_in: StandIn, client_for: Make) -> None:
     predict(client, "a")
     assert client.flush(5)
     assert stand_in.requests[1][0] - stand_in.requests[0][0] >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(None, 0), ("7", 7), (" 0 ", 0), ("99999", 300), ("soon", 0), ("-1", 0), ("1.5", 0), ("", 0), ("9" * 5000, 0)],
+)
+def test_seconds_of_retry_after_are_bounded_and_nonsense_is_none(value: str | None, seconds: float) -> None:
+    assert _retry_after(value) == seconds
+
+
+def test_a_date_of_retry_after_is_seconds_from_now() -> None:
+    assert 28 <= _retry_after(email.utils.formatdate(time.time() + 30, usegmt=True)) <= 30
+    assert _retry_after(email.utils.formatdate(time.time() - 30, usegmt=True)) == 0
 
 
 def test_pauses_grow(stand_in: StandIn, client_for: Make) -> None:

@@ -270,7 +270,7 @@ def test_a_disk_that_fails_at_random_harms_no_prediction_and_the_account_stays_e
         assert len(set(stand_in.ids())) >= stats.sent
         # Nothing but what the disk itself destroyed may be missing, and it is counted.
         assert set(stats.dropped) - {k for k, v in stats.dropped.items() if v == 0} <= {"spool_damaged"}
-        assert disk.failed or share < 1
+        assert disk.failed or share < 1 or not durable  # a busy machine may open the spool before, and need it never
         stand_in.assert_resends_are_identical()
         client.close()
     finally:

@@ -6,10 +6,11 @@ from plumbline.evaluate.ask import Grid
 from plumbline.evaluate.budget import exceeded, parse_budget
 from plumbline.evaluate.chance import by_chance
 from plumbline.evaluate.incidents import Incident
-from plumbline.evaluate.judge import MONTH_SECONDS, Alarm, Judged, Scene, alarms_of, judge
+from plumbline.evaluate.judge import Alarm, Judged, Scene, alarms_of, judge
 from plumbline.evaluate.report import per_model, tables
 from plumbline.evaluate.run import Evaluation
 from plumbline.evaluate.states import Firing
+from plumbline.units import MONTH_SECONDS
 
 HOUR = 3600.0
 GRID = Grid(0.0, 1000 * HOUR, HOUR)

@@ -10,7 +10,7 @@ import psutil
 
 from plumbline import names
 from plumbline.expose.block import Block
-from plumbline.expose.host import HostCollector, ProcessCollector
+from plumbline.expose.host import ProcessCollector, host_blocks
 from plumbline.names import Metric
 
 
@@ -20,8 +20,7 @@ def value(blocks: list[Block], metric: Metric, *labels: str) -> float:
 
 
 def test_the_host_is_read_in_base_units() -> None:
-    collector = HostCollector()
-    first, second = collector.blocks(), collector.blocks()
+    first, second = host_blocks(), host_blocks()
     assert value(first, names.HOST_MEMORY, "total") == psutil.virtual_memory().total
     assert 0 < value(first, names.HOST_MEMORY, "available") <= value(first, names.HOST_MEMORY, "total")
     assert value(second, names.HOST_CPU, "idle") >= value(first, names.HOST_CPU, "idle") > 0

@@ -32,7 +32,7 @@ def shown(blocks: list[Block]) -> set[str]:
 
 def test_a_broken_collector_loses_only_its_own_series_and_says_so_once() -> None:
     good, bad = Source("good"), Source("bad")
-    registry = Registry([bad, good])
+    registry = Registry({"bad": bad.blocks, "good": good.blocks})
     assert shown(registry.collect()) == {"good/rows", "bad/rows"}
     bad.error = OSError("gone")
     with capture_logs() as logs:
@@ -51,6 +51,6 @@ def test_a_broken_collector_loses_only_its_own_series_and_says_so_once() -> None
 def test_blocks_that_cannot_be_rendered_count_as_a_failure(values: np.ndarray) -> None:
     source = Source("odd")
     source.values = values
-    found = Registry([source]).collect()
+    found = Registry({"odd": source.blocks}).collect()
     assert success(found) == {"odd": 0.0}
     assert shown(found) == set()

@@ -39,20 +39,8 @@ def test_series_in_reads_names_and_nothing_else() -> None:
     assert series_in(expr) == {"x:y:z_1h", "up", "q_total"}
 
 
-def test_alerts_are_those_of_the_contract(root_catalogue: Catalogue) -> None:
-    everything = {*names.CRITICAL_ALERTS, *names.WARNING_ALERTS, *names.SELF_ALERTS, *names.INHIBITOR_ALERTS}
-    assert {a["alert"] for a in alerts(root_catalogue)} == everything
-
-
-def test_severity_is_that_of_the_contract(root_catalogue: Catalogue) -> None:
-    for alert in alerts(root_catalogue):
-        name, severity = alert["alert"], alert["labels"]["severity"]
-        if name in names.CRITICAL_ALERTS:
-            assert severity == "critical", name
-        elif name in names.WARNING_ALERTS:
-            assert severity == "warning", name
-        else:
-            assert severity in names.SEVERITIES, name
+def test_alerts_are_those_of_the_contract_with_their_severity(root_catalogue: Catalogue) -> None:
+    assert {a["alert"]: a["labels"]["severity"] for a in alerts(root_catalogue)} == names.ALERT_SEVERITY
 
 
 def test_every_alert_has_a_rule_test_and_a_runbook_and_none_is_left_over(root_catalogue: Catalogue) -> None:

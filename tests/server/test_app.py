@@ -15,6 +15,7 @@ import pytest
 import requests
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from structlog.testing import capture_logs
 
 from plumbline.errors import StoreError, StoreFull
 from plumbline.server.landing import landing_page
@@ -57,6 +58,12 @@ def test_a_request_of_rejected_lines_only_still_reaches_the_engine_which_counts_
 def test_an_empty_request_is_fine(server: Any) -> None:
     assert post(server, b"").json() == {"accepted": 0, "rejected": [], "duplicates": 0}
     assert server.engine.commits == []
+
+
+def test_who_sent_a_request_is_who_connected_whatever_a_header_says(server: Any) -> None:
+    with capture_logs() as logs:
+        post(server, line(), **{"Content-Type": "text/plain", "X-Forwarded-For": "203.0.113.7"})
+    assert [entry["client"] for entry in logs if entry["event"] == "request refused"] == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", ""])
@@ -290,10 +297,28 @@ def test_metrics_come_in_the_format_that_was_asked_for(server: Any) -> None:
     assert names == {f.name for f in parse_text(plain.text)}
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5", "text/plain"),
+        (
+            "text/plain;version=0.0.4;q=0.5,application/openmetrics-text;version=1.0.0;q=0.6",
+            "application/openmetrics-text",
+        ),
+    ],
+)
+def test_prometheus_gets_the_scrape_protocol_that_it_prefers(server: Any, accept: str, kind: str) -> None:
+    answer = requests.get(
+        f"{server.url}/metrics", headers={"Accept": accept, "Accept-Encoding": "gzip;q=0"}, timeout=10
+    )
+    assert answer.headers["Content-Type"].partition(";")[0] == kind
+    assert "Content-Encoding" not in answer.headers
+
+
 def test_a_broken_engine_does_not_lose_the_scrape(server: Any, engine: Any) -> None:
     post(server, line(1))
     assert metric(server, "plumbline_collector_success", collector="engine") == 1
-    server.exporter.app.registry._sources[0].blocks = lambda: 1 / 0
+    server.exporter.app.registry._collectors["engine"] = lambda: 1 / 0
     page = requests.get(f"{server.url}/metrics", timeout=10).text
     assert 'plumbline_collector_success{collector="engine"} 0' in page
     assert 'plumbline_collector_success{collector="exporter"} 1' in page

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.builders import barchart, table, timeseries
 
 from plumbline import names
 from plumbline_dashboards import queries as q
-from plumbline_dashboards.panels import BLUE, GREY, band, bars, graph, line, query, rows, sized
+from plumbline_dashboards.panels import BLUE, GREY, band, bars, graph, line, query, sized
 from plumbline_dashboards.quality.matrix import matrix
 
 BINARY_ONLY = "Only for binary models: choose one above"
@@ -65,12 +65,9 @@ def calibration() -> barchart.Panel:
         "Bins with few outcomes scatter.",
         "percentunit",
         x="bin",
-        series={"Value #A": "mean score", "Value #B": "share of positives"},
+        series={"mean score": q.mean_score(), "share of positives": q.positive_share()},
     )
-    panel = (
-        panel.no_value(BINARY_ONLY).with_target(rows(q.mean_score(), "A")).with_target(rows(q.positive_share(), "B"))
-    )
-    return sized(panel, 8, 9)
+    return sized(panel.no_value(BINARY_ONLY), 8, 9)
 
 
 def calibration_error() -> timeseries.Panel:

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import table
 
 from plumbline import names
 from plumbline_dashboards import queries as q
-from plumbline_dashboards.panels import Column, grid, rows, sized
+from plumbline_dashboards.panels import Column, grid, result, sized
 from plumbline_dashboards.quality.matrix import matrix
 
 MULTICLASS_ONLY = "Only for multiclass models: choose one above"
@@ -14,6 +14,12 @@ MULTICLASS_ONLY = "Only for multiclass models: choose one above"
 
 def classes() -> table.Panel:
     """Precision, recall and F1 of each class."""
+    true = f'{q.VERSION}, {q.ALL_ROWS}, result!="false_positive"'
+
+    def of(metric: str) -> str:
+        chosen = q.pick(names.R_CLASS_QUALITY, f'{q.VERSION}, {q.ALL_ROWS}, metric="{metric}"')
+        return q.by("max", ("class",), chosen)
+
     panel = grid(
         "Classes",
         "Of mature outcomes within the window. A class that was never predicted has no precision, one that "
@@ -21,18 +27,13 @@ def classes() -> table.Panel:
         "percentunit",
         [
             Column("class", "Class"),
-            Column("Value #A", "Precision", "percentunit"),
-            Column("Value #B", "Recall", "percentunit"),
-            Column("Value #C", "F1", "percentunit"),
-            Column("Value #D", "Outcomes", "short"),
+            result(of("precision"), "Precision", "percentunit"),
+            result(of("recall"), "Recall", "percentunit"),
+            result(of("f1"), "F1", "percentunit"),
+            result(q.increase(names.CLASS_OUTCOMES, ("class",), true), "Outcomes", "short"),
         ],
     )
-    for ref, metric in zip("ABC", ("precision", "recall", "f1"), strict=True):
-        chosen = q.pick(names.R_CLASS_QUALITY, f'{q.VERSION}, {q.ALL_ROWS}, metric="{metric}"')
-        panel = panel.with_target(rows(q.by("max", ("class",), chosen), ref))
-    true = f'{q.VERSION}, {q.ALL_ROWS}, result!="false_positive"'
-    seen = q.increase(names.CLASS_OUTCOMES, ("class",), true)
-    return sized(panel.no_value(MULTICLASS_ONLY).with_target(rows(seen, "D")), 12, 12)
+    return sized(panel.no_value(MULTICLASS_ONLY), 12, 12)
 
 
 def class_matrix() -> table.Panel:

@@ -19,7 +19,7 @@ from plumbline_dashboards.panels import (
     line,
     number,
     query,
-    rows,
+    result,
     sized,
 )
 
@@ -51,6 +51,10 @@ def alerts_open() -> stat.Panel:
 
 def stages() -> table.Panel:
     """Where each version runs and what it was built from."""
+    info = q.largest(names.MODEL_INFO, 'model="$model"')
+    built = q.by(
+        "max", ("model", "version", "baseline", "training_data"), q.pick(names.BASELINE_INFO, 'model="$model"')
+    )
     panel = grid(
         "Versions of this model",
         "Stage, commit, and the baseline in force, named by its sha256.",
@@ -62,18 +66,15 @@ def stages() -> table.Panel:
             Column("baseline", "Baseline"),
             Column("training_data", "Training data"),
         ],
-        drop=["model", "owner", "task", "Value #A", "Value #B"],
+        drop=["model", "owner", "task"],
+        infos=[info, built],
     )
-    info = q.largest(names.MODEL_INFO, 'model="$model"')
-    built = q.by(
-        "max", ("model", "version", "baseline", "training_data"), q.pick(names.BASELINE_INFO, 'model="$model"')
-    )
-    return sized(panel.with_target(rows(info, "A")).with_target(rows(built, "B")), 8, 4)
+    return sized(panel, 8, 4)
 
 
 def metrics_now() -> table.Panel:
     """Every metric with its uncertainty, baseline and objectives."""
-    panel = grid(
+    return grid(
         "Metrics",
         "Standard error: of the value at this n. Spread: standard deviation over the baseline's time blocks. "
         "Worse by: in units of noise, the standard error together with what windows of this length of the "
@@ -81,24 +82,15 @@ def metrics_now() -> table.Panel:
         "short",
         [
             Column("metric", "Metric"),
-            Column("Value #A", "Now", "short"),
-            Column("Value #B", "Standard error", "short"),
-            Column("Value #C", "Baseline", "short"),
-            Column("Value #D", "Spread", "short"),
-            Column("Value #E", "Worse by", "short"),
-            Column("Value #F", "Ticket at", "short"),
-            Column("Value #G", "Page at", "short"),
+            result(q.quality(), "Now", "short"),
+            result(q.quality_stderr(), "Standard error", "short"),
+            result(q.largest(names.BASELINE_QUALITY, q.VERSION), "Baseline", "short"),
+            result(q.largest(names.BASELINE_QUALITY_STDDEV, q.VERSION), "Spread", "short"),
+            result(q.quality_loss(q.WINDOW, q.VERSION), "Worse by", "short"),
+            result(q.quality_objective("warning", q.VERSION), "Ticket at", "short"),
+            result(q.quality_objective("critical", q.VERSION), "Page at", "short"),
         ],
         drop=["model", "version"],
-    )
-    return (
-        panel.with_target(rows(q.quality(), "A"))
-        .with_target(rows(q.quality_stderr(), "B"))
-        .with_target(rows(q.largest(names.BASELINE_QUALITY, q.VERSION), "C"))
-        .with_target(rows(q.largest(names.BASELINE_QUALITY_STDDEV, q.VERSION), "D"))
-        .with_target(rows(q.quality_loss(q.WINDOW, q.VERSION), "E"))
-        .with_target(rows(q.quality_objective("warning", q.VERSION), "F"))
-        .with_target(rows(q.quality_objective("critical", q.VERSION), "G"))
     )
 
 
@@ -148,6 +140,10 @@ def versions_compared() -> timeseries.Panel:
 
 def at_equal_age() -> table.Panel:
     """What each version did in its first day and week."""
+    of = 'model="$model"'
+    value = q.by("max", (*q.MV, "age", "metric"), q.pick(names.R_YOUNG_QUALITY, of, "life"))
+    n = q.by("max", (*q.MV, "age"), q.pick(names.R_YOUNG_SAMPLES, of, "life"))
+    counted = f"{value} * 0 + on (model, version, age) group_left () {n}"
     panel = grid(
         "Versions at equal age",
         "Accuracy, or MAE, over the predictions of each version's first day and week since it was first "
@@ -157,13 +153,9 @@ def at_equal_age() -> table.Panel:
             Column("age", "First"),
             Column("version", "Version"),
             Column("metric", "Metric"),
-            Column("Value #A", "Quality", "short"),
-            Column("Value #B", "Outcomes (n)", "short"),
+            result(value, "Quality", "short"),
+            result(counted, "Outcomes (n)", "short"),
         ],
         drop=["model"],
     )
-    of = 'model="$model"'
-    value = q.by("max", (*q.MV, "age", "metric"), q.pick(names.R_YOUNG_QUALITY, of, "life"))
-    n = q.by("max", (*q.MV, "age"), q.pick(names.R_YOUNG_SAMPLES, of, "life"))
-    counted = f"{value} * 0 + on (model, version, age) group_left () {n}"
-    return sized(panel.with_target(rows(value, "A")).with_target(rows(counted, "B")), 24, 8)
+    return sized(panel, 24, 8)

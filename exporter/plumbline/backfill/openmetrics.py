@@ -14,19 +14,14 @@ from typing import IO
 import numpy as np
 
 from plumbline.expose.block import Block
-from plumbline.expose.text import go_float
+from plumbline.expose.text import escape_label, go_float
 
 END = "# EOF\n"
 
 
-def escape(value: str) -> str:
-    r"""Return a label value with backslash, quote and newline escaped."""
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
 def series_text(name: str, labels: Mapping[str, str]) -> str:
     """Return ``name{a="x",b="y"}``; a label without a value is left out, as Prometheus does."""
-    inner = ",".join(f'{key}="{escape(value)}"' for key, value in labels.items() if value)
+    inner = ",".join(f'{key}="{escape_label(value)}"' for key, value in labels.items() if value)
     return f"{name}{{{inner}}}" if inner else name
 
 

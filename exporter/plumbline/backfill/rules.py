@@ -25,7 +25,7 @@ from plumbline.errors import ToolError, UsageError
 from plumbline.servers import LOOPBACK, Server, find_program, free_port
 
 _STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`")
-_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
+_IDENTIFIER = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 # A year of many models takes as long as it takes: the server gives up after two minutes unless told.
 _QUERY_TIMEOUT = 3600.0
 
@@ -35,6 +35,11 @@ TSDB_FLAGS = (
     "--storage.tsdb.min-block-duration=2h",
     "--storage.tsdb.max-block-duration=2h",
 )
+
+
+def identifiers(expr: str) -> frozenset[str]:
+    """Return every identifier of an expression, text in quotes apart."""
+    return frozenset(_IDENTIFIER.findall(_STRING.sub('""', expr)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,8 @@ class RecordingRule:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every identifier of the expression, text in quotes apart."""
-        return frozenset(_NAME.findall(_STRING.sub('""', self.expr)))
+        """Every identifier of the expression."""
+        return identifiers(self.expr)
 
 
 class RangeSeries(msgspec.Struct):

@@ -27,12 +27,11 @@ from plumbline.history.order import Arranged, arrange
 from plumbline.history.records import JsonLines, Source
 from plumbline.ingest import Engine
 from plumbline.servers import find_program
-from plumbline.units import format_duration
+from plumbline.units import DAY_SECONDS, format_duration
 
 _SCRATCH = "backfill.tmp"
 # What Prometheus keeps unless it is told otherwise.
-_DAY = 86_400.0
-DEFAULT_RETENTION_SECONDS = 15 * _DAY
+DEFAULT_RETENTION_SECONDS = 15 * DAY_SECONDS
 
 
 class EngineAtEventTime:
@@ -159,7 +158,7 @@ def backfill_warnings(history: Arranged, tsdb: Path, present: float) -> list[str
     found = []
     age = present - history.first
     if age > DEFAULT_RETENTION_SECONDS:
-        days = format_duration(math.ceil(age / _DAY + 1) * _DAY)
+        days = format_duration(math.ceil(age / DAY_SECONDS + 1) * DAY_SECONDS)
         found.append(
             f"start Prometheus with --storage.tsdb.retention.time={days} or more: it keeps 15 days by "
             "default, counted from its newest sample, and would delete these blocks once live samples come in"

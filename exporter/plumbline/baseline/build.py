@@ -7,7 +7,7 @@ second counts every row into them, per time block. One pass over the held-out ro
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from plumbline.baseline.count import Counted, count_rows, problem_peaks
 from plumbline.baseline.extent import first_pass
 from plumbline.baseline.heldout import measure_heldout
 from plumbline.baseline.layouts import Layout, choose_layouts
-from plumbline.baseline.noise import ALPHA, chi2_quantile, leave_one_out_noise, significant_psi
+from plumbline.baseline.noise import ALPHA, leave_one_out_noise, significant_psi
 from plumbline.baseline.quality import stable
 from plumbline.baseline.rows import Columns, Filter, Progress, quality_source, reference_source
 from plumbline.baseline.table import digest
 from plumbline.catalogue.model import Evaluation, Model
+from plumbline.errors import UsageError
 from plumbline.names import PSEUDO_FEATURES
 from plumbline.units import format_time, parse_duration
 
@@ -96,8 +97,12 @@ def build_baseline(
 
     Raises:
         TableError: a table cannot be read as declared, or no row is left.
-        UsageError: the settings cannot work together.
+        UsageError: the settings cannot work together, or scipy is not installed.
     """
+    try:
+        from scipy.special import chdtri
+    except ImportError as error:
+        raise UsageError("building a baseline needs scipy: pip install 'plumbline[baseline]'") from error
     tables = table_files(settings.tables)
     source = reference_source(tables, model, settings.columns, settings.where)
     held = quality_source(
@@ -114,8 +119,8 @@ def build_baseline(
     if not settings.quality_tables and settings.quality_where is None:
         remarks.insert(0, "quality is measured on the reference rows themselves: flattering if it was trained on them")
     times = extent.plan_times
-    features = _features(layouts, counted, len(model.features))
-    remarks += _too_small(features, extent.rows, settings.bins)
+    features = _features(layouts, counted, len(model.features), chdtri)
+    remarks += _too_small(features, extent.rows, settings.bins, chdtri)
     if extent.plan.seconds is not None:
         remarks += _restless(features, extent.plan.describe())
     baseline = Baseline(
@@ -142,7 +147,9 @@ def build_baseline(
     return Built(baseline, extent.plan.describe(), tuple(remarks))
 
 
-def _too_small(features: Mapping[str, FeatureBins], rows: int, numeric_bins: int) -> list[str]:
+def _too_small(
+    features: Mapping[str, FeatureBins], rows: int, numeric_bins: int, chi2: Callable[[float, float], float]
+) -> list[str]:
     """Say so if even a large change of no input can be told from the chance of which rows the reference has.
 
     Its share of chance does not fall with the number of predictions.
@@ -152,7 +159,7 @@ def _too_small(features: Mapping[str, FeatureBins], rows: int, numeric_bins: int
     if least <= LARGE_PSI:
         return []
     # As many bins as more rows would give: with below, above and missing, less one degree of freedom.
-    usual = chi2_quantile(ALPHA / len(inputs), numeric_bins + 2)
+    usual = float(chi2(numeric_bins + 2, ALPHA / len(inputs)))
     needed = math.ceil(max(usual, *(bins.chi2 for bins in inputs)) / LARGE_PSI)
     return [
         f"a reference of {rows} {'row' if rows == 1 else 'rows'} is too small to detect drift: with any number of "
@@ -174,17 +181,18 @@ def _restless(features: Mapping[str, FeatureBins], blocks: str) -> list[str]:
     ]
 
 
-def _features(layouts: dict[str, Layout], counted: Counted, features: int) -> dict[str, FeatureBins]:
+def _features(
+    layouts: dict[str, Layout], counted: Counted, features: int, chi2_above: Callable[[float, float], float]
+) -> dict[str, FeatureBins]:
     result = {}
     for key, per_block in counted.counts.items():
         layout = layouts[key]
-        degrees = len(layout.labels) - 1
         result[key] = FeatureBins(
             kind="numeric" if layout.kind == "numeric" else "categorical",
             labels=list(layout.labels),
             counts=per_block.sum(axis=0).tolist(),
             noise=stable(leave_one_out_noise(per_block[:-1])),
-            chi2=stable(chi2_quantile(ALPHA / features, degrees)),
+            chi2=stable(chi2_above(len(layout.labels) - 1, ALPHA / features)),
             uppers=list(layout.uppers),
             categories=list(layout.categories),
             rare=counted.rare.get(key, []),

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.baseline.blocks import MINIMUM_BLOCKS
+from plumbline.units import DAY_SECONDS
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
-DAY = 86_400.0
-SHORTEST = 2 * DAY  # of a block; shorter ones are cut by the clock
+SHORTEST = 2 * DAY_SECONDS  # of a block; shorter ones are cut by the clock
 MOST_BLOCKS = 5_000
 FEWEST_ROWS = 30  # of a block; with fewer there is sampling to see and nothing else
 _CUT_SHORT = 0.5  # of the median rows of a day: with fewer it was not observed, or not for long
@@ -35,11 +35,11 @@ def observed_blocks(times: Floats, seconds: float) -> Ints:
         times: shape (n,), n of at least 1, epoch seconds, in any order.
         seconds: the wanted length of a block; at least ``SHORTEST``.
     """
-    days, inverse, rows = np.unique(np.floor(times / DAY), return_inverse=True, return_counts=True)
+    days, inverse, rows = np.unique(np.floor(times / DAY_SECONDS), return_inverse=True, return_counts=True)
     observed = rows >= _CUT_SHORT * np.median(rows)
     weekdays = np.unique(days[observed] % _WEEK).size
     # At least one: of a model that runs on Mondays only, two days of the calendar may hold none.
-    per_block = max(round(seconds / DAY * weekdays / _WEEK), 1)
+    per_block = max(round(seconds / DAY_SECONDS * weekdays / _WEEK), 1)
     blocks = int(observed.sum()) // per_block
     if blocks < MINIMUM_BLOCKS:
         edges = np.quantile(times, np.arange(1, MINIMUM_BLOCKS) / MINIMUM_BLOCKS, method="lower")

@@ -53,7 +53,6 @@ class Receiver(_Strict):
     """One way to reach an owner. Secrets only by file; exactly one of the kinds is given."""
 
     webhook: str | None = Field(None, description="URL that receives Alertmanager's webhook")
-    webhook_url_file: str | None = Field(None, description="file that holds a secret webhook URL")
     pagerduty_routing_key_file: str | None = None
     opsgenie_api_key_file: str | None = None
     slack_channel: str | None = Field(None, description="needs slack_api_url_file beside it")
@@ -182,7 +181,6 @@ class Model(_Strict):
     features: dict[LabelName, Feature] = Field(min_length=1)
     classes: tuple[ClassName, ...] | None = None
     positive_class: str | None = None
-    threshold: float = Field(0.5, ge=0, le=1)
     slices: dict[LabelName, tuple[str, ...]] = Field(default_factory=dict)
     intersections: tuple[tuple[LabelName, ...], ...] = Field(
         (), description="slices to look at together, such as [[sex, age]]: every combination of their values"
@@ -243,7 +241,7 @@ class Pipeline(_Strict):
 
 
 class Retention(_Strict):
-    """How long a retention class keeps events."""
+    """How long events of a class are to be kept. It is checked only: nothing deletes events yet."""
 
     minimum: Duration
     maximum: Duration
@@ -291,7 +289,6 @@ class Links(_Strict):
     exporter: str = "http://localhost:9877"
     runbooks: str = "https://github.com/plumbline-ml/plumbline/blob/main/alerting/runbooks"
     dead_man_switch: str | None = Field(None, description="URL that expects the Watchdog every minute")
-    dead_man_switch_url_file: str | None = None
 
 
 class ScrapeTargets(_Strict):

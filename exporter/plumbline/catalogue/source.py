@@ -7,7 +7,6 @@ part has the line where that part is written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,13 +171,3 @@ def _is_key(key: yaml.ScalarNode, step: str | int) -> bool:
     if key.tag == "tag:yaml.org,2002:bool" and isinstance(step, int):  # pydantic names the key on: 1
         return (key.value.lower() in ("true", "yes", "on")) == bool(step)
     return bool(key.value == str(step))
-
-
-def at(data: Any, location: Sequence[str | int]) -> Any:
-    """Return the value at a location, or None where the data has none."""
-    for step in location:
-        try:
-            data = data[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return data

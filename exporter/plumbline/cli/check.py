@@ -87,7 +87,9 @@ def _refuse(ctx: click.Context, error: CatalogueError, as_json: bool) -> None:
     else:
         click.echo(str(error), err=True)
         count = len(error.problems)
-        click.echo(f"{count} problem{'s' if count != 1 else ''}; nothing else was checked", err=True)
+        click.echo(
+            f"{count} problem{'s' if count != 1 else ''}; further checks run once the catalogue is mended", err=True
+        )
     ctx.exit(1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import itertools
 import json
 import os
@@ -12,26 +11,23 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import click
-import requests
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from plumbline.cli.follow import follow_files, follow_options
+from plumbline.client.post import Answer, Sender
 from plumbline.errors import PlumblineError, UsageError
 from plumbline.events.lines import MAX_LINE_BYTES, Values, one_a_line
 from plumbline.files import GZIP, text_lines
 from plumbline.history.open import is_table
-from plumbline.names import CONTENT_TYPE_NDJSON, DEFAULT_PORT
+from plumbline.names import DEFAULT_PORT
 from plumbline.trace.show import visible
 
-RETRY_SECONDS = 60.0
-_TIMEOUT = (5.0, 120.0)
 _LINGER_SECONDS = 1.0  # how long a line from a pipe may wait for others to share its request
 
 
@@ -49,73 +45,11 @@ class Summary:
     rejected: int = 0
     duplicates: int = 0
 
-
-@dataclass(slots=True)
-class Sender:
-    """Posts batches and waits out pressure.
-
-    Attributes:
-        url: of the exporter, without path.
-        patience: seconds that one batch may wait for an exporter that is busy or cannot store.
-    """
-
-    url: str
-    patience: float = RETRY_SECONDS
-    session: requests.Session = field(default_factory=requests.Session)
-
-    def send(self, body: bytes) -> tuple[int, int, list[tuple[int, str, str]]]:
-        """Return accepted, duplicates, and (line, reason, detail) of each rejected line.
-
-        Raises:
-            PlumblineError: the exporter is not there, refuses the request, or stays busy.
-        """
-        give_up = time.monotonic() + self.patience
-        while True:
-            try:
-                answer = self.session.post(
-                    f"{self.url}/v1/events",
-                    data=gzip.compress(body, 1),
-                    headers={"Content-Type": CONTENT_TYPE_NDJSON, "Content-Encoding": "gzip"},
-                    timeout=_TIMEOUT,
-                )
-            except requests.ConnectionError as error:
-                raise PlumblineError(
-                    f"no exporter answers at {self.url}: start one with 'plumbline serve', or name another "
-                    "by --url; what was sent before is stored, and sending everything again is safe"
-                ) from error
-            except requests.RequestException as error:
-                raise PlumblineError(f"{self.url}: {error}; sending everything again is safe") from error
-            if answer.status_code == 200:
-                return _read(answer, self.url)
-            if answer.status_code in (429, 503):
-                wait = _retry_after(answer)
-                if time.monotonic() + wait <= give_up:
-                    time.sleep(wait)
-                    continue
-            raise PlumblineError(f"{self.url} answered {answer.status_code}: {_detail(answer)}")
-
-
-def _read(answer: requests.Response, url: str) -> tuple[int, int, list[tuple[int, str, str]]]:
-    try:
-        found = answer.json()
-        rejected = [(int(r["line"]), str(r["reason"]), str(r["detail"])) for r in found["rejected"]]
-        return int(found["accepted"]), int(found["duplicates"]), rejected
-    except (ValueError, KeyError, TypeError) as error:
-        raise PlumblineError(f"{url} is not a Plumbline exporter: its answer is {answer.text[:80]!r}") from error
-
-
-def _retry_after(answer: requests.Response) -> float:
-    try:
-        return max(0.05, float(answer.headers.get("Retry-After", "1")))
-    except ValueError:  # a date: allowed, but we never send one
-        return 1.0
-
-
-def _detail(answer: requests.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:200]
+    def add(self, answer: Answer) -> None:
+        """Add what came of a batch."""
+        self.accepted += answer.accepted
+        self.rejected += answer.rejected
+        self.duplicates += answer.duplicates
 
 
 def _batches(file: IO[bytes], name: str, batch: int) -> Iterator[list[tuple[int, bytes]]]:
@@ -189,15 +123,12 @@ def ingest_file(name: str, sender: Sender, batch: int, summary: Summary, advance
         except OSError as error:
             raise PlumblineError(f"{name}: cannot be read: {error.strerror}") from error
         for lines in _batches(file, name, batch):
-            body = b"".join(line if line.endswith(b"\n") else line + b"\n" for _, line in lines)
-            accepted, duplicates, rejected = sender.send(body)
-            summary.accepted += accepted
-            summary.duplicates += duplicates
-            summary.rejected += len(rejected)
-            for at, reason, detail in rejected:
+            answer = sender.send([line.rstrip(b"\n") for _, line in lines])
+            summary.add(answer)
+            for at, reason, detail in answer.rejections:
                 click.echo(f"{name}:{lines[at - 1][0]}: {reason}: {visible(detail)}", err=True)
             if advance is not None and task is not None:
-                advance.update(task, advance=len(body))
+                advance.update(task, advance=sum(len(line) for _, line in lines))
 
 
 @click.command()
@@ -207,23 +138,12 @@ def ingest_file(name: str, sender: Sender, batch: int, summary: Summary, advance
 @click.option(
     "--retry-seconds",
     type=click.FloatRange(min=0),
-    default=RETRY_SECONDS,
+    default=60.0,
     show_default=True,
-    help="How long one batch may wait for an exporter that is busy.",
+    help="How long one batch may wait for an exporter that is busy or restarts.",
 )
-@follow_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def ingest(
-    files: tuple[str, ...],
-    url: str,
-    batch: int,
-    retry_seconds: float,
-    follow: bool,
-    checkpoint: Path | None,
-    rotate_wait: float,
-    metrics_listen: str | None,
-    as_json: bool,
-) -> None:
+def ingest(files: tuple[str, ...], url: str, batch: int, retry_seconds: float, as_json: bool) -> None:
     """Send events, one JSON object per line, to an exporter.
 
     Reads files (plain or packed; also a JSON array, or objects over several lines) or standard input (-);
@@ -231,23 +151,15 @@ def ingest(
     that is already stored is counted as a duplicate. Exit code 1 if any line was rejected; each is told
     on standard error as FILE:LINE: reason: detail. Log lines as plumbline.logging writes them are events too.
 
-    With --follow it goes on as lines are written, over rotations (rename or copytruncate) and restarts,
-    until it is stopped: reads the files and writes to the checkpoint folder what the exporter has
-    acknowledged. An exporter that is out is waited for. Lines that are neither events nor JSON log lines are
-    counted, the first of each file is told, and never stop it (docs/follow.md).
+    Lines from a pipe are sent as they come, at the latest after a second: tail -F FILE | plumbline ingest -
+    (docs/collectors.md).
     """
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"--url {url!r}: write it with its scheme, such as http://127.0.0.1:{DEFAULT_PORT}")
-    if follow:
-        counts = follow_files(files, url, batch, checkpoint, rotate_wait, metrics_listen)
-        click.echo(json.dumps(counts) if as_json else ", ".join(f"{n} {what}" for what, n in counts.items()))
-        return
-    if checkpoint is not None or metrics_listen is not None:
-        raise UsageError("--checkpoint and --metrics-listen belong to --follow")
-    sender = Sender(url.rstrip("/"), retry_seconds)
     summary = Summary()
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
+        sender = stack.enter_context(Sender(url, retry_seconds))
         bar = stack.enter_context(Progress(console=console, transient=True)) if console.is_terminal else None
         for name in files:
             ingest_file(name, sender, batch, summary, bar)

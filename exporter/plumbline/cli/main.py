@@ -34,7 +34,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backfill": ("plumbline.cli.backfill:backfill", "Turn history into Prometheus blocks at event time."),
     "replay": ("plumbline.cli.replay:replay", "Send history as live traffic, faster than time."),
     "evaluate": ("plumbline.cli.evaluate:evaluate", "Judge alerts over a history with known incidents."),
-    "silence": ("plumbline.cli.silence:silence", "Mute what a deployment sets off by nature, for its time."),
     "demo": ("plumbline.cli.demo:demo", "Show a real model degrade, from events to a page."),
 }
 

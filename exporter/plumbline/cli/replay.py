@@ -64,6 +64,7 @@ def replay(
     from plumbline import replay as work
     from plumbline.baseline.arrow import table_files
     from plumbline.catalogue.load import load_catalogue
+    from plumbline.client.post import Sender
     from plumbline.history.open import is_table, open_history
     from plumbline.history.order import arrange
     from plumbline.progress import progress
@@ -74,22 +75,19 @@ def replay(
     source, left_out = open_history(history, models, mapping, model, version)
     if left_out:
         click.echo(f"note: columns that are not read: {', '.join(left_out)}", err=True)
-    sender = work.Sender(url, patience)
     begin, end = _time(ctx, first), _time(ctx, last)
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="plumbline-replay-") as scratch,
-            progress(Console(stderr=True), "replay") as advance,
-        ):
-            arranged = arrange(source, Path(scratch), advance=advance)
+    with (
+        Sender(url, patience, await_exporter=True) as sender,
+        tempfile.TemporaryDirectory(prefix="plumbline-replay-") as scratch,
+        progress(Console(stderr=True), "replay") as advance,
+    ):
+        arranged = arrange(source, Path(scratch), advance=advance)
 
-            def watch(due: work.Due, report: work.ReplayReport) -> None:
-                advance(sum(report.sent.values()), arranged.events, f"{report.behind:.1f} s behind at most")
+        def watch(due: work.Due, report: work.ReplayReport) -> None:
+            advance(sum(report.sent.values()), arranged.events, f"{report.behind:.1f} s behind at most")
 
-            events = work.schedule(arranged.records(), speed, time.time(), begin, end)
-            report = work.replay(events, sender, batch=batch, watch=watch)
-    finally:
-        sender.close()
+        events = work.schedule(arranged.records(), speed, time.time(), begin, end)
+        report = work.replay(events, sender, batch=batch, watch=watch)
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from plumbline.cli.ingest import Sender, Summary
+from plumbline.cli.ingest import Summary
 from plumbline.cli.options import PathType, catalogue_option, json_option, table_options
+from plumbline.client.post import Sender
 from plumbline.errors import UsageError
 from plumbline.names import DEFAULT_PORT
 
@@ -53,14 +54,13 @@ def skew(
     if unfit:
         raise UsageError(f"--map {unfit[0]}: a table of recomputed features has request_id and features only")
     rows = recomputed_rows(tables, models, mapping, model, version)
-    sender, summary = Sender(url.rstrip("/")), Summary()
-    while batch := list(islice(rows, _BATCH)):
-        accepted, duplicates, rejected = sender.send(b"".join(line for _, line in batch))
-        summary.accepted += accepted
-        summary.duplicates += duplicates
-        summary.rejected += len(rejected)
-        for line, reason, detail in rejected:
-            click.echo(f"{batch[line - 1][0]}: {reason}: {visible(detail)}", err=True)
+    summary = Summary()
+    with Sender(url) as sender:
+        while batch := list(islice(rows, _BATCH)):
+            answer = sender.send([line.rstrip(b"\n") for _, line in batch])
+            summary.add(answer)
+            for line, reason, detail in answer.rejections:
+                click.echo(f"{batch[line - 1][0]}: {reason}: {visible(detail)}", err=True)
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     else:

@@ -142,7 +142,4 @@ def _list(source: Client | Lookup, data_batch_id: str) -> None:
 
 
 def _unknown(what: str, identifier: str) -> PlumblineError:
-    return PlumblineError(
-        f"nothing is known of {what} {identifier!r}: it was never sent, was rejected when it came, or its "
-        "retention has ended"
-    )
+    return PlumblineError(f"nothing is known of {what} {identifier!r}: it was never sent, or was rejected when it came")

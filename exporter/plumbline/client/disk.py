@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from plumbline.client.account import Account
 from plumbline.client.settings import Settings
@@ -71,19 +71,14 @@ class Disk:
             return False
         try:
             spool = self._opened()
-            kept = None if spool is None else spool.append_one(line, self._account.create_spooled)
+            fresh = 0 if spool is None else spool.append((line,), self._account.create_spooled)
         except OSError as error:
             self._failed(error)
             return False
-        if kept is None:
-            return False
-        dropped, fresh = kept
-        if dropped:
-            self._account.drop(dropped, "spooled", "spool_full")
         if fresh in (1, self._settings.batch_events):
             with self._bell:
                 self._bell.notify_all()
-        return True
+        return fresh > 0
 
     def open(self, now: float, may_adopt: bool) -> None:
         """Open the spool, if there is one and its time has come; take over what others left."""
@@ -93,82 +88,56 @@ class Disk:
             spool = self._opened()
             if spool is not None and may_adopt and now >= self._adopt_at:
                 self._adopt_at = now + _ADOPT_EVERY
-                spool.adopt(self._account.adopt)
+                spool.adopt()
         except OSError as error:
             self._failed(error)
 
-    def due(self, now: float, eager: bool) -> float:
-        """Return when what is there may be sent: at once, but new lines of a durable client linger.
-
-        Args:
-            now: ``time.monotonic``.
-            eager: whether nothing lingers now.
-        """
+    def due(self, eager: bool) -> float:
+        """Return when what is there may be sent: at once, but new lines of a durable client linger unless ``eager``."""
         spool = self._spool
         if spool is None:
             return float("inf")
-        if not self._settings.durable or eager:
-            return self._read_at
-        if spool.fresh >= self._settings.batch_events or spool.count > spool.fresh:
-            return self._read_at
-        return max(self._read_at, spool.since + self._settings.linger)
+        lingers = self._settings.durable and not eager and spool.count <= spool.fresh < self._settings.batch_events
+        return max(self._read_at, spool.since + self._settings.linger) if lingers else self._read_at
 
     def oldest(self, count: int, now: float) -> list[bytes] | None:
         """Return the oldest lines, at most ``count``; None if they cannot be read now."""
         assert self._spool is not None
         try:
-            lines, lost = self._spool.peek(count, self._settings.batch_bytes)
+            return self._spool.peek(count, self._settings.batch_bytes)
         except OSError as error:
             self._read_at = now + _RETRY
             self._failed(error)
             return None
-        if lost:
-            self._account.drop(lost, "spooled", "spool_damaged")
-            log.warning("%d spooled events cannot be read again and are lost", lost)
-        return lines
 
     def acknowledge(self, count: int) -> None:
         """Forget the oldest lines."""
-        assert self._spool is not None
-        try:
-            self._spool.acknowledge(count)
-        except OSError as error:
-            self._failed(error)
+        self._try(lambda spool: spool.acknowledge(count))
 
-    def append(self, lines: Sequence[bytes], spare_first: bool) -> bool:
-        """Put lines of the queue behind all others; return whether the disk took them."""
-        assert self._spool is not None
-        try:
-            dropped = self._spool.append(lines, spare_first=spare_first)
-        except OSError as error:
-            self._failed(error)
-            return False
-        self._told = False
-        self._account.move(len(lines), "queued", "spooled")
-        if dropped:
-            self._account.drop(dropped, "spooled", "spool_full")
-        return True
+    def append(self, lines: Sequence[bytes], first: bool = False) -> bool:
+        """Put lines of the queue behind all others, or before them; return whether the disk took them."""
 
-    def prepend(self, lines: Sequence[bytes]) -> bool:
-        """Put lines of the queue before all others; return whether the disk took them."""
-        assert self._spool is not None
-        try:
-            self._spool.prepend(lines)
-        except OSError as error:
-            self._failed(error)
-            return False
-        self._account.move(len(lines), "queued", "spooled")
-        return True
+        def book() -> None:
+            self._account.move(len(lines), "queued", "spooled")
+            self._told = False
+
+        return self._try(lambda spool: spool.prepend(lines, book) if first else spool.append(lines, book))
 
     def sync(self, now: float) -> None:
         """Bring what callers have written from the kernel's memory to the disk."""
         settings = self._settings
         if settings.durable and settings.fsync and self._spool is not None and now >= self._sync_at:
             self._sync_at = now + _SYNC_EVERY
-            try:
-                self._spool.sync()
-            except OSError as error:
-                self._failed(error)
+            self._try(Spool.sync)
+
+    def _try(self, do: Callable[[Spool], object]) -> bool:
+        """Do something with the spool; return whether it was done (``append`` returns 0 where it was not)."""
+        assert self._spool is not None
+        try:
+            return do(self._spool) != 0
+        except OSError as error:
+            self._failed(error)
+            return False
 
     def end(self) -> None:
         """Open no spool any more."""
@@ -202,15 +171,13 @@ class Disk:
                     inline = settings.fsync and not settings.durable
                     self._is_opening = True
                     try:
-                        self._spool = Spool(settings.spool_dir, settings.spool_bytes, inline)
+                        self._spool = Spool(settings.spool_dir, settings.spool_bytes, inline, self._account)
                     finally:
                         self._is_opening = False
         return self._spool
 
     def _failed(self, error: OSError) -> None:
         self._retry_at = time.monotonic() + _RETRY
-        if self._spool is not None and (evicted := self._spool.evicted()):
-            self._account.drop(evicted, "spooled", "spool_full")
         if not self._told:
             self._told = True
             folder = self._settings.spool_dir

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 
 _MARK = b"\xff\xfe"
 _HEAD = struct.Struct("<2sII")
-HEAD_BYTES = _HEAD.size
 
 
 def pack(lines: Iterable[bytes]) -> bytes:
@@ -21,45 +20,39 @@ def pack(lines: Iterable[bytes]) -> bytes:
     return b"".join(_HEAD.pack(_MARK, len(line), zlib.crc32(line)) + line for line in lines)
 
 
-def unpack(data: bytes) -> tuple[list[bytes], int, int]:
-    """Return the whole lines, the number of damaged places, and the bytes of a torn tail.
+def unpack(data: bytes) -> tuple[list[bytes], int]:
+    """Return the whole lines, and the number of damaged places.
 
     A frame that the data ends in the middle of is a torn tail (a write that never finished, so an event
     that was never counted as spooled) and not damage, unless whole frames follow it.
     """
     lines: list[bytes] = []
-    damaged = 0
-    at = 0
-    end_of_good = 0
+    damaged = at = end = 0  # end: of the last whole frame
     while at < len(data):
         line = _frame(data, at)
-        if line is not None:
-            damaged += end_of_good != at
-            lines.append(line)
-            at += HEAD_BYTES + len(line)
-            end_of_good = at
+        if line is None:
+            found = data.find(_MARK, at + 1)
+            at = len(data) if found < 0 else found
             continue
-        found = data.find(_MARK, at + 1)
-        at = len(data) if found < 0 else found
-    rest = len(data) - end_of_good
-    if rest and not _is_torn(data, end_of_good):
-        return lines, damaged + 1, 0
-    return lines, damaged, rest
+        damaged += end != at
+        lines.append(line)
+        at = end = at + _HEAD.size + len(line)
+    return lines, damaged + (end < len(data) and not _is_torn(data[end:]))
 
 
 def _frame(data: bytes, at: int) -> bytes | None:
-    if len(data) - at < HEAD_BYTES:
+    if len(data) - at < _HEAD.size:
         return None
     mark, length, crc = _HEAD.unpack_from(data, at)
-    line = data[at + HEAD_BYTES : at + HEAD_BYTES + length]
+    line = data[at + _HEAD.size : at + _HEAD.size + length]
     if mark != _MARK or len(line) != length or zlib.crc32(line) != crc:
         return None
     return line
 
 
-def _is_torn(data: bytes, at: int) -> bool:
-    """Whether the data from ``at`` on is the beginning of one frame."""
-    if len(data) - at < HEAD_BYTES:
-        return _MARK.startswith(data[at : at + 2])
-    mark, length, _ = _HEAD.unpack_from(data, at)
-    return bool(mark == _MARK) and at + HEAD_BYTES + length > len(data)
+def _is_torn(rest: bytes) -> bool:
+    """Whether data is the beginning of one frame."""
+    if len(rest) < _HEAD.size:
+        return _MARK.startswith(rest[:2])
+    mark, length, _ = _HEAD.unpack_from(rest)
+    return bool(mark == _MARK) and _HEAD.size + length > len(rest)

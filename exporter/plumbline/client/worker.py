@@ -15,7 +15,6 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plumbline.client.account import Account, Place
@@ -139,19 +138,18 @@ class Worker:
             pause = min(pause, self._stop_at - now)
         if self._under_way is None:
             waiting, since = self._queue.waiting()
-            eager = self._hurry or self._stop_at is not None or self._failures
-            due = since + (0.0 if eager else self._settings.linger) if waiting else now + pause
+            due = since + (0.0 if self._eager else self._settings.linger) if waiting else now + pause
             if self.disk.count:
-                due = min(due, self._spool_due(now))
+                due = min(due, self.disk.due(self._eager))
             pause = min(pause, max(due, self._try_at) - now)
         elif self.disk.can_take and self._queue.waiting()[0] and self._queue.crowded():
             return 0.0
         return max(pause, 0.0)
 
-    def _spool_due(self, now: float) -> float:
-        """Return when the spool may be sent: at once, but for new lines of a durable client."""
-        eager = bool(self._hurry or self._stop_at is not None or self._failures)
-        return self.disk.due(now, eager)
+    @property
+    def _eager(self) -> bool:
+        """Whether nothing waits for others to share its request."""
+        return bool(self._hurry or self._stop_at is not None or self._failures)
 
     def _begin(self, now: float) -> None:
         """Put the next batch under way, if it is time."""
@@ -160,7 +158,7 @@ class Worker:
         settings = self._settings
         lines: list[bytes] = []
         source: Place = "spooled"
-        if now >= self._spool_due(now):
+        if now >= self.disk.due(self._eager):
             found = self.disk.oldest(self._limit, now)
             if found is None:
                 return
@@ -172,7 +170,7 @@ class Worker:
                 self._hurry = False
             elif not waiting:
                 pass  # the spool's new lines linger
-            elif ready or self._hurry or self._failures or self._stop_at is not None or self._queue.crowded():
+            elif ready or self._eager or self._queue.crowded():
                 lines, source = self._queue.take(self._limit, settings.batch_bytes), "queued"
         if lines:
             with self._bell:
@@ -239,8 +237,7 @@ class Worker:
 
     def _keep(self, lines: list[bytes]) -> None:
         """Keep lines that were taken from the queue and not sent, before everything newer."""
-        put = self.disk.prepend if self.disk.count else self._append
-        if self.disk.can_take and put(lines):
+        if self.disk.can_take and self.disk.append(lines, first=self.disk.count > 0):
             self._queue.settle(lines)
         else:
             self._queue.give_back(lines)
@@ -255,14 +252,10 @@ class Worker:
             lines = self._queue.take(self._settings.batch_events, _SPOOL_CHUNK)
             if not lines:
                 return
-            if not self._append(lines):
+            if not self.disk.append(lines):
                 self._queue.give_back(lines)
                 return
             self._queue.settle(lines)
-
-    def _append(self, lines: Sequence[bytes]) -> bool:
-        protected = self._under_way is not None and self._under_way.source == "spooled"
-        return self.disk.append(lines, spare_first=protected)
 
     def _finish(self) -> None:
         """The time is up: what is left goes to disk or, where there is none, is lost and counted."""
@@ -274,7 +267,7 @@ class Worker:
             # Its answer may still come; the next process sends it again, and the exporter knows it then.
             self._keep(batch.lines)
         while lines := self._queue.take(self._settings.batch_events, _SPOOL_CHUNK):
-            if not (self.disk.can_take and self._append(lines)):
+            if not (self.disk.can_take and self.disk.append(lines)):
                 self._account.drop(len(lines), "queued", "closed")
             self._queue.settle(lines)
         self.disk.close()

@@ -17,10 +17,10 @@ from typing import Any
 import yaml
 
 from plumbline import names
+from plumbline.backfill.rules import identifiers
 from plumbline.errors import UsageError
 from plumbline.units import parse_duration
 
-_TEXT = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`")
 _LABEL = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 
 
@@ -113,7 +113,7 @@ def choose(rules: Sequence[AlertRule], wanted: Collection[str]) -> tuple[list[Al
             why = "not asked for"
         elif not wanted and rule.severity not in names.SEVERITIES[:2]:
             why = f"its severity is {rule.severity or 'not set'}: nobody is paged and no ticket is opened"
-        elif not wanted and not why and "absent" in _words(rule.expr):
+        elif not wanted and not why and "absent" in identifiers(rule.expr):
             why = "it reads absent(), and the series it misses are not part of a history"
         if why:
             left[rule.name] = why
@@ -125,12 +125,8 @@ def choose(rules: Sequence[AlertRule], wanted: Collection[str]) -> tuple[list[Al
 
 
 def _unanswerable(rule: AlertRule) -> str:
-    if {"ALERTS", "ALERTS_FOR_STATE"} & _words(rule.expr):
+    if {"ALERTS", "ALERTS_FOR_STATE"} & identifiers(rule.expr):
         return "it reads ALERTS, the state of other alerts, which a history does not hold"
     if any("{{" in _LABEL.sub("", text) for _, text in rule.labels):
         return "a label of it is a template other than {{ $labels.name }}"
     return ""
-
-
-def _words(expr: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[A-Za-z_:][A-Za-z0-9_:]*", _TEXT.sub('""', expr)))

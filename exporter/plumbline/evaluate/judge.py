@@ -26,9 +26,7 @@ from plumbline.evaluate.ask import Floats, Grid
 from plumbline.evaluate.chance import Chance, by_chance
 from plumbline.evaluate.incidents import Incident
 from plumbline.evaluate.states import Firing
-
-MONTH_SECONDS = 365.25 / 12 * 86400.0
-QUARTER_SECONDS = 3 * MONTH_SECONDS
+from plumbline.units import MONTH_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,13 @@ from rich import box
 from rich.table import Table
 
 from plumbline.evaluate.budget import spent
-from plumbline.evaluate.judge import MONTH_SECONDS, Found, Judged
+from plumbline.evaluate.judge import Found, Judged
 from plumbline.evaluate.run import Evaluation
 from plumbline.trace.show import show_count
-from plumbline.units import format_time
+from plumbline.units import DAY_SECONDS, MONTH_SECONDS, format_time
 
 _HOUR = 3600.0
 _NAMED_MODELS = 5
-_DAY = 86400.0
 _COLUMNS = (
     "alert",
     "severity",
@@ -127,8 +126,8 @@ def _share(value: float | None) -> str:
 def _time(seconds: float | None) -> str:
     if seconds is None:
         return "-"
-    if seconds >= 2 * _DAY:
-        return f"{seconds / _DAY:.1f}d"
+    if seconds >= 2 * DAY_SECONDS:
+        return f"{seconds / DAY_SECONDS:.1f}d"
     return f"{seconds / _HOUR:.1f}h" if seconds >= _HOUR else f"{seconds:.0f}s"
 
 

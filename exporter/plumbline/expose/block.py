@@ -1,12 +1,14 @@
 """Blocks: how counts reach the scrape without one object per series.
 
 A block holds many series of one metric: frozen label values and one numpy array. Everything exposed
-(the engine's counters, the host's, the exporter's own) is a list of blocks; ``plumbline.expose.text``
-renders them and ``plumbline.expose.collector`` offers them to a prometheus_client registry.
+(the engine's counters, the host's, the exporter's own) is a list of blocks, which ``plumbline.expose.text``
+renders.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +17,8 @@ import numpy.typing as npt
 from plumbline.names import Metric
 
 Floats = npt.NDArray[np.float64]
+
+_GENERATIONS = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,10 @@ class Block:
     sums: Floats | None = None
     exemplars: dict[tuple[int, int], Exemplar] = field(default_factory=dict)
 
-    @property
-    def series(self) -> int:
-        """Number of Prometheus series this block makes."""
-        rows = len(self.labels)
-        if self.metric.kind == "histogram":
-            return rows * (len(self.metric.buckets) + 3)
-        return rows
+
+def current(
+    metric: Metric, values: Mapping[tuple[str, ...], float | Sequence[float]], sums: Floats | None = None
+) -> Block:
+    """Return a block of values by their labels that are read anew at each scrape, the only one of its metric."""
+    numbers = np.array(list(values.values()), dtype=np.float64)
+    return Block(metric, metric.name, next(_GENERATIONS), tuple(values), numbers, sums)

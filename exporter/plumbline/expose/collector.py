@@ -39,8 +39,8 @@ class BlockCollector(Collector):
 
     def __init__(self, source: Callable[[], Iterable[Block]], metrics: Iterable[Metric] | None = None) -> None:
         self._source = source
-        # Those of a client and a follower have collectors of their own, which may sit in the same registry.
-        ours = (m for m in names.METRICS.values() if m.group not in ("Client", "Follower"))
+        # Those of a client have a collector of their own, which may sit in the same registry.
+        ours = (m for m in names.METRICS.values() if m.group != "Client")
         self._metrics = tuple(ours if metrics is None else metrics)
 
     def describe(self) -> Iterator[ClientMetric]:

@@ -10,76 +10,37 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import psutil
 
 from plumbline import names
-from plumbline.expose.block import Block
-from plumbline.names import Metric
+from plumbline.expose.block import Block, current
 
 CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 LOOPBACK = "lo"
 
 
-class _Gauges:
-    """Numbers blocks so that a renderer sees each reading as new."""
-
-    def __init__(self) -> None:
-        self._generation = 0
-        self._lock = threading.Lock()
-
-    def next(self) -> int:
-        with self._lock:
-            self._generation += 1
-            return self._generation
-
-
-def _block(metric: Metric, generation: int, values: Mapping[str, float]) -> Block:
-    """Return a block of a metric with one label."""
-    numbers = np.array(list(values.values()), dtype=np.float64)
-    return Block(metric, f"host/{metric.name}", generation, tuple((v,) for v in values), numbers)
-
-
-def _single(metric: Metric, generation: int, value: float) -> Block:
-    """Return a block of a metric without labels."""
-    return Block(metric, f"host/{metric.name}", generation, ((),), np.array([value], dtype=np.float64))
-
-
-class HostCollector:
-    """CPU, memory, load, disk and network of the machine."""
-
-    name = "host"
-
-    def __init__(self) -> None:
-        self._numbers = _Gauges()
-
-    def blocks(self) -> list[Block]:
-        """Return the present readings; what the platform does not give is left out."""
-        generation = self._numbers.next()
-        cpu = psutil.cpu_times()
-        memory = psutil.virtual_memory()
-        modes = {mode: float(getattr(cpu, mode)) for mode in CPU_MODES if hasattr(cpu, mode)}
-        states = {"total": float(memory.total), "available": float(memory.available)}
-        found = [
-            _block(names.HOST_CPU, generation, modes),
-            _block(names.HOST_MEMORY, generation, states),
-            _single(names.HOST_LOAD, generation, psutil.getloadavg()[0]),
-        ]
-        disk = psutil.disk_io_counters()
-        if disk is not None:  # none in some containers
-            found.append(_single(names.HOST_DISK_READ, generation, float(disk.read_bytes)))
-            found.append(_single(names.HOST_DISK_WRITTEN, generation, float(disk.write_bytes)))
-        nics = [nic for name, nic in psutil.net_io_counters(pernic=True).items() if name != LOOPBACK]
-        received = float(sum(nic.bytes_recv for nic in nics))
-        sent = float(sum(nic.bytes_sent for nic in nics))
-        found.append(_single(names.HOST_NETWORK_RECEIVE, generation, received))
-        found.append(_single(names.HOST_NETWORK_TRANSMIT, generation, sent))
-        return found
+def host_blocks() -> list[Block]:
+    """Return CPU, memory, load, disk and network of the machine; what the platform does not give is left out."""
+    cpu = psutil.cpu_times()
+    memory = psutil.virtual_memory()
+    found = [
+        current(names.HOST_CPU, {(mode,): getattr(cpu, mode) for mode in CPU_MODES if hasattr(cpu, mode)}),
+        current(names.HOST_MEMORY, {("total",): memory.total, ("available",): memory.available}),
+        current(names.HOST_LOAD, {(): psutil.getloadavg()[0]}),
+    ]
+    disk = psutil.disk_io_counters()
+    if disk is not None:  # none in some containers
+        found.append(current(names.HOST_DISK_READ, {(): disk.read_bytes}))
+        found.append(current(names.HOST_DISK_WRITTEN, {(): disk.write_bytes}))
+    nics = [nic for name, nic in psutil.net_io_counters(pernic=True).items() if name != LOOPBACK]
+    found.append(current(names.HOST_NETWORK_RECEIVE, {(): sum(nic.bytes_recv for nic in nics)}))
+    found.append(current(names.HOST_NETWORK_TRANSMIT, {(): sum(nic.bytes_sent for nic in nics)}))
+    return found
 
 
 @dataclass(slots=True)
 class _Process:
-    group: str
+    group: tuple[str, ...]  # the values of the label
     cpu: float
     memory: float
 
@@ -94,13 +55,10 @@ class ProcessCollector:
         groups: text that a command line must contain, by group. A process belongs to the first that fits.
     """
 
-    name = "process"
-
     def __init__(self, groups: Mapping[str, str]) -> None:
-        self._groups = dict(groups)
+        self._groups: dict[tuple[str, ...], str] = {(name,): text for name, text in groups.items()}
         self._known: dict[tuple[int, float], _Process] = {}
         self._ended = dict.fromkeys(self._groups, 0.0)
-        self._numbers = _Gauges()
         self._lock = threading.Lock()
 
     def blocks(self) -> list[Block]:
@@ -116,11 +74,10 @@ class ProcessCollector:
                 count[own] += 1
                 memory[own] += process.memory
                 cpu[own] += process.cpu
-        generation = self._numbers.next()
         return [
-            _block(names.PROCESS_COUNT, generation, count),
-            _block(names.PROCESS_CPU, generation, cpu),
-            _block(names.PROCESS_MEMORY, generation, memory),
+            current(names.PROCESS_COUNT, count),
+            current(names.PROCESS_CPU, cpu),
+            current(names.PROCESS_MEMORY, memory),
         ]
 
     def _read(self) -> None:
@@ -149,6 +106,6 @@ class ProcessCollector:
                 self._ended[process_then.group] += process_then.cpu
         self._known = seen
 
-    def _group(self, process: psutil.Process) -> str | None:
+    def _group(self, process: psutil.Process) -> tuple[str, ...] | None:
         command = " ".join(process.cmdline())
         return next((group for group, text in self._groups.items() if text in command), None)

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
-import numpy as np
 import structlog
 
 from plumbline import names
-from plumbline.expose.block import Block
+from plumbline.expose.block import Block, current
 
 log = structlog.get_logger(__name__)
-
-
-class Source(Protocol):
-    """Something that is scraped. ``name`` is its value of the label ``collector``."""
-
-    @property
-    def name(self) -> str:
-        """Short and unique."""
-
-    def blocks(self) -> list[Block]:
-        """Return the present values; may raise, which costs only its own series."""
 
 
 class Registry:
@@ -32,52 +19,47 @@ class Registry:
 
     A collector that fails shows nothing at all in that scrape, never its last values: a frozen number
     looks like health.
+
+    Args:
+        collectors: what each gives, by its value of the label ``collector``; one that raises costs only its own series.
     """
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = tuple(sources)
+    def __init__(self, collectors: Mapping[str, Callable[[], list[Block]]]) -> None:
+        self._collectors = dict(collectors)
         self._failing: dict[str, str] = {}
-        self._generation = 0
         self._lock = threading.Lock()
 
     def collect(self) -> list[Block]:
         """Return the blocks of all collectors that work, and how each one fared."""
         found: list[Block] = []
-        success = np.zeros(len(self._sources))
-        duration = np.zeros(len(self._sources))
-        for row, source in enumerate(self._sources):
+        success: dict[tuple[str, ...], float] = {}
+        duration: dict[tuple[str, ...], float] = {}
+        for name, collect in self._collectors.items():
             start = time.perf_counter()
-            own = self._run(source)
-            duration[row] = time.perf_counter() - start
-            if own is not None:
-                found += own
-                success[row] = 1.0
-        with self._lock:
-            self._generation += 1
-            generation = self._generation
-        labels = tuple((source.name,) for source in self._sources)
-        found.append(Block(names.COLLECTOR_SUCCESS, "registry/success", generation, labels, success))
-        found.append(Block(names.COLLECTOR_DURATION, "registry/duration", generation, labels, duration))
-        return found
+            own = self._run(name, collect)
+            duration[name,] = time.perf_counter() - start
+            success[name,] = own is not None
+            found += own or []
+        return [*found, current(names.COLLECTOR_SUCCESS, success), current(names.COLLECTOR_DURATION, duration)]
 
-    def _run(self, source: Source) -> list[Block] | None:
+    def _run(self, name: str, collect: Callable[[], list[Block]]) -> list[Block] | None:
         try:
-            blocks = source.blocks()
+            blocks = collect()
             for block in blocks:
                 _check(block)
         # Whatever a collector raises, the others' series and the fact itself must still be scraped.
         except Exception as error:  # noqa: BLE001
             problem = f"{type(error).__name__}: {error}"
             with self._lock:
-                changed = self._failing.get(source.name) != problem
-                self._failing[source.name] = problem
+                changed = self._failing.get(name) != problem
+                self._failing[name] = problem
             if changed:
-                log.warning("collector failed; its series are left out", collector=source.name, problem=problem)
+                log.warning("collector failed; its series are left out", collector=name, problem=problem)
             return None
         with self._lock:
-            recovered = self._failing.pop(source.name, None)
+            recovered = self._failing.pop(name, None)
         if recovered is not None:
-            log.info("collector works again", collector=source.name)
+            log.info("collector works again", collector=name)
         return blocks
 
 

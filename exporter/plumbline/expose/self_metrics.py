@@ -1,6 +1,6 @@
 """What the exporter says of its own work: refused requests, durations, queue, disk, version.
 
-Small numpy-backed instruments, safe to use from any thread, that give blocks. Every known label set
+Small instruments, safe to use from any thread, that give blocks. Every known label set
 starts at 0, because a counter born at 1 loses that increment. What must survive a restart (lines,
 events, rejections) is not here: the engine keeps it in the store's own transaction.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from plumbline import __version__, names
-from plumbline.expose.block import Block
+from plumbline.expose.block import Block, current
 from plumbline.names import Metric
 
 
@@ -26,22 +26,18 @@ class Counters:
 
     def __init__(self, metric: Metric, values: Sequence[str]) -> None:
         self._metric = metric
-        self._rows = {value: row for row, value in enumerate(values)}
-        self._labels = tuple((value,) for value in values)
-        self._counts = np.zeros(len(values))
-        self._generation = 0
+        self._counts: dict[tuple[str, ...], float] = {(value,): 0.0 for value in values}
         self._lock = threading.Lock()
 
-    def add(self, value: str, amount: float = 1.0) -> None:
-        """Count; a label value outside the closed set is a mistake of ours and raises KeyError."""
+    def add(self, value: str) -> None:
+        """Count one; a label value outside the closed set is a mistake of ours and raises KeyError."""
         with self._lock:
-            self._counts[self._rows[value]] += amount
-            self._generation += 1
+            self._counts[value,] += 1
 
     def block(self) -> Block:
         """Return the counts."""
         with self._lock:
-            return Block(self._metric, f"self/{self._metric.name}", self._generation, self._labels, self._counts.copy())
+            return current(self._metric, self._counts)
 
 
 class Durations:
@@ -49,36 +45,31 @@ class Durations:
 
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
-        self._counts = np.zeros((1, len(metric.buckets) + 1))
-        self._sum = np.zeros(1)
-        self._generation = 0
+        self._counts = [0.0] * (len(metric.buckets) + 1)
+        self._sum = 0.0
         self._lock = threading.Lock()
 
     def observe(self, seconds: float) -> None:
         """Count one duration."""
         bucket = bisect_left(self._metric.buckets, seconds)
         with self._lock:
-            self._counts[0, bucket] += 1
-            self._sum[0] += seconds
-            self._generation += 1
+            self._counts[bucket] += 1
+            self._sum += seconds
 
     def block(self) -> Block:
         """Return the counts."""
         with self._lock:
-            key = f"self/{self._metric.name}"
-            return Block(self._metric, key, self._generation, ((),), self._counts.copy(), self._sum.copy())
+            return current(self._metric, {(): self._counts}, np.array([self._sum]))
 
 
 class SelfMetrics:
-    """The exporter's own metrics; also a collector.
+    """The exporter's own metrics.
 
     Args:
         queue_capacity: events the queue may hold.
         started: epoch seconds of the start.
         data: folder of the store, whose file system's free space is shown; None shows none.
     """
-
-    name = "exporter"
 
     def __init__(self, queue_capacity: int, started: float, data: Path | None = None) -> None:
         self.refused = Counters(names.REQUESTS_REFUSED, names.REFUSE_REASONS)
@@ -89,8 +80,6 @@ class SelfMetrics:
         self._capacity = queue_capacity
         self._started = started
         self._data = data
-        self._generation = 0
-        self._lock = threading.Lock()
 
     def blocks(self) -> list[Block]:
         """Return the present values."""
@@ -102,14 +91,10 @@ class SelfMetrics:
         }
         if self._data is not None:
             single[names.STORE_FREE] = float(shutil.disk_usage(self._data).free)
-        with self._lock:
-            self._generation += 1
-            generation = self._generation
-        found = [self.refused.block(), self.ingest.block(), self.commit.block()]
-        found += [
-            Block(metric, f"self/{metric.name}", generation, ((),), np.array([value]))
-            for metric, value in single.items()
+        return [
+            self.refused.block(),
+            self.ingest.block(),
+            self.commit.block(),
+            *(current(metric, {(): value}) for metric, value in single.items()),
+            current(names.BUILD_INFO, {(__version__, platform.python_version()): 1.0}),
         ]
-        build = (__version__, platform.python_version())
-        found.append(Block(names.BUILD_INFO, "self/build", 0, (build,), np.ones(1)))
-        return found

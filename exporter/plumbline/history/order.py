@@ -1,20 +1,18 @@
 """History in the order of time: reads a source, yields its records by ``ts``.
 
-What is in order already is read straight through. Anything else is sorted on disk: runs that fit into
-memory are sorted and written, then merged. So memory is bounded by ``memory`` and not by the history.
+What is in order already is read straight through. Anything else is copied into an SQLite file and read by an
+index on the time, so that memory is bounded by ``memory`` and not by the history.
 """
 
 from __future__ import annotations
 
 import hashlib
-import heapq
-import itertools
-import struct
+import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
-from typing import IO
 
 from plumbline.errors import TableError
 from plumbline.history.records import Record, Source
@@ -24,10 +22,6 @@ Progress = Callable[[float, float, str], None]
 """Called with (done, total, what) as work proceeds."""
 
 SORT_BYTES = 128 << 20
-_MOST_RUNS = 100  # files open at once
-_HEAD = struct.Struct("<dqI")
-_OVERHEAD = 160  # bytes of a record beside its line
-_BY_TIME = attrgetter("ts")
 _REPORT_EVERY = 50_000
 
 
@@ -41,7 +35,7 @@ class Arranged:
         first: time of the first, epoch seconds.
         last: time of the last.
         digest: sha256 of what was read: the same history has the same one.
-        sorted_runs: the runs on disk; empty if the source is in order by itself.
+        sorted_copy: the SQLite file with the records; None if the source is in order by itself.
     """
 
     source: Source
@@ -49,13 +43,11 @@ class Arranged:
     first: float
     last: float
     digest: str
-    sorted_runs: tuple[Path, ...] = ()
+    sorted_copy: Path | None = None
 
     def records(self) -> Iterator[Record]:
         """Yield the records, oldest first; of the same time, as they stand in the source."""
-        if not self.sorted_runs:
-            return self.source.records()
-        return heapq.merge(*map(_read_run, self.sorted_runs), key=_BY_TIME)
+        return self.source.records() if self.sorted_copy is None else _read(self.sorted_copy)
 
     def where(self, place: int) -> str:
         """Return the place of a record as text."""
@@ -67,90 +59,63 @@ def arrange(source: Source, scratch: Path, memory: int = SORT_BYTES, advance: Pr
 
     Args:
         source: where the records come from.
-        scratch: folder for sorted runs; whoever asked removes it.
-        memory: bytes that records may take while they are sorted.
+        scratch: folder for the sorted copy; whoever asked removes it.
+        memory: bytes that the sort may take.
         advance: told how far it is; the total is not known.
 
     Raises:
-        TableError: a record cannot be read, or there is none.
+        TableError: a record cannot be read, there is none, or the copy cannot be written.
     """
-    sorter = _Sorter(scratch, memory) if source.tabular else None
     sha = hashlib.sha256()
     first, last, previous, ordered, count = float("inf"), 0.0, 0.0, True, 0
-    for count, record in enumerate(source.records(), start=1):
-        sha.update(record.line)
-        sha.update(b"\n")
-        ordered = ordered and record.ts >= previous
-        previous = record.ts
-        first, last = min(first, record.ts), max(last, record.ts)
-        if sorter is not None:
-            sorter.add(record)
-        if advance is not None and count % _REPORT_EVERY == 0:
-            advance(0.0, 1.0, f"reading: {count:,} events, up to {format_time(record.ts)}")
-    if not count:
-        raise TableError(f"{source.where(0).rpartition(':')[0] or source.where(0)}: no events")
-    if not ordered and sorter is None:
-        sorter = _Sorter(scratch, memory)
+
+    def examined() -> Iterator[Record]:
+        nonlocal first, last, previous, ordered, count
+        for count, record in enumerate(source.records(), start=1):
+            sha.update(record.line)
+            sha.update(b"\n")
+            ordered = ordered and record.ts >= previous
+            previous = record.ts
+            first, last = min(first, record.ts), max(last, record.ts)
+            if advance is not None and count % _REPORT_EVERY == 0:
+                advance(0.0, 1.0, f"reading: {count:,} events, up to {format_time(record.ts)}")
+            yield record
+
+    def again() -> Iterator[Record]:
         for done, record in enumerate(source.records(), start=1):
-            sorter.add(record)
             if advance is not None and done % _REPORT_EVERY == 0:
                 advance(done, count, "sorting by time")
-    runs = () if sorter is None else sorter.finish()
-    return Arranged(source, count, first, last, sha.hexdigest(), runs)
+            yield record
+
+    # A table's rows are costly to read and its outcomes stand beside its predictions: copy it at once.
+    copy = _write(examined(), scratch, memory) if source.tabular else None
+    if copy is None:
+        deque(examined(), maxlen=0)
+    if not count:
+        raise TableError(f"{source.where(0).rpartition(':')[0] or source.where(0)}: no events")
+    if not ordered and copy is None:
+        copy = _write(again(), scratch, memory)
+    return Arranged(source, count, first, last, sha.hexdigest(), copy)
 
 
-class _Sorter:
-    def __init__(self, scratch: Path, memory: int) -> None:
-        self._scratch = scratch
-        self._memory = memory
-        self._held: list[Record] = []
-        self._bytes = 0
-        self._runs: list[Path] = []
-        self._made = itertools.count()
+def _write(records: Iterable[Record], scratch: Path, memory: int) -> Path:
+    path = scratch / "sorted.sqlite"
+    try:
         scratch.mkdir(parents=True, exist_ok=True)
-
-    def add(self, record: Record) -> None:
-        self._held.append(record)
-        self._bytes += len(record.line) + _OVERHEAD
-        if self._bytes >= self._memory:
-            self._spill()
-
-    def finish(self) -> tuple[Path, ...]:
-        if self._held:
-            self._spill()
-        return tuple(self._runs)
-
-    def _spill(self) -> None:
-        self._held.sort(key=_BY_TIME)  # stable
-        self._runs.append(self._write(self._held))
-        self._held, self._bytes = [], 0
-        if len(self._runs) >= _MOST_RUNS:
-            merged = self._write(heapq.merge(*map(_read_run, self._runs), key=_BY_TIME))
-            for run in self._runs:
-                run.unlink()
-            self._runs = [merged]
-
-    def _write(self, records: Iterable[Record]) -> Path:
-        path = self._scratch / f"run-{next(self._made)}"
-        try:
-            with path.open("wb", buffering=1 << 20) as file:
-                for ts, line, place in records:
-                    file.write(_HEAD.pack(ts, place, len(line)))
-                    file.write(line)
-        except OSError as error:
-            raise TableError(f"{path}: cannot be written while sorting: {error.strerror}") from error
-        return path
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            # Nobody reads the file after a crash: the next run writes it anew.
+            for setting in ("journal_mode = off", "synchronous = off", f"cache_size = -{max(memory >> 10, 1)}"):
+                database.execute(f"PRAGMA {setting}")
+            database.execute("CREATE TABLE record (ts REAL NOT NULL, line BLOB NOT NULL, place INTEGER NOT NULL)")
+            database.execute("BEGIN")
+            database.executemany("INSERT INTO record VALUES (?, ?, ?)", records)
+            database.execute("CREATE INDEX by_time ON record (ts)")
+            database.execute("COMMIT")
+    except (OSError, sqlite3.Error) as error:
+        raise TableError(f"{path}: cannot be written while sorting: {error}") from error
+    return path
 
 
-def _read_run(path: Path) -> Iterator[Record]:
-    with path.open("rb", buffering=1 << 18) as file:
-        while head := _exactly(file, _HEAD.size, path):
-            ts, place, length = _HEAD.unpack(head)
-            yield Record(ts, _exactly(file, length, path), place)
-
-
-def _exactly(file: IO[bytes], size: int, path: Path) -> bytes:
-    data = file.read(size)
-    if data and len(data) != size:
-        raise TableError(f"{path}: the sorted copy was cut off; start again")
-    return data
+def _read(path: Path) -> Iterator[Record]:
+    with closing(sqlite3.connect(path)) as database:
+        yield from map(Record._make, database.execute("SELECT ts, line, place FROM record ORDER BY ts, rowid"))

@@ -92,7 +92,7 @@ class QualityCells:
     excludes: tuple[str, ...] = ()
 
     def why_excluded(self, prediction: object, actual: object) -> str | None:
-        """Return why the two cannot be compared, one of ``names.EXCLUDE_REASONS``; None if they can."""
+        """Return why the two cannot be compared, a reason of ``names.EXCLUDED``; None if they can."""
         if self.regression is not None:
             for value in (prediction, actual):
                 if isinstance(value, bool) or not isinstance(value, int | float):

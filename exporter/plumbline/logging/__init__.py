@@ -2,14 +2,13 @@
 
 ``bind(request_id=..., model=...)`` (or the middleware) sets the ids; ``record`` makes one line of a log
 record in the field names of OpenTelemetry's log data model (``docs/adr/0008``); ``standard`` puts that
-under the standard library's logging, ``structured`` under structlog, both in one form; ``ship`` sends the
-lines to the exporter's store as well. OpenTelemetry's active span gives the trace id where there is one.
+under the standard library's logging and sends the lines to the exporter's store as well; ``structured`` hands
+structlog's events over to it. OpenTelemetry's active span gives the trace id where there is one.
 """
 
 from plumbline.ids import bind, bind_ids, clear, current_ids
 from plumbline.logging.record import Resource
-from plumbline.logging.ship import EventHandler
-from plumbline.logging.standard import IdFilter, JsonFormatter, configure
+from plumbline.logging.standard import EventHandler, IdFilter, JsonFormatter, configure
 from plumbline.logging.structured import add_ids
 
 __all__ = [

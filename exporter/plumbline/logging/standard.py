@@ -1,4 +1,7 @@
-"""The standard library's logging: a filter that adds the ids, a formatter that writes JSON."""
+"""The standard library's logging: a filter that adds the ids, a formatter that writes JSON, a handler that ships.
+
+Reads log records and the ids of here and now; writes lines to a stream and, through a client, ``log`` events.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from plumbline.guard import guarded
 from plumbline.ids import ID_NAMES
-from plumbline.logging.record import Resource, build, clip, line, present_ids
+from plumbline.logging.record import Resource, build, clean, clip, line, present_ids
 from plumbline.logging.structured import FIELDS, configure_structlog
 
 if TYPE_CHECKING:
@@ -105,6 +108,42 @@ class JsonFormatter(logging.Formatter):
         )
 
 
+class EventHandler(logging.Handler):
+    """Makes a ``log`` event of each record; returns at once, as everything of the client does.
+
+    The client's own lines, and what is logged in its threads (urllib3's debug lines), are left out: they
+    would make events about events without end.
+
+    Args:
+        client: sends the events.
+        level: from which on lines are sent.
+        resource: what writes the lines; its fields go along, so that a trace names the service.
+    """
+
+    def __init__(self, client: Client, level: int = logging.INFO, resource: Resource | None = None) -> None:
+        super().__init__(level)
+        self._client = client
+        self._resource = resource or Resource()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record."""
+        if record.name.startswith("plumbline.client") or self._client.owns_this_thread():
+            return
+        ids = ids_of(record)
+        event: dict[str, object] = {
+            "type": "log",
+            "ts": round(record.created, 6),
+            "level": record.levelname,
+            "message": clip(message_of(record)),
+            "logger": clip(record.name),
+            "fields": clean({**attributes_of(record), **self._resource.fields()}),
+        }
+        event.update((name, ids[name]) for name in ID_NAMES if name in ids)
+        if "span_id" in ids:
+            event["span_id"] = ids["span_id"]
+        self._client.send(event)
+
+
 def configure(
     service: str = "",
     *,
@@ -125,8 +164,6 @@ def configure(
         stream: where to; standard error if absent.
         client: also send the lines to the exporter's store.
     """
-    from plumbline.logging.ship import EventHandler  # it needs this module's functions
-
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr if stream is None else stream)]
     resource = Resource(service, version)
     handlers[0].setFormatter(JsonFormatter(resource))

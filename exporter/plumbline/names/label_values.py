@@ -23,18 +23,14 @@ OUTCOME_STATES = ("matched", "late", "orphan", "duplicate", "corrected")
 RETRACTABLE_STATES = ("late", "orphan")
 YOUNG_AGES = {"1d": 86_400.0, "7d": 604_800.0}
 LAYOUT_CHANGED = "layout_changed"
-EXCLUDE_REASONS = ("unknown_class", "not_a_number", "extreme", LAYOUT_CHANGED)
 # The embedded store keeps a kind by its place here: new ones go to the end. alert and action are made by the
 # exporter itself, of what Alertmanager sends and of what its hooks did.
 EVENT_KINDS = ("prediction", "outcome", "pipeline", "deployment", "kpi", "log", "alert", "action", "recomputed")
 REJECT_REASONS = ("bad_json", "unknown_type", "missing_field", "bad_field", "bad_timestamp", "bad_id", "line_too_long")
 # Why plumbline.Client gave an event up; see docs/client.md.
 CLIENT_DROP_REASONS = ("invalid", "queue_full", "spool_full", "spool_damaged", "rejected", "too_large", "closed")
-FOLLOW_RESULTS = ("accepted", "rejected", "unparsable")
 REFUSE_REASONS = ("too_large", "wrong_type", "bad_encoding", "overloaded", "store_error", "bad_webhook", "too_slow")
 UNKNOWN_KINDS = ("model", "version", "feature", "pipeline", "kpi", "class")
-STAGES = ("production", "canary", "shadow", "retired")
-TASKS = ("binary", "multiclass", "regression")
 SEVERITIES = ("critical", "warning", "info")
 ALERT_STATUSES = ("firing", "resolved")
 HOOKS = ("rollback", "retrain", "freeze")

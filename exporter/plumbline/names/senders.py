@@ -1,4 +1,4 @@
-"""Metrics of what sends events: plumbline.Client and a follower."""
+"""Metrics of what sends events: plumbline.Client."""
 
 from __future__ import annotations
 
@@ -25,30 +25,4 @@ CLIENT_SPOOLED = Metric(
 )
 CLIENT_SPOOL_BYTES = Metric(
     "plumbline_client_spool_bytes", "gauge", "Size of the client's spool on disk.", (), "Client"
-)
-
-# A follower, in the /metrics of `plumbline ingest --follow`.
-FOLLOW_LINES = Metric(
-    "plumbline_follow_lines_total",
-    "counter",
-    "Lines of followed files: accepted or rejected by the exporter; unparsable: no event, no JSON log line.",
-    ("result",),
-    "Follower",
-)
-FOLLOW_GAPS = Metric(
-    "plumbline_follow_gaps_total",
-    "counter",
-    "Times at which a followed file was cut or rotated out of reach before it was read to its end.",
-    (),
-    "Follower",
-)
-FOLLOW_BEHIND = Metric(
-    "plumbline_follow_behind_bytes", "gauge", "Bytes of the followed files that were not read yet.", (), "Follower"
-)
-FOLLOW_LAST = Metric(
-    "plumbline_follow_acknowledged_timestamp_seconds",
-    "gauge",
-    "When the exporter last acknowledged lines; 0 before the first.",
-    (),
-    "Follower",
 )

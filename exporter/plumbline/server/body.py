@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 
 from plumbline.files import GZIP
-from plumbline.server.patience import Patience
+from plumbline.server.timeouts import Timeouts
 
 BODY_BYTES = 16 * 1024 * 1024
 IN_FLIGHT_BODIES = 8
@@ -69,9 +69,9 @@ class BodyReader:
     event loop's thread only, but for ``unpack``.
     """
 
-    def __init__(self, limit: int = BODY_BYTES, patience: Patience | None = None) -> None:
+    def __init__(self, limit: int = BODY_BYTES, timeouts: Timeouts | None = None) -> None:
         self.limit = limit
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or Timeouts()
         self.in_flight = 0
 
     async def read(
@@ -116,10 +116,10 @@ class BodyReader:
         start = asyncio.get_running_loop().time()
         total = 0
         chunks: list[bytes] = []
-        async with asyncio.timeout_at(start + self._patience.body_due(0)) as due:
+        async with asyncio.timeout_at(start + self._timeouts.body_due(0)) as due:
             async for chunk in request.stream():
                 total += len(chunk)
-                due.reschedule(start + self._patience.body_due(total))
+                due.reschedule(start + self._timeouts.body_due(total))
                 if total > self.limit:
                     chunks.clear()
                     if total > 4 * self.limit:

@@ -22,13 +22,13 @@ import uvicorn
 
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import PlumblineError, UsageError
-from plumbline.expose.host import HostCollector, ProcessCollector
-from plumbline.expose.registry import Registry, Source
+from plumbline.expose.host import ProcessCollector, host_blocks
+from plumbline.expose.registry import Registry
 from plumbline.expose.self_metrics import SelfMetrics
 from plumbline.hooks.runner import HookRunner
 from plumbline.server.app import App
 from plumbline.server.body import BODY_BYTES, BodyReader
-from plumbline.server.patience import Patience, patient
+from plumbline.server.timeouts import Timeouts, limit
 from plumbline.server.writer import QUEUE_EVENTS, Committer, Writer
 from plumbline.trace.http import TraceRoutes
 from plumbline.trace.lookup import Lookup
@@ -108,7 +108,7 @@ class Exporter:
         queue_events: events that may wait for the store.
         body_bytes: largest request body.
         tick_seconds: how often maturing outcomes are looked for.
-        patience: how long a peer may take.
+        timeouts: how long a peer may take.
         external_url: where the outside world reaches the exporter; default: the catalogue's link to it.
     """
 
@@ -124,10 +124,10 @@ class Exporter:
         queue_events: int = QUEUE_EVENTS,
         body_bytes: int = BODY_BYTES,
         tick_seconds: float = 1.0,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
         external_url: str | None = None,
     ) -> None:
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or Timeouts()
         self._engine = engine
         self._sock = sock
         self._lookup = lookup
@@ -138,15 +138,15 @@ class Exporter:
         self.writer = Writer(
             engine, metrics, queue_events=queue_events, tick_seconds=tick_seconds, on_death=self._on_death
         )
-        sources: list[Source] = [EngineSource(engine), metrics]
+        collectors = {"engine": engine.blocks, "exporter": metrics.blocks}
         if catalogue.host_metrics:
-            sources.append(HostCollector())
+            collectors["host"] = host_blocks
         if catalogue.processes:
             groups = {name: p.command_contains for name, p in catalogue.processes.items()}
-            sources.append(ProcessCollector(groups))
-        bodies = BodyReader(body_bytes, self._patience)
+            collectors["process"] = ProcessCollector(groups).blocks
+        bodies = BodyReader(body_bytes, self._timeouts)
         outside = catalogue.links.exporter if external_url is None else external_url
-        self.app = App(catalogue, self.writer, Registry(sources), metrics, bodies, url=outside)
+        self.app = App(catalogue, self.writer, Registry(collectors), metrics, bodies, url=outside)
         if lookup is not None:
             tasks = {name: model.task for name, model in catalogue.models.items()}
             self.app.more = TraceRoutes(
@@ -170,10 +170,12 @@ class Exporter:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # else X-Forwarded-For is believed from loopback
+            ws="none",
             lifespan="off",
-            http=patient(self._patience, self._too_slow),
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
+        limit(config, self._timeouts, self._too_slow)
         self._server = _Server(config, lambda: listening(self.url))
         self._survive_signals()
         self.writer.start()
@@ -225,12 +227,3 @@ class Exporter:
     def _on_death(self) -> None:
         self._died = True
         self.stop()
-
-
-class EngineSource:
-    """The engine as a collector."""
-
-    name = "engine"
-
-    def __init__(self, engine: Committer) -> None:
-        self.blocks = engine.blocks

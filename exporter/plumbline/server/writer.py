@@ -23,7 +23,7 @@ from plumbline.expose.self_metrics import SelfMetrics
 log = structlog.get_logger(__name__)
 
 QUEUE_EVENTS = 50_000
-BATCH_EVENTS = 5_000
+BATCH_EVENTS = 5_000  # a commit takes waiting requests until it has as many
 
 
 class Committer(Protocol):
@@ -49,10 +49,8 @@ class Writer:
         engine: commits and ticks, only from this thread.
         metrics: where durations and the queue are counted.
         queue_events: events that may wait; a request that would exceed it is refused whole.
-        batch_events: a commit takes waiting requests until it has this many events.
         tick_seconds: how often the engine ticks.
         on_death: called from the dying thread if it ends by an error that nobody foresaw.
-        clock: epoch seconds.
     """
 
     def __init__(
@@ -61,18 +59,14 @@ class Writer:
         metrics: SelfMetrics,
         *,
         queue_events: int = QUEUE_EVENTS,
-        batch_events: int = BATCH_EVENTS,
         tick_seconds: float = 1.0,
         on_death: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self.queue_events = queue_events
         self._engine = engine
         self._metrics = metrics
-        self._batch_events = batch_events
         self._tick_seconds = tick_seconds
         self._on_death = on_death
-        self._clock = clock
         self._waiting: deque[tuple[Parsed, Future[int]]] = deque()
         self._queued = 0
         self.dead = False  # the thread ended by an error that nobody foresaw
@@ -160,7 +154,7 @@ class Writer:
     def _take(self) -> list[tuple[Parsed, Future[int]]]:
         batch: list[tuple[Parsed, Future[int]]] = []
         events = 0
-        while self._waiting and (not batch or events + self._waiting[0][0].lines <= self._batch_events):
+        while self._waiting and (not batch or events + self._waiting[0][0].lines <= BATCH_EVENTS):
             parsed, future = self._waiting.popleft()
             if future.set_running_or_notify_cancel():
                 batch.append((parsed, future))
@@ -175,7 +169,7 @@ class Writer:
         start = time.perf_counter()
         done = False
         try:
-            duplicates = self._engine.commit([parsed for parsed, _ in batch], self._clock())
+            duplicates = self._engine.commit([parsed for parsed, _ in batch], time.time())
             done = True
         except StoreError as error:
             self._note("commit", error)
@@ -195,7 +189,7 @@ class Writer:
 
     def _tick(self) -> None:
         try:
-            self._engine.tick(self._clock())
+            self._engine.tick(time.time())
         except StoreError as error:
             self._note("tick", error)
         else:

@@ -2,9 +2,9 @@
 
 Every statement is one that CockroachDB, YugabyteDB and Citus take as well: plain types, ``IF NOT EXISTS``,
 primary keys, upserts by primary key, ``= ANY(array)``. The one exception is declarative partitioning,
-which CockroachDB spells differently: there the tables are made whole, and retention deletes by day.
+which CockroachDB spells differently: there the tables are made whole.
 
-- ``events``: one row per event, partitioned by the UTC day of arrival. Retention drops partitions.
+- ``events``: one row per event, partitioned by the UTC day of arrival, so that a day can be dropped.
 - ``event_keys``: under which 64-bit keys an event is found, partitioned alike; each partition has its own
   index, so that today's stays small enough for memory.
 - ``shards``: one row per exporter; who owns it (``epoch``) and how far it is (``revision``, ``last_seq``).

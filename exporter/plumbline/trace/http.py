@@ -118,7 +118,7 @@ class TraceRoutes:
 
     def _missing(self, json: bool, what: str, identifier: str) -> Response:
         known = f"the store holds nothing of {what} {identifier!r}"
-        why = "it was never sent, was rejected when it came, or its retention has ended"
+        why = "it was never sent, or was rejected when it came"
         return self._problem(json, 404, "not_found", f"{known}: {why}", f"Unknown {what}")
 
     def _problem(

@@ -6,10 +6,11 @@ function with ``@check("catalogue/...")``, naming it in ``CHECKS``, and giving i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from plumbline.catalogue.advice import Finding
 from plumbline.catalogue.checks import capacity, hooks, models, objectives, people, pipelines, reach, timing
-from plumbline.catalogue.checks.base import Check, Facts, Finding
+from plumbline.catalogue.checks.base import Check
 from plumbline.catalogue.model import Catalogue
 
 CHECKS: tuple[Check, ...] = (
@@ -60,19 +61,10 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-ALONE = frozenset(check.rule for check in CHECKS if check.alone)
-
-
-def run_checks(catalogue: Catalogue, declared: Mapping[str, frozenset[str]] | None = None) -> Iterator[Finding]:
-    """Yield what every check finds.
-
-    Args:
-        catalogue: of valid shape.
-        declared: names per section as written, where entries of wrong shape were set aside.
-    """
-    facts = Facts(catalogue, declared or {})
+def run_checks(catalogue: Catalogue) -> Iterator[Finding]:
+    """Yield what every check finds."""
     for check in CHECKS:
-        for location, message in check.function(facts):
+        for location, message in check.function(catalogue):
             yield location, message, check.rule
 
 

@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from plumbline.catalogue.advice import nearest
 from plumbline.catalogue.model import Catalogue
 from plumbline.catalogue.source import Location
 
-Finding = tuple[Location, str, str]
 Found = Iterator[tuple[Location, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What checks read.
-
-    Attributes:
-        catalogue: of valid shape.
-        declared: section -> names as written, entries of wrong shape included.
-    """
-
-    catalogue: Catalogue
-    declared: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-    def known(self, section: str) -> frozenset[str]:
-        """Return the names a section declares."""
-        return self.declared.get(section, frozenset()) | frozenset(getattr(self.catalogue, section))
-
-
-@dataclass(frozen=True, slots=True)
 class Check:
-    """A function and the id under which its findings are reported.
-
-    Attributes:
-        rule: the id.
-        function: finds.
-        alone: whether a finding follows from the value at its place and from names declared elsewhere, so
-            that it holds even where other fields of the same section are wrong.
-    """
+    """A function and the id under which its findings are reported."""
 
     rule: str
-    function: Callable[[Facts], Found]
-    alone: bool = False
+    function: Callable[[Catalogue], Found]
 
 
-def check(rule: str, *, alone: bool = False) -> Callable[[Callable[[Facts], Found]], Check]:
+def check(rule: str) -> Callable[[Callable[[Catalogue], Found]], Check]:
     """Declare a function as a check."""
-    return lambda function: Check(rule, function, alone)
+    return lambda function: Check(rule, function)
 
 
 def unknown(what: str, name: str, known: Iterable[str], section: str) -> str:

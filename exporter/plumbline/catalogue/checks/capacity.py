@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from plumbline.catalogue.checks.base import Facts, Found, check
+from plumbline.catalogue.checks.base import Found, check
+from plumbline.catalogue.model import Catalogue
 from plumbline.ingest.budget import estimate
 
 
 @check("catalogue/model-budget")
-def model_budget(facts: Facts) -> Found:
+def model_budget(catalogue: Catalogue) -> Found:
     """Each model stays within its series budget."""
-    for budget in estimate(facts.catalogue):
+    for budget in estimate(catalogue):
         if budget.series > budget.limit:
             group, largest = max(budget.parts.items(), key=lambda part: part[1])
             message = (
@@ -22,10 +23,10 @@ def model_budget(facts: Facts) -> Found:
 
 
 @check("catalogue/total-budget")
-def total_budget(facts: Facts) -> Found:
+def total_budget(catalogue: Catalogue) -> Found:
     """All models together stay within the total."""
-    limit = facts.catalogue.series_budget.total
-    series = sum(budget.series for budget in estimate(facts.catalogue))
+    limit = catalogue.series_budget.total
+    series = sum(budget.series for budget in estimate(catalogue))
     if series > limit:
         message = f"all models may make {series} series, more than series_budget.total = {limit}"
         yield ("series_budget", "total"), message

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from plumbline.catalogue.advice import nearest
-from plumbline.catalogue.checks.base import Facts, Found, check
+from plumbline.catalogue.checks.base import Found, check
+from plumbline.catalogue.model import Catalogue
 from plumbline.catalogue.source import Location
-from plumbline.names import CRITICAL_ALERTS, WARNING_ALERTS
+from plumbline.names import MODEL_ALERTS
 from plumbline.units import parse_duration
 
 _LONGEST_TIMEOUT_SECONDS = 60.0
-_ABOUT_OTHERS = (
-    "PipelineFailed",
-    "PipelineStale",
-    "PipelineRowsAnomalous",
-    "SeriesBudgetNear",
-    "DiskFillsSoon",
-    "ModelSilent",
-)
-_PAGES = tuple(alert for alert in CRITICAL_ALERTS if alert not in _ABOUT_OTHERS)
-_TICKETS = tuple(alert for alert in WARNING_ALERTS if alert not in _ABOUT_OTHERS)
-_LISTS = {"rollback_on": _PAGES, "retrain_on": (*_PAGES, *_TICKETS)}
+_LISTS = {
+    "rollback_on": [alert for alert, severity in MODEL_ALERTS.items() if severity == "critical"],
+    "retrain_on": [*MODEL_ALERTS],
+}
 
 
 @check("catalogue/hook-alerts")
-def hook_alerts(facts: Facts) -> Found:
+def hook_alerts(catalogue: Catalogue) -> Found:
     """Hooks wait for alerts about a model version; only pages roll back."""
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         for key, known in _LISTS.items():
             here: Location = ("models", name, "hooks", key)
             alerts: tuple[str, ...] = getattr(model.hooks, key)
@@ -40,9 +34,9 @@ def hook_alerts(facts: Facts) -> Found:
 
 
 @check("catalogue/hook-timeout")
-def hook_timeout(facts: Facts) -> Found:
+def hook_timeout(catalogue: Catalogue) -> Found:
     """A hook has some time to answer, and does not hang for long."""
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         if not 0 < parse_duration(model.hooks.timeout) <= _LONGEST_TIMEOUT_SECONDS:
             message = f"the time-out is {model.hooks.timeout}: choose more than 0 and at most 60s"
             yield ("models", name, "hooks", "timeout"), message

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from plumbline.catalogue.advice import nearest
-from plumbline.catalogue.checks.base import Facts, Found, check, unknown
-from plumbline.catalogue.model import INTERSECTION
+from plumbline.catalogue.checks.base import Found, check, unknown
+from plumbline.catalogue.model import INTERSECTION, Catalogue
 from plumbline.catalogue.source import Location
 from plumbline.names import ALL, FAIRNESS_METRICS, MISSING, OTHER, PROPORTIONS, UNKNOWN
 from plumbline.units import parse_duration
@@ -19,34 +19,34 @@ MAXIMUM_SLICE_VALUES = 50
 _RESERVED = (UNKNOWN, OTHER, MISSING)
 
 
-@check("catalogue/unknown-retention", alone=True)
-def unknown_retention(facts: Facts) -> Found:
+@check("catalogue/unknown-retention")
+def unknown_retention(catalogue: Catalogue) -> Found:
     """A model's retention class exists."""
-    known = facts.known("retention")
-    for name, model in facts.catalogue.models.items():
+    known = catalogue.retention
+    for name, model in catalogue.models.items():
         if model.retention not in known:
             message = unknown("retention class", model.retention, known, "retention")
             yield ("models", name, "retention"), message
 
 
 @check("catalogue/retention-order")
-def retention_order(facts: Facts) -> Found:
-    """A retention class keeps events at most as long as its maximum."""
-    for name, retention in facts.catalogue.retention.items():
+def retention_order(catalogue: Catalogue) -> Found:
+    """The minimum of a retention class is no longer than its maximum."""
+    for name, retention in catalogue.retention.items():
         if parse_duration(retention.minimum) > parse_duration(retention.maximum):
             message = f"minimum {retention.minimum} is longer than maximum {retention.maximum}: swap them"
             yield ("retention", name, "minimum"), message
 
 
 @check("catalogue/classes")
-def classes_of_task(facts: Facts) -> Found:
+def classes_of_task(catalogue: Catalogue) -> Found:
     """Each task has the classes it needs, and no others."""
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         here: Location = ("models", name)
         classes = model.classes
         if model.task == "regression":
-            for key in ("classes", "positive_class", "threshold"):
-                if key in model.model_fields_set and getattr(model, key) is not None:
+            for key in ("classes", "positive_class"):
+                if getattr(model, key) is not None:
                     yield (*here, key), f"a regression model has no {key}: remove it"
             continue
         if classes is None:
@@ -64,16 +64,14 @@ def classes_of_task(facts: Facts) -> Found:
             elif classes is not None and model.positive_class not in classes:
                 message = f"positive_class {model.positive_class!r} is not one of classes ({', '.join(classes)})"
                 yield (*here, "positive_class"), message
-        else:
-            for key in ("positive_class", "threshold"):
-                if key in model.model_fields_set and getattr(model, key) is not None:
-                    yield (*here, key), f"a multiclass model has no {key}: remove it"
+        elif model.positive_class is not None:
+            yield (*here, "positive_class"), "a multiclass model has no positive_class: remove it"
 
 
 @check("catalogue/class-names")
-def class_names(facts: Facts) -> Found:
+def class_names(catalogue: Catalogue) -> Found:
     """Classes are distinct, and none bears a name that bounds a label set."""
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         yield from _distinct(("models", name, "classes"), model.classes or (), "class")
         for i, text in enumerate(model.classes or ()):
             if text in _RESERVED:
@@ -81,9 +79,9 @@ def class_names(facts: Facts) -> Found:
 
 
 @check("catalogue/categories")
-def category_lists(facts: Facts) -> Found:
+def category_lists(catalogue: Catalogue) -> Found:
     """Declared categories belong to categorical features, are distinct and few."""
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         for feature_name, feature in model.features.items():
             here: Location = ("models", name, "features", feature_name, "categories")
             if feature.categories is None:
@@ -103,9 +101,9 @@ def category_lists(facts: Facts) -> Found:
 
 
 @check("catalogue/slices")
-def slice_values(facts: Facts) -> Found:
+def slice_values(catalogue: Catalogue) -> Found:
     """Slices have closed, distinct value lists that agree with the feature they are named after."""
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         for slice_name, values in model.slices.items():
             here: Location = ("models", name, "slices", slice_name)
             if slice_name == ALL:
@@ -131,9 +129,9 @@ def slice_values(facts: Facts) -> Found:
 
 
 @check("catalogue/intersections")
-def intersections_of_slices(facts: Facts) -> Found:
+def intersections_of_slices(catalogue: Catalogue) -> Found:
     """An intersection joins two or more declared slices, once, and makes few combinations."""
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         seen: set[frozenset[str]] = set()
         for i, members in enumerate(model.intersections):
             here: Location = ("models", name, "intersections", i)
@@ -155,9 +153,9 @@ def intersections_of_slices(facts: Facts) -> Found:
 
 
 @check("catalogue/disparities")
-def disparities_of_task(facts: Facts) -> Found:
+def disparities_of_task(catalogue: Catalogue) -> Found:
     """A bound on disparity is of a figure that the task has, can be reached, and has slices to look at."""
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         known = FAIRNESS_METRICS[model.task]
         for metric, bound in (model.disparities or {}).items():
             here: Location = ("models", name, "disparities", metric)
@@ -173,17 +171,17 @@ def disparities_of_task(facts: Facts) -> Found:
             yield ("models", name, "disparities"), "the model has no slices to compare: declare some"
 
 
-@check("catalogue/kpis", alone=True)
-def duplicate_kpi(facts: Facts) -> Found:
+@check("catalogue/kpis")
+def duplicate_kpi(catalogue: Catalogue) -> Found:
     """A KPI is named once."""
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         yield from _distinct(("models", name, "kpis"), model.kpis, "KPI")
 
 
 @check("catalogue/kpi-objectives")
-def kpi_objectives(facts: Facts) -> Found:
+def kpi_objectives(catalogue: Catalogue) -> Found:
     """A KPI's objective is of a declared KPI and has a bound."""
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         for kpi, objective in model.kpi_objectives.items():
             here: Location = ("models", name, "kpi_objectives", kpi)
             if kpi not in model.kpis:

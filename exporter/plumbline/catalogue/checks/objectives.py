@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plumbline.catalogue.advice import nearest
-from plumbline.catalogue.checks.base import Facts, Found, check
-from plumbline.catalogue.model import Model, Objective
+from plumbline.catalogue.checks.base import Found, check
+from plumbline.catalogue.model import Catalogue, Model, Objective
 from plumbline.catalogue.source import Location
 from plumbline.names import (
     BINARY_METRICS,
@@ -19,23 +19,12 @@ from plumbline.names import (
 from plumbline.units import format_duration, parse_duration
 
 TASK_METRICS = {"binary": BINARY_METRICS, "multiclass": MULTICLASS_METRICS, "regression": REGRESSION_METRICS}
-_WITHIN_ONE = (
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "average_precision",
-    "brier",
-    "macro_precision",
-    "macro_recall",
-    "macro_f1",
-)
+_WITHIN_ONE = {*BINARY_METRICS, *MULTICLASS_METRICS} - {"log_loss"}
 BOUNDS = ("floor", "ceiling", "max_drop")
 
 
-def _objectives(facts: Facts) -> Iterator[tuple[Location, str, Model, Objective]]:
-    for name, model in facts.catalogue.models.items():
+def _objectives(catalogue: Catalogue) -> Iterator[tuple[Location, str, Model, Objective]]:
+    for name, model in catalogue.models.items():
         for i, objective in enumerate(model.objectives):
             yield ("models", name, "objectives", i), name, model, objective
 
@@ -45,9 +34,9 @@ def _given(objective: Objective) -> list[str]:
 
 
 @check("catalogue/metric")
-def metric_of_task(facts: Facts) -> Found:
+def metric_of_task(catalogue: Catalogue) -> Found:
     """An objective's metric exists for the model's task, and has a better direction."""
-    for location, _name, model, objective in _objectives(facts):
+    for location, _name, model, objective in _objectives(catalogue):
         known = TASK_METRICS[model.task]
         usable = [metric for metric in known if metric not in SIGNED_METRICS]
         if objective.metric in SIGNED_METRICS and objective.metric in known:
@@ -62,9 +51,9 @@ def metric_of_task(facts: Facts) -> Found:
 
 
 @check("catalogue/one-bound")
-def one_bound(facts: Facts) -> Found:
+def one_bound(catalogue: Catalogue) -> Found:
     """An objective has exactly one bound."""
-    for location, _name, _model, objective in _objectives(facts):
+    for location, _name, _model, objective in _objectives(catalogue):
         given = _given(objective)
         if not given:
             yield location, f"the objective has no bound: give one of {', '.join(BOUNDS)}"
@@ -73,9 +62,9 @@ def one_bound(facts: Facts) -> Found:
 
 
 @check("catalogue/bound-direction")
-def bound_direction(facts: Facts) -> Found:
+def bound_direction(catalogue: Catalogue) -> Found:
     """A floor bounds what should be large, a ceiling what should be small."""
-    for location, _name, _model, objective in _objectives(facts):
+    for location, _name, _model, objective in _objectives(catalogue):
         larger_is_better = QUALITY_METRICS.get(objective.metric)
         if larger_is_better is False and objective.floor is not None:
             yield (*location, "floor"), f"smaller {objective.metric} is better: use ceiling instead of floor"
@@ -84,10 +73,10 @@ def bound_direction(facts: Facts) -> Found:
 
 
 @check("catalogue/duplicate-objective")
-def duplicate_objective(facts: Facts) -> Found:
+def duplicate_objective(catalogue: Catalogue) -> Found:
     """A metric has one objective per severity, because it becomes one series."""
     seen: set[tuple[str, str, str]] = set()
-    for location, name, _model, objective in _objectives(facts):
+    for location, name, _model, objective in _objectives(catalogue):
         key = (name, objective.metric, objective.severity)
         if key in seen:
             yield location, f"{objective.metric} has a second {objective.severity} objective: keep one"
@@ -95,10 +84,10 @@ def duplicate_objective(facts: Facts) -> Found:
 
 
 @check("catalogue/severity-order")
-def severity_order(facts: Facts) -> Found:
+def severity_order(catalogue: Catalogue) -> Found:
     """A page needs more loss than a ticket does."""
-    by_key = {(n, o.metric, o.severity): o for _, n, _, o in _objectives(facts)}
-    for location, name, _model, objective in _objectives(facts):
+    by_key = {(n, o.metric, o.severity): o for _, n, _, o in _objectives(catalogue)}
+    for location, name, _model, objective in _objectives(catalogue):
         warning = by_key.get((name, objective.metric, "warning"))
         if objective.severity != "critical" or warning is None:
             continue
@@ -115,9 +104,9 @@ def severity_order(facts: Facts) -> Found:
 
 
 @check("catalogue/never-fires")
-def never_fires(facts: Facts) -> Found:
+def never_fires(catalogue: Catalogue) -> Found:
     """No objective is out of its metric's reach, or broken from the start."""
-    for location, _name, _model, objective in _objectives(facts):
+    for location, _name, _model, objective in _objectives(catalogue):
         metric, floor, ceiling, drop = (objective.metric, objective.floor, objective.ceiling, objective.max_drop)
         larger_is_better = QUALITY_METRICS.get(metric)
         if metric in _WITHIN_ONE:
@@ -134,10 +123,10 @@ def never_fires(facts: Facts) -> Found:
 
 
 @check("catalogue/latency-objective")
-def latency_beyond_buckets(facts: Facts) -> Found:
+def latency_beyond_buckets(catalogue: Catalogue) -> Found:
     """A latency objective lies below the histogram's largest bucket, above which nothing is told apart."""
     largest = LATENCY_BUCKETS[-1]
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         bound = model.serving.latency_p99
         if bound is not None and parse_duration(bound) >= largest:
             message = f"latencies above {format_duration(largest)} fall into one bucket: {bound} can never fire"

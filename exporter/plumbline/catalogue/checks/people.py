@@ -8,8 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 from zoneinfo import available_timezones
 
 from plumbline.catalogue.advice import nearest
-from plumbline.catalogue.checks.base import Facts, Found, check, unknown
-from plumbline.catalogue.model import Receiver
+from plumbline.catalogue.checks.base import Found, check, unknown
+from plumbline.catalogue.model import Catalogue, Receiver
 from plumbline.catalogue.source import Location
 
 _TARGET = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
@@ -17,49 +17,50 @@ _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+")
 _SECRET_HOSTS = ("hooks.slack.com", "discord.com", "outlook.office.com")
 _SECRET_HOST_SUFFIXES = (".webhook.office.com", ".logic.azure.com")
 _SECRET_QUERY = re.compile(r"(?:^|&)(?:[a-z_-]*(?:token|secret|key|sig|password|auth)[a-z_-]*)=", re.IGNORECASE)
+# Alertmanager 0.25 reads the URL of a webhook from no file.
+_RELAY = "the URL carries a secret, which must not stand in the catalogue: give the URL of a relay that knows it"
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _INTERVAL_KEYS = ("times", "weekdays", "days_of_month", "months", "years", "location")
 
 
-def _receivers(facts: Facts) -> Iterator[tuple[Location, Receiver]]:
-    for name, owner in facts.catalogue.owners.items():
+def _receivers(catalogue: Catalogue) -> Iterator[tuple[Location, Receiver]]:
+    for name, owner in catalogue.owners.items():
         for branch, receivers in (("page", owner.page), ("ticket", owner.ticket)):
             for i, receiver in enumerate(receivers):
                 yield ("owners", name, branch, i), receiver
 
 
-@check("catalogue/unknown-owner", alone=True)
-def unknown_owner(facts: Facts) -> Found:
+@check("catalogue/unknown-owner")
+def unknown_owner(catalogue: Catalogue) -> Found:
     """Models, pipelines and the platform have owners that exist."""
-    known = facts.known("owners")
-    uses: list[tuple[Location, str]] = [(("platform_owner",), facts.catalogue.platform_owner)]
-    uses += [(("models", name, "owner"), model.owner) for name, model in facts.catalogue.models.items()]
-    uses += [(("pipelines", name, "owner"), pipe.owner) for name, pipe in facts.catalogue.pipelines.items()]
+    known = catalogue.owners
+    uses: list[tuple[Location, str]] = [(("platform_owner",), catalogue.platform_owner)]
+    uses += [(("models", name, "owner"), model.owner) for name, model in catalogue.models.items()]
+    uses += [(("pipelines", name, "owner"), pipe.owner) for name, pipe in catalogue.pipelines.items()]
     for location, owner in uses:
         if owner not in known:
             yield location, unknown("owner", owner, known, "owners")
 
 
-@check("catalogue/unknown-time-interval", alone=True)
-def unknown_ticket_hours(facts: Facts) -> Found:
+@check("catalogue/unknown-time-interval")
+def unknown_ticket_hours(catalogue: Catalogue) -> Found:
     """An owner's ticket hours name a time interval."""
-    known = facts.known("time_intervals")
-    for name, owner in facts.catalogue.owners.items():
+    known = catalogue.time_intervals
+    for name, owner in catalogue.owners.items():
         if owner.ticket_hours is not None and owner.ticket_hours not in known:
             message = unknown("time interval", owner.ticket_hours, known, "time_intervals")
             yield ("owners", name, "ticket_hours"), message
 
 
 @check("catalogue/receiver-kind")
-def receiver_kinds(facts: Facts) -> Found:
+def receiver_kinds(catalogue: Catalogue) -> Found:
     """A receiver is of exactly one kind, and complete."""
-    for location, receiver in _receivers(facts):
+    for location, receiver in _receivers(catalogue):
         kinds = [
             kind
             for kind, given in (
                 ("webhook", receiver.webhook),
-                ("webhook_url_file", receiver.webhook_url_file),
                 ("pagerduty_routing_key_file", receiver.pagerduty_routing_key_file),
                 ("opsgenie_api_key_file", receiver.opsgenie_api_key_file),
                 ("slack_channel", receiver.slack_channel or receiver.slack_api_url_file),
@@ -76,42 +77,39 @@ def receiver_kinds(facts: Facts) -> Found:
 
 
 @check("catalogue/email")
-def email_needs_smtp(facts: Facts) -> Found:
+def email_needs_smtp(catalogue: Catalogue) -> Found:
     """E-mail has an address and a mail server."""
-    for location, receiver in _receivers(facts):
+    for location, receiver in _receivers(catalogue):
         if receiver.email is None:
             continue
-        if facts.catalogue.smtp is None and "smtp" not in facts.declared:
+        if catalogue.smtp is None:
             yield ((*location, "email"), "an e-mail receiver needs the top-level section smtp (smarthost, sender)")
         if not all(_EMAIL.fullmatch(part.strip()) for part in receiver.email.split(",")):
             yield (*location, "email"), f"{receiver.email!r} is no e-mail address: write name@host"
 
 
-@check("catalogue/inline-secret", alone=True)
-def inline_secret(facts: Facts) -> Found:
+@check("catalogue/inline-secret")
+def inline_secret(catalogue: Catalogue) -> Found:
     """Secrets stand in files, never in the catalogue, which is committed."""
-    for location, receiver in _receivers(facts):
+    for location, receiver in _receivers(catalogue):
         if receiver.webhook is not None and _is_secret(_split(receiver.webhook)):
-            message = "the URL carries a secret: put it in a file and name that as webhook_url_file"
-            yield (*location, "webhook"), message
-    for name, model in facts.catalogue.models.items():
+            yield (*location, "webhook"), _RELAY
+    for name, model in catalogue.models.items():
         for key in ("rollback", "retrain"):
             url = getattr(model.hooks, key)
             if url is not None and _is_secret(_split(url)):
                 message = "the URL carries a secret: put it in a file and name that as authorization_file"
                 yield ("models", name, "hooks", key), message
-    switch = facts.catalogue.links.dead_man_switch
+    switch = catalogue.links.dead_man_switch
     if switch is not None and _is_secret(_split(switch)):
-        message = "the URL carries a secret: put it in a file and name that as dead_man_switch_url_file"
-        yield ("links", "dead_man_switch"), message
+        yield ("links", "dead_man_switch"), _RELAY
 
 
-@check("catalogue/bad-url", alone=True)
-def bad_url(facts: Facts) -> Found:
+@check("catalogue/bad-url")
+def bad_url(catalogue: Catalogue) -> Found:
     """URLs are http or https, with a host."""
-    catalogue = facts.catalogue
     uses: list[tuple[Location, str | None]] = []
-    uses += [((*location, "webhook"), receiver.webhook) for location, receiver in _receivers(facts)]
+    uses += [((*location, "webhook"), receiver.webhook) for location, receiver in _receivers(catalogue)]
     for name, model in catalogue.models.items():
         uses.append((("models", name, "runbook_url"), model.runbook_url))
         uses.append((("models", name, "hooks", "rollback"), model.hooks.rollback))
@@ -127,25 +125,25 @@ def bad_url(facts: Facts) -> Found:
             yield location, f"{url!r} is no URL: write http:// or https://, a host and a path"
 
 
-@check("catalogue/bad-target", alone=True)
-def bad_target(facts: Facts) -> Found:
+@check("catalogue/bad-target")
+def bad_target(catalogue: Catalogue) -> Found:
     """Scrape targets and the mail server are host:port."""
-    targets = facts.catalogue.targets
+    targets = catalogue.targets
     uses: list[tuple[Location, str]] = []
     for key in ("exporters", "prometheus", "alertmanagers"):
         uses += [(("targets", key, i), target) for i, target in enumerate(getattr(targets, key))]
-    if facts.catalogue.smtp is not None:
-        uses.append((("smtp", "smarthost"), facts.catalogue.smtp.smarthost))
+    if catalogue.smtp is not None:
+        uses.append((("smtp", "smarthost"), catalogue.smtp.smarthost))
     for location, target in uses:
         found = _TARGET.fullmatch(target)
         if found is None or not 0 < int(found[2]) < 65536:
             yield location, f"{target!r} is no address: write host:port, without http:// and path"
 
 
-@check("catalogue/time-interval", alone=True)
-def time_interval_shape(facts: Facts) -> Found:
+@check("catalogue/time-interval")
+def time_interval_shape(catalogue: Catalogue) -> Found:
     """Time intervals have Alertmanager's keys; amtool checks the rest after generation."""
-    for name, intervals in facts.catalogue.time_intervals.items():
+    for name, intervals in catalogue.time_intervals.items():
         location: Location = ("time_intervals", name)
         if not intervals:
             yield location, "the interval is empty: no ticket would ever be sent; list its days or hours"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from plumbline.catalogue.checks.base import Facts, Found, check, unknown
+from plumbline.catalogue.checks.base import Found, check, unknown
+from plumbline.catalogue.model import Catalogue
 from plumbline.units import parse_duration
 
 
 @check("catalogue/unknown-model")
-def unknown_model(facts: Facts) -> Found:
+def unknown_model(catalogue: Catalogue) -> Found:
     """A pipeline feeds models that exist, each named once."""
-    known = facts.known("models")
-    for name, pipeline in facts.catalogue.pipelines.items():
+    known = catalogue.models
+    for name, pipeline in catalogue.pipelines.items():
         for i, model in enumerate(pipeline.models):
             if model not in known:
                 yield ("pipelines", name, "models", i), unknown("model", model, known, "models")
@@ -19,9 +20,9 @@ def unknown_model(facts: Facts) -> Found:
 
 
 @check("catalogue/stages")
-def duplicate_stage(facts: Facts) -> Found:
+def duplicate_stage(catalogue: Catalogue) -> Found:
     """A stage and a data check are named once."""
-    for name, pipeline in facts.catalogue.pipelines.items():
+    for name, pipeline in catalogue.pipelines.items():
         for key, entries in (("stages", pipeline.stages), ("checks", pipeline.checks)):
             for i, entry in enumerate(entries):
                 if entry in entries[:i]:
@@ -29,9 +30,9 @@ def duplicate_stage(facts: Facts) -> Found:
 
 
 @check("catalogue/freshness")
-def freshness_of_cadence(facts: Facts) -> Found:
+def freshness_of_cadence(catalogue: Catalogue) -> Found:
     """Data may be older than one cadence, or the alert fires before every run."""
-    for name, pipeline in facts.catalogue.pipelines.items():
+    for name, pipeline in catalogue.pipelines.items():
         cadence, freshness = parse_duration(pipeline.cadence), parse_duration(pipeline.freshness)
         if freshness <= cadence:
             message = (
@@ -42,9 +43,9 @@ def freshness_of_cadence(facts: Facts) -> Found:
 
 
 @check("catalogue/row-bounds")
-def row_bounds(facts: Facts) -> Found:
+def row_bounds(catalogue: Catalogue) -> Found:
     """The least rows are fewer than the most, and more than none: fewer than 0 there never are."""
-    for name, pipeline in facts.catalogue.pipelines.items():
+    for name, pipeline in catalogue.pipelines.items():
         low, high = pipeline.rows.min, pipeline.rows.max
         if low == 0:
             yield ("pipelines", name, "rows", "min"), "min 0 can never fire: leave it out, or demand a row"

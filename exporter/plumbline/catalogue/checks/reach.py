@@ -1,7 +1,7 @@
 """Checks of what can be reached: an alert whose condition no model or no traffic could meet is a mistake.
 
 A bound that a coin satisfies never tells; a sample that the declared traffic does not bring in a window keeps
-an alert silent for ever; an outcome that matures after its prediction was deleted never counts.
+an alert silent for ever; an outcome that matures after the declared retention comes too late to count.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from plumbline.catalogue.checks.base import Facts, Found, check
+from plumbline.catalogue.checks.base import Found, check
 from plumbline.catalogue.model import Catalogue, Model, Objective
 from plumbline.catalogue.source import Location
 from plumbline.names import ALERT_LATENCY_SAMPLES, ALERT_TRAFFIC_EVENTS, QUALITY_METRICS
 from plumbline.significance import page_sigmas
-from plumbline.units import parse_duration
-
-_DAY = 86400.0
+from plumbline.units import DAY_SECONDS, parse_duration
 
 
 def chance(metric: str, model: Model) -> float | None:
@@ -66,9 +64,9 @@ def _models(catalogue: Catalogue) -> Iterator[tuple[Location, Model]]:
 
 
 @check("catalogue/chance")
-def above_chance(facts: Facts) -> Found:
+def above_chance(catalogue: Catalogue) -> Found:
     """An objective demands more than guessing."""
-    for location, model in _models(facts.catalogue):
+    for location, model in _models(catalogue):
         for i, objective in enumerate(model.objectives):
             if objective.metric not in QUALITY_METRICS:
                 continue
@@ -78,16 +76,16 @@ def above_chance(facts: Facts) -> Found:
 
 
 @check("catalogue/samples")
-def samples_reachable(facts: Facts) -> Found:
+def samples_reachable(catalogue: Catalogue) -> Found:
     """The windows hold as many predictions and outcomes as the alerts want, at the declared traffic."""
-    evaluation = facts.catalogue.evaluation
-    for location, model in _models(facts.catalogue):
+    evaluation = catalogue.evaluation
+    for location, model in _models(catalogue):
         per_day = model.serving.predictions_per_day
         if per_day is None:
             continue
 
         def within(window: str, per_day: float = per_day) -> float:
-            return per_day * parse_duration(window) / _DAY
+            return per_day * parse_duration(window) / DAY_SECONDS
 
         longest = max(evaluation.quality, key=parse_duration)
         most, fast = within(longest), within(evaluation.fast)
@@ -118,11 +116,11 @@ def samples_reachable(facts: Facts) -> Found:
 
 
 @check("catalogue/quiet-traffic")
-def traffic_above_noise(facts: Facts) -> Found:
+def traffic_above_noise(catalogue: Catalogue) -> Found:
     """Traffic at its quietest brings several predictions per window, or every pause would page."""
-    evaluation = facts.catalogue.evaluation
+    evaluation = catalogue.evaluation
     short = min(evaluation.quality, key=parse_duration)
-    for location, model in _models(facts.catalogue):
+    for location, model in _models(catalogue):
         rate = model.serving.predictions_per_second
         if rate is None:
             continue
@@ -135,7 +133,7 @@ def traffic_above_noise(facts: Facts) -> Found:
                 f"{ALERT_TRAFFIC_EVENTS} per window",
             )
         per_day = model.serving.predictions_per_day
-        if per_day is not None and rate * _DAY > per_day:
+        if per_day is not None and rate * DAY_SECONDS > per_day:
             yield (
                 (*location, "serving", "predictions_per_second"),
                 f"{rate:g} per second at the quietest is more than predictions_per_day {per_day:g}: it would "
@@ -144,9 +142,9 @@ def traffic_above_noise(facts: Facts) -> Found:
 
 
 @check("catalogue/full-coverage")
-def coverage_below_one(facts: Facts) -> Found:
+def coverage_below_one(catalogue: Catalogue) -> Found:
     """Quality may alert although a few outcomes never come."""
-    for location, model in _models(facts.catalogue):
+    for location, model in _models(catalogue):
         if model.outcome.minimum_coverage >= 1.0:
             yield (
                 (*location, "outcome", "minimum_coverage"),
@@ -155,14 +153,13 @@ def coverage_below_one(facts: Facts) -> Found:
 
 
 @check("catalogue/maturity")
-def maturity_within_retention(facts: Facts) -> Found:
-    """Predictions are kept until their outcomes count."""
-    for location, model in _models(facts.catalogue):
-        kept = facts.catalogue.retention.get(model.retention)
+def maturity_within_retention(catalogue: Catalogue) -> Found:
+    """Retention is declared to last until outcomes count."""
+    for location, model in _models(catalogue):
+        kept = catalogue.retention.get(model.retention)
         if kept is not None and model.outcome.maturity_seconds >= parse_duration(kept.maximum):
             yield (
                 (*location, "outcome", "maturity"),
-                f"outcomes mature after {model.outcome.maturity}, predictions are deleted after "
-                f"{kept.maximum} (retention {model.retention}): no outcome would ever count; "
-                "keep them longer",
+                f"outcomes mature after {model.outcome.maturity}, and retention {model.retention} is declared to "
+                f"keep predictions for {kept.maximum} at most: no outcome could count; declare a longer maximum",
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plumbline.catalogue.checks.base import Facts, Found, check
+from plumbline.catalogue.checks.base import Found, check
+from plumbline.catalogue.model import Catalogue
 from plumbline.catalogue.source import Location
 from plumbline.units import parse_duration
 
@@ -13,16 +14,16 @@ _LOOK_BACK = 300.0
 
 
 @check("catalogue/zero-duration")
-def positive_durations(facts: Facts) -> Found:
+def positive_durations(catalogue: Catalogue) -> Found:
     """Windows, intervals and cadences are longer than nothing."""
-    evaluation = facts.catalogue.evaluation
+    evaluation = catalogue.evaluation
     uses: list[tuple[Location, str]] = [
         (("evaluation", key), getattr(evaluation, key))
         for key in ("scrape_interval", "rule_interval", "fast", "slow", "drift_alert")
     ]
-    uses += _windows(facts)
-    uses += [(("pipelines", name, "cadence"), pipe.cadence) for name, pipe in facts.catalogue.pipelines.items()]
-    for name, model in facts.catalogue.models.items():
+    uses += _windows(catalogue)
+    uses += [(("pipelines", name, "cadence"), pipe.cadence) for name, pipe in catalogue.pipelines.items()]
+    for name, model in catalogue.models.items():
         if model.serving.latency_p99 is not None:
             uses.append((("models", name, "serving", "latency_p99"), model.serving.latency_p99))
     for location, text in uses:
@@ -31,9 +32,9 @@ def positive_durations(facts: Facts) -> Found:
 
 
 @check("catalogue/drift-chain")
-def drift_chain(facts: Facts) -> Found:
+def drift_chain(catalogue: Catalogue) -> Found:
     """Each drift window is a larger multiple of the one before: it is summed from its tiles."""
-    windows = facts.catalogue.evaluation.drift
+    windows = catalogue.evaluation.drift
     for i in range(1, len(windows)):
         shorter, longer = parse_duration(windows[i - 1]), parse_duration(windows[i])
         if shorter <= 0.0:
@@ -44,16 +45,16 @@ def drift_chain(facts: Facts) -> Found:
                 "from shorter ones"
             )
             yield ("evaluation", "drift", i), message
-    quality = facts.catalogue.evaluation.quality
+    quality = catalogue.evaluation.quality
     for i, window in enumerate(quality):
         if window in quality[:i]:
             yield ("evaluation", "quality", i), f"window {window} is listed twice: keep one"
 
 
 @check("catalogue/unknown-window")
-def known_windows(facts: Facts) -> Found:
+def known_windows(catalogue: Catalogue) -> Found:
     """The windows that alerts look at are recorded."""
-    evaluation = facts.catalogue.evaluation
+    evaluation = catalogue.evaluation
     for key, family in (("fast", "quality"), ("slow", "quality"), ("drift_alert", "drift")):
         window, windows = getattr(evaluation, key), getattr(evaluation, family)
         if window not in windows:
@@ -62,18 +63,18 @@ def known_windows(facts: Facts) -> Found:
 
 
 @check("catalogue/fast-slow")
-def fast_before_slow(facts: Facts) -> Found:
+def fast_before_slow(catalogue: Catalogue) -> Found:
     """The fast window is shorter than the slow one."""
-    evaluation = facts.catalogue.evaluation
+    evaluation = catalogue.evaluation
     if parse_duration(evaluation.fast) >= parse_duration(evaluation.slow):
         message = f"fast {evaluation.fast} is not shorter than slow {evaluation.slow}"
         yield ("evaluation", "fast"), message
 
 
 @check("catalogue/early-horizon")
-def early_before_maturity(facts: Facts) -> Found:
+def early_before_maturity(catalogue: Catalogue) -> Found:
     """What is called early is known before it is mature."""
-    for name, model in facts.catalogue.models.items():
+    for name, model in catalogue.models.items():
         outcome = model.outcome
         if outcome.early is not None and outcome.early_seconds >= max(outcome.maturity_seconds, 1e-9):
             message = (
@@ -84,11 +85,11 @@ def early_before_maturity(facts: Facts) -> Found:
 
 
 @check("catalogue/short-window")
-def scrapes_per_window(facts: Facts) -> Found:
+def scrapes_per_window(catalogue: Catalogue) -> Found:
     """A window spans at least four scrapes, and rules run within Prometheus's look-back."""
-    evaluation = facts.catalogue.evaluation
+    evaluation = catalogue.evaluation
     scrape = parse_duration(evaluation.scrape_interval)
-    for location, window in _windows(facts):
+    for location, window in _windows(catalogue):
         if 0.0 < parse_duration(window) < _SCRAPES * scrape:
             message = (
                 f"window {window} spans fewer than {_SCRAPES} scrapes of {evaluation.scrape_interval}: "
@@ -101,8 +102,8 @@ def scrapes_per_window(facts: Facts) -> Found:
             yield ("evaluation", key), message
 
 
-def _windows(facts: Facts) -> Iterator[tuple[Location, str]]:
-    evaluation = facts.catalogue.evaluation
+def _windows(catalogue: Catalogue) -> Iterator[tuple[Location, str]]:
+    evaluation = catalogue.evaluation
     for i, window in enumerate(evaluation.drift):
         yield ("evaluation", "drift", i), window
     for i, window in enumerate(evaluation.quality):
