@@ -212,9 +212,7 @@ def test_a_folder_without_a_table_and_one_that_needs_its_log_are_refused(tmp_pat
     ("head", "remedy"),
     [
         (b"PK\x03\x04", "save the sheet as CSV"),
-        (b"ORC", "write it as Parquet"),
-        (b"\x89HDF\r\n", "as Parquet"),
-        (b"\x80\x05\x95", "a pickle"),
+        (b"\x89HDF\r\n", "the table as Parquet"),
         (b"\xfd7zXZ\x00", "unpack it first"),
     ],
 )

@@ -6,7 +6,6 @@ with the ``baseline`` extra.
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 from plumbline.errors import TableError
+from plumbline.files import UTF16_MARKS
 
 Kind = Literal["parquet", "arrow", "stream", "text"]
 
@@ -23,16 +23,6 @@ _CSV_BLOCK = 8 << 20
 _HEAD_BYTES = 65_536
 _BINARY: dict[bytes, Kind] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "stream"}
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ": "xz"}
-_NOT_READ = {
-    b"PK\x03\x04": "an Excel or ZIP file: save the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "an Excel file: save the sheet as CSV",
-    b"ORC": "an ORC file: write it as Parquet",
-    b"FEA1": "a Feather file of version 1: write it as Parquet",
-    b"\x89HDF": "an HDF5 file: write the table as Parquet",
-    b"SQLite format 3": "a SQLite database: export the table as CSV",
-    b"\x80\x04": "a pickle: write the table as Parquet",
-    b"\x80\x05": "a pickle: write the table as Parquet",
-}
 _SEPARATORS = ",\t;|"
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
@@ -118,10 +108,12 @@ def kind_of(path: Path) -> Kind:
     """
     with reading(path), path.open("rb") as file:
         head = file.read(16)
-    for magic, what in _NOT_READ.items():
-        if head.startswith(magic):
-            raise TableError(f"{path}: is {what}")
-    return next((kind for magic, kind in _BINARY.items() if head.startswith(magic)), "text")
+    found: Kind = next((kind for magic, kind in _BINARY.items() if head.startswith(magic)), "text")
+    if found == "text" and b"\0" in head and not head.startswith((*_PACKED, *UTF16_MARKS)):
+        raise TableError(
+            f"{path}: is neither text nor Parquet nor Arrow: save the sheet as CSV, or the table as Parquet"
+        )
+    return found
 
 
 def _partition(path: Path) -> dict[str, str | None]:
@@ -162,7 +154,7 @@ def _open_csv(path: Path, columns: Sequence[str] | None) -> Any:
         raise TableError(f"{path}: is packed by xz: unpack it first")
     with pa.input_stream(str(path), compression=packed) as stream:
         head = stream.read(_HEAD_BYTES)
-    wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    wide = head.startswith(UTF16_MARKS)
     text = head.decode("utf-16" if wide else "utf-8-sig", "replace")
     hint = re.match(r'"?sep=(.)"?\r?\n', text)  # a line that Excel reads, and others therefore write
     code = "utf-16" if wide else "utf8"

@@ -25,15 +25,8 @@ _QUOTED = re.compile(r" '.*'", re.DOTALL)
 _GOT = re.compile(r"got `(\w+)`")
 _NUMERIC = re.compile(r"[-+0-9.,:TZtzeE ]{1,40}")
 _JSON_NAMES = {list: "array", dict: "object", type(None): "null", str: "str", int: "int", float: "float", bool: "bool"}
-_WORDS = {
-    "str": "a text",
-    "float": "a number",
-    "int": "a whole number",
-    "bool": "true or false",
-    "null": "null",
-    "object": "an object",
-    "array": "a list",
-}
+_WORDS = {"str": "a text", "float": "a number", "int": "a whole number", "bool": "true or false", "null": "null"}
+_WORDS |= {"object": "an object", "array": "a list"}
 
 
 def explain(line: bytes, error: Exception) -> tuple[str, str]:
@@ -75,7 +68,9 @@ def _explained(event: Any, message: str) -> str:
         quotes = "; write it in quotes"
     elif isinstance(value, str) and _NUMERIC.fullmatch(value) and "str" not in wanted.split(" | "):
         quotes = "; write it without quotes"
-    return f"{name} is {described(value)}: it must be {_words(wanted)}{quotes}"
+    words = [_WORDS.get(one, one) for one in wanted.replace("int | float", "float").split(" | ")]
+    must = " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+    return f"{name} is {_described(value)}: it must be {must}{quotes}"
 
 
 def _closed(event: Any, steps: list[str]) -> tuple[str, ...]:
@@ -88,7 +83,7 @@ def _closed(event: Any, steps: list[str]) -> tuple[str, ...]:
     return get_args(hint) if get_origin(hint) is Literal else ()
 
 
-def described(value: object) -> str:
+def _described(value: object) -> str:
     """Return what a value is, in a few words: itself where it is a number, "a text" where it is a text."""
     if isinstance(value, str):
         return repr(value) if _NUMERIC.fullmatch(value) else "a text"
@@ -104,7 +99,7 @@ _hints = functools.cache(get_type_hints)
 
 def _of_list(value: object, closed: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value).lower(), closed, n=1)
-    said = f"{value!r} (did you mean {near[0]!r}?)" if near else described(value)
+    said = f"{value!r} (did you mean {near[0]!r}?)" if near else _described(value)
     return f"{said}: write one of {', '.join(closed)}"
 
 
@@ -136,13 +131,6 @@ def _place(event: Any, steps: list[str], message: str) -> tuple[str, Any]:
         else:
             name, value = f"{name}.{step}" if at else step, value.get(step)
     return name, value
-
-
-def _words(wanted: str) -> str:
-    words = [_WORDS.get(one, one) for one in wanted.split(" | ")]
-    if "a number" in words and "a whole number" in words:
-        words.remove("a whole number")
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _no_json(line: bytes, error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from plumbline.events.lines import mended
 from plumbline.files import text_lines
 from plumbline.history.records import JsonLines, Source
 
-_EVENTS, _TABLES = (".ndjson", ".jsonl", ".json", ".log"), (".csv", ".tsv", ".tab", ".psv")
-_PACKED = (".gz", ".bz2", ".xz", ".zst")
+_EVENTS = re.compile(r"\.(ndjson|jsonl|json|log)(\.\w+)?$", re.IGNORECASE)
+_TABLE = re.compile(r"\.(csv|tsv|tab|psv)(\.\w+)?$", re.IGNORECASE)
 
 
 def is_table(path: Path) -> bool:
@@ -28,12 +29,10 @@ def is_table(path: Path) -> bool:
 
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
-    if kind_of(path) != "text":
+    if kind_of(path) != "text" or _TABLE.search(path.name):
         return True
-    name = path.name.lower()
-    name = name.removesuffix(next(filter(name.endswith, _PACKED), ""))
-    if name.endswith((*_EVENTS, *_TABLES)):
-        return name.endswith(_TABLES)
+    if _EVENTS.search(path.name):
+        return False
     with path.open("rb") as file:
         first = mended(next(text_lines(file, path), b"")).strip()
     return not first.startswith((b"{", b"[")) and any(sign in first for sign in b",;\t|")
