@@ -31,7 +31,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.counting.serving import count_predictions
 from plumbline.events.kinds import Prediction
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.layout.build import build_layout
 from plumbline.store.embedded import EmbeddedStore
 

@@ -51,7 +51,7 @@ from plumbline.evaluate.report import as_data, tables
 from plumbline.evaluate.run import Evaluation, evaluate_alerts
 from plumbline.expose.block import Block
 from plumbline.generated import run_generators, write_files
-from plumbline.ingest import Engine, open_engine
+from plumbline.ingest.engine import Engine, open_engine
 from plumbline.units import parse_duration
 
 

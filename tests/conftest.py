@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.trace.lookup import Lookup
 from support.postgres import Postgres, why_not
 from support.samples import open_sample

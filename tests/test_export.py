@@ -19,7 +19,7 @@ from plumbline.baseline.artefact import save_baseline
 from plumbline.cli.main import run
 from plumbline.errors import TableError
 from plumbline.export import METADATA_KEY, Selection, export
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.store.postgres import PostgresStore
 from plumbline.trace.lookup import Lookup
 from support.postgres import Postgres

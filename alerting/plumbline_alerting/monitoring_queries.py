@@ -75,7 +75,7 @@ def rules_slow(scene: Scene) -> str:
 def notifications_failing(scene: Scene) -> str:
     """Alerts do not reach Alertmanager, or do not leave it, a hook failed, a configuration was not taken."""
     mine, am = f'job="{JOB_PROMETHEUS}"', f'job="{JOB_ALERTMANAGER}"'
-    failed = f"{names.HOOK_CALLS.name}{{{matching('result', ('refused', 'unreachable', 'unknown'))}}}"
+    failed = f"{names.HOOK_CALLS.name}{{{matching('result', ('refused', 'unreachable', 'unknown', 'failed'))}}}"
     return (
         f"sum by (job) (increase(prometheus_notifications_errors_total{{{mine}}}[{scene.short}])) > 0\n"
         f"or\nsum by (job, integration) "

@@ -1,6 +1,6 @@
 """How far a slice value may be from the rest of its model, and how sure one must be to say that it is.
 
-Reads the catalogue and a baseline; ``ingest.objectives`` publishes the result as ``ml_objective`` series, so
+Reads the catalogue and a baseline; ``ingest.intent`` publishes the result as ``ml_objective`` series, so
 that the rules are the same for every model.
 """
 

@@ -10,6 +10,7 @@ import logging
 import queue
 import sys
 import threading
+import time
 from typing import Literal, TextIO
 
 import structlog
@@ -48,11 +49,12 @@ class BackgroundStream:
 
     def close(self, seconds: float = _END_SECONDS) -> None:
         """Write what is queued, for so long at most."""
+        deadline = time.monotonic() + seconds
         try:
             self._lines.put(None, timeout=seconds)
         except queue.Full:
             return
-        self._thread.join(seconds)
+        self._thread.join(deadline - time.monotonic())
 
     def _run(self) -> None:
         torn = ""  # after a failure: half a line may stand there

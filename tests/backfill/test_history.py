@@ -11,7 +11,7 @@ from plumbline.errors import StoreError, TableError, ToolError
 from plumbline.expose.block import Block
 from plumbline.history.order import Arranged, arrange
 from plumbline.history.records import JsonLines, Record
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 
 
 def records(*times: float) -> list[Record]:

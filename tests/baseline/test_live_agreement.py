@@ -10,8 +10,8 @@ import numpy as np
 from plumbline.baseline.build import BuildSettings, build_baseline
 from plumbline.catalogue.model import Catalogue
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
 from plumbline.ingest.budget import estimate
+from plumbline.ingest.engine import Engine
 from plumbline.store.embedded import EmbeddedStore
 from support.samples import OWNER, FixedBaselines, body, values
 

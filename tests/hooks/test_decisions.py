@@ -13,7 +13,7 @@ import pytest
 from plumbline.alerts import parse_webhook
 from plumbline.cli.export import export
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.keys import incident_key
 from plumbline.units import parse_time
 from support.alert_samples import alert, deployments, open_with_hooks, webhook

@@ -11,7 +11,7 @@ import pytest
 from plumbline.alerts import parse_webhook
 from plumbline.errors import StoreError
 from plumbline.hooks.runner import HookRunner
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.store.postgres import PostgresStore
 from plumbline.units import parse_time
 from support.alert_samples import alert, open_with_hooks, webhook

@@ -17,7 +17,7 @@ from plumbline.events.parse import parse
 from plumbline.hooks import runner
 from plumbline.hooks.caller import call
 from plumbline.hooks.runner import THREADS, HookRunner
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.servers import free_port
 from plumbline.store.open import open_store
 from plumbline.units import parse_time

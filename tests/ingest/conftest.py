@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.store.base import Store
 from plumbline.store.postgres import PostgresStore
 from support.samples import open_sample

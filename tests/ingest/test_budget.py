@@ -9,9 +9,10 @@ import pytest
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Feature, Model, SeriesBudget
-from plumbline.ingest import Engine
+from plumbline.events.parse import parse
 from plumbline.ingest.budget import estimate
-from support.samples import open_sample
+from plumbline.ingest.engine import Engine
+from support.samples import body, open_sample
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,19 +42,10 @@ def exposed(engine: Engine, model: str, version: str) -> int:
 def test_a_version_counts_the_series_that_it_exposes(tmp_path: Path, model: str) -> None:
     engine = open_sample(tmp_path)
     deploy = {"type": "deployment", "model": model, "stage": "production"}
-    from plumbline.events.parse import parse
-    from support.samples import body
-
     told = body({**deploy, "version": "0", "ts": 1.0}, {**deploy, "version": "1", "ts": 2.0})
     engine.commit([parse(told, 10.0)], 10.0)
     assert engine.state.versions[model, "1"].series == exposed(engine, model, "1")
     engine.close()
-
-
-def test_the_parts_add_up_and_versions_multiply(declared: Catalogue) -> None:
-    for budget in estimate(declared):
-        live = declared.series_budget.versions_per_model * sum(budget.parts.values())
-        assert budget.series == live + budget.unknown
 
 
 def test_bins_are_counted_at_their_worst(declared: Catalogue) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from plumbline import names
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from support.samples import body, catalogue, outcome, prediction, values
 
 CLF = ("clf", "1")
@@ -179,11 +179,11 @@ def test_every_sum_of_a_regression_is_corrected_in_every_slice(opened: Opener) -
 def test_a_model_without_corrections_keeps_the_first_and_saves_the_series(opened: Opener) -> None:
     models = catalogue().model_dump(mode="json")["models"]
     full = opened(models=models)
-    series = full.series_of("clf")
+    series = full.state.versions["clf", "1"].series
     full.close()
     models["clf"]["outcome"]["corrections"] = False
     engine = opened(models=models)
-    assert engine.series_of("clf") < series
+    assert engine.state.versions["clf", "1"].series < series
     feed(engine, prediction("r"), outcome("r", "1"))
     feed(engine, outcome("r", "0", correction=True, ts=9000.0))
     v = gross(engine)

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_absolute_error, roc_auc_score
 
+from plumbline.baseline.artefact import Baseline
 from plumbline.errors import StoreError
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.store.base import Transaction
 from plumbline.store.embedded import EmbeddedStore
 from support.samples import FixedBaselines, baseline, body, catalogue, open_sample, outcome, prediction, values
@@ -24,6 +26,10 @@ Opener = Callable[..., Engine]
 
 def feed(engine: Engine, *events: dict, now: float = 10_000.0) -> list[int]:
     return engine.commit([parse(body(*events), now)], now)
+
+
+def series(engine: Engine) -> float:
+    return counted(engine)["plumbline_series", "clf"]
 
 
 def counted(engine: Engine) -> dict[tuple[str, ...], float]:
@@ -270,12 +276,88 @@ def test_invented_versions_leave_room_for_one_with_a_baseline(opened: Opener, mo
     engine = opened(series_budget={"per_model": 1500})
     deploy = {"type": "deployment", "model": "clf"}
     feed(engine, *({**deploy, "version": f"fake{i}", "stage": "canary"} for i in range(90)))
-    assert engine.series_of("clf") < 1500
+    assert series(engine) < 1500
     assert counted(engine)["plumbline_series_refused_total", "clf"] > 0
     late = baseline("clf", "9")
     monkeypatch.setattr(engine.baselines, "find", lambda model, version: late if version == "9" else None)
     feed(engine, {**deploy, "version": "9", "stage": "production"}, prediction("r", version="9"))
     assert counted(engine)["ml_predictions_total", "clf", "9"] == 1
+
+
+def test_a_digest_buys_no_room_for_versions_it_was_not_built_for(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened(series_budget={"per_model": 3000})
+    known = baseline("clf", "1")
+    monkeypatch.setattr(engine.baselines, "get", lambda digest: known if digest == known.digest else None)
+    deploy = {"type": "deployment", "model": "clf", "stage": "canary"}
+    feed(engine, *({**deploy, "version": f"fake{i}"} for i in range(90)))
+    feed(engine, *({**deploy, "version": f"fake{i}", "baseline": known.digest, "ts": 2000.0} for i in range(90)))
+    others = [v.series for (model, name), v in engine.state.versions.items() if model == "clf" and "fake" in name]
+    assert sum(others) <= 1500
+
+
+def test_a_baseline_of_another_model_is_not_taken(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = baseline("reg", "1", "regression")
+    monkeypatch.setattr(engine.baselines, "get", lambda digest: other)
+    deploy = {"type": "deployment", "model": "clf", "version": "7", "stage": "canary", "baseline": other.digest}
+    feed(engine, deploy)
+    assert engine.state.versions["clf", "7"].baseline is None
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_version_keeps_the_baseline_that_was_last_named_whatever_came_first(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch, swapped: bool
+) -> None:
+    engine = opened()
+    named = {one.digest: one for one in (baseline("clf", "1"), changed_baseline())}
+    first, last = named
+    monkeypatch.setattr(engine.baselines, "get", named.get)
+    deploy = {"type": "deployment", "model": "clf", "version": "7", "stage": "shadow"}
+    told = [
+        {**deploy, "ts": 10.0, "baseline": first},
+        {**deploy, "ts": 20.0, "baseline": last},
+        {**deploy, "ts": 30.0, "stage": "production"},
+    ]
+    feed(engine, *(reversed(told) if swapped else told))
+    assert engine.state.versions["clf", "7"].layout.baseline == last
+    feed(engine, told[0], {**deploy, "version": "8", "ts": 40.0})  # a resend beside something new
+    assert engine.state.versions["clf", "7"].layout.baseline == last
+
+
+def changed_baseline() -> Baseline:
+    return msgspec.structs.replace(baseline("clf", "1"), quality={})
+
+
+class Doubtful(EmbeddedStore):
+    """A store that commits, fails to say so, and cannot be read at the first try after that."""
+
+    failures = 0
+
+    def write(self, transaction: Transaction) -> None:
+        super().write(transaction)
+        if self.failures:
+            self.generation += 1
+            raise StoreError("the connection broke")
+
+    def state(self) -> dict[str, bytes]:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("the server is away")
+        return super().state()
+
+
+def test_what_a_store_committed_without_saying_so_counts_once_even_if_it_cannot_be_read_at_once(tmp_path: Path) -> None:
+    store = Doubtful(tmp_path)
+    engine = open_sample(tmp_path, store)
+    feed(engine, prediction("r1"))
+    store.failures = 1
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            feed(engine, prediction("r2"))
+    assert feed(engine, prediction("r2"), prediction("r3")) == [1]
+    assert counted(engine)["ml_predictions_total", *CLF] == 3
+    engine.close()
 
 
 def test_a_deployment_counts_wherever_it_stands_in_its_body(engine: Engine) -> None:
@@ -290,14 +372,14 @@ def test_a_version_long_retired_and_silent_leaves_the_page_and_comes_back_when_d
     week = 7 * 86400.0
     deploy = {"type": "deployment", "model": "clf", "stage": "production"}
     feed(engine, prediction("r"), {**deploy, "version": "1", "ts": 1.0}, {**deploy, "version": "2", "ts": 2.0})
-    full = engine.series_of("clf")
+    full = series(engine)
     engine.tick(1000.0 + week - 1)
     assert counted(engine)["ml_predictions_total", *CLF] == 1
     engine.tick(1000.0 + week + 60)
     v = counted(engine)
     assert not [name for name in v if name[1:3] == CLF]
     assert v["ml_predictions_total", "clf", "2"] == 0
-    assert v["plumbline_series", "clf"] == engine.series_of("clf") < full
+    assert v["plumbline_series", "clf"] == series(engine) < full
     now = 1000.0 + week + 70
     feed(engine, {**deploy, "version": "1", "ts": now}, now=now)
     assert counted(engine)["ml_predictions_total", *CLF] == 1
@@ -308,9 +390,9 @@ def test_what_has_left_the_page_takes_no_room_after_a_restart_either(tmp_path: P
     deploy = {"type": "deployment", "model": "clf", "stage": "production"}
     engine = open_sample(tmp_path)
     feed(engine, prediction("r"), {**deploy, "version": "1", "ts": 1.0}, {**deploy, "version": "2", "ts": 2.0})
-    full = engine.series_of("clf")
+    full = series(engine)
     engine.tick(1000.0 + week + 60)
-    left = engine.series_of("clf")
+    left = series(engine)
     engine.close()
     # Room for a new version with a baseline in place of the retired one, but not beside it.
     budget, folder = (
@@ -320,7 +402,7 @@ def test_what_has_left_the_page_takes_no_room_after_a_restart_either(tmp_path: P
     again = Engine(catalogue(series_budget=budget), folder, EmbeddedStore(tmp_path))
     assert ("clf", "9") in again.state.versions
     assert not again.state.refused
-    assert left < again.series_of("clf") <= full
+    assert left < series(again) <= full
     assert not [name for name in counted(again) if name[1:3] == CLF]
     again.close()
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from plumbline import names
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.keys import request_key
 from plumbline.store.postgres import PostgresStore
 from support.postgres import Postgres

@@ -10,7 +10,7 @@ import pytest
 
 from plumbline import names
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.store.embedded import EmbeddedStore
 from support.samples import FixedBaselines, baseline, body, catalogue, outcome, prediction, values
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from plumbline.events.parse import parse, parse_line
 from plumbline.events.parsed import Item
 from plumbline.export import Selection, export
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.pages import render
 from plumbline.sampling import in_sample, line_to_store, sampling_of
 from plumbline.trace.lookup import Lookup

@@ -11,7 +11,7 @@ import pytest
 
 from plumbline.counting.skew import same
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from support.samples import body, prediction, values
 
 Opener = Callable[..., Engine]

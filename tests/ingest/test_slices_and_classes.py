@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, log_loss, mean_absolute_error, r2_score
 
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from support.samples import OWNER, body, outcome, prediction, values
 
 Opener = Callable[..., Engine]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.ingest.stages import Entry, Trial, trials_of
 from support.samples import body, catalogue, outcome, prediction, values
 

@@ -17,7 +17,7 @@ import pytest
 from plumbline import names
 from plumbline.alerts import parse_webhook
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.keys import KINDS, id_key
 from plumbline.store.postgres import PostgresStore
 from plumbline.store.postgres_views import READER, VIEWS

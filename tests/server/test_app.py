@@ -238,7 +238,6 @@ def test_not_ready_until_the_first_tick(start: Callable[..., Any], engine: Any) 
     assert requests.get(f"{server.url}/-/ready", timeout=10).text == "ready\n"
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("where", ["error", "tick_error"])
 def test_a_writing_thread_that_dies_takes_the_process_with_it(
     start: Callable[..., Any], engine: Any, where: str

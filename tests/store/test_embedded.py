@@ -24,7 +24,7 @@ def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_missing_database_beside_its_index_is_no_new_store(tmp_path: Path) -> None:
     EmbeddedStore(tmp_path).close()
     (tmp_path / "plumbline.sqlite").unlink()
-    with pytest.raises(StoreError, match="it is missing, though its index is there; restore it"):
+    with pytest.raises(StoreError, match="it is missing or empty, though its index is there; restore it"):
         EmbeddedStore(tmp_path)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.store.base import Store
 from support.samples import body, catalogue, open_sample
 

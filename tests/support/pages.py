@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.server.run import Exporter
 from plumbline.trace.lookup import Lookup
 from support.samples import body, catalogue

@@ -12,7 +12,7 @@ from plumbline.baseline.folder import BaselineFolder
 from plumbline.catalogue.model import Catalogue
 from plumbline.events.parse import parse
 from plumbline.expose.block import Block
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.store.base import Store
 from plumbline.store.embedded import EmbeddedStore
 

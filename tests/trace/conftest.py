@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from support import samples
 
 

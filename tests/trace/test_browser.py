@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.trace.lookup import Lookup
 from support import browser
 from support.alert_samples import alert, webhook

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from plumbline.errors import StoreError
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.server.run import Exporter
 from plumbline.trace.client import Client
 from plumbline.trace.lookup import Lookup

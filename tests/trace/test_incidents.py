@@ -11,7 +11,7 @@ import pytest
 
 from plumbline.alerts import parse_webhook
 from plumbline.events.parse import parse
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.trace import incidents
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.model import Trace

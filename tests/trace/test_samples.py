@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.samples import SHOWN
 from support.pages import HTML, JSON, Elements, Running

@@ -25,7 +25,7 @@ from plumbline.events.parse import parse
 from plumbline.expose.block import Block
 from plumbline.history.order import Arranged, arrange
 from plumbline.history.records import JsonLines, Source
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.servers import find_program
 from plumbline.units import DAY_SECONDS, format_duration
 

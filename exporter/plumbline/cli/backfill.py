@@ -71,7 +71,7 @@ def backfill(
     from plumbline.backfill.run import backfill as load
     from plumbline.catalogue.load import load_catalogue
     from plumbline.history.open import open_history
-    from plumbline.ingest import open_engine
+    from plumbline.ingest.engine import open_engine
     from plumbline.progress import progress
     from plumbline.trace.show import visible
 

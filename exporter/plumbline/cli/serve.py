@@ -13,7 +13,7 @@ import click
 from plumbline.catalogue.load import load_catalogue
 from plumbline.errors import UsageError
 from plumbline.hooks.runner import HookRunner
-from plumbline.ingest import open_engine
+from plumbline.ingest.engine import open_engine
 from plumbline.logs import Format, configure_logging
 from plumbline.names import DEFAULT_PORT
 from plumbline.server.run import Exporter, bind, parse_listen

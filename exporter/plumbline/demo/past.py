@@ -12,7 +12,7 @@ from plumbline.demo import configuration
 from plumbline.demo.screen import Screen
 from plumbline.demo.settings import Prepared, Settings
 from plumbline.errors import StoreError, UsageError
-from plumbline.ingest import open_engine
+from plumbline.ingest.engine import open_engine
 
 
 def load_history(settings: Settings, prepared: Prepared, screen: Screen) -> None:

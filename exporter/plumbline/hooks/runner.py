@@ -113,10 +113,13 @@ class HookRunner:
                 self._carry_out(action_id)
             except Exception as error:
                 log.exception("hook failed", action=action_id)
-                self._fail(action_id, f"{type(error).__name__}: {error}")
+                self._fail(action_id, f"{type(error).__name__}: {error}"[:500])
 
     def _fail(self, action_id: str, detail: str) -> None:
-        self._stored(lambda: self._actions.end(action_id, "failed", detail[:500], self._clock()))
+        try:
+            self._stored(lambda: self._actions.end(action_id, "failed", detail, self._clock()))
+        except Exception:
+            log.exception("hook could not be ended", action=action_id)
 
     def _carry_out(self, action_id: str) -> None:
         # Before "calling" is stored: a crash meanwhile must not look as if a call had left.

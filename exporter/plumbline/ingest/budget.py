@@ -1,6 +1,6 @@
 """How many series a version makes: counted from the very layout and baseline that are exposed.
 
-Before anything is deployed, ``estimate`` counts the layout of a baseline whose bins are at their worst.
+Before anything is deployed, ``estimate`` counts the layout of a baseline with as many bins as possible.
 """
 
 from __future__ import annotations
@@ -75,18 +75,29 @@ def series_of_model(versions: Mapping[Key, VersionState], model: str, hidden: Co
 
 
 def has_room(
-    setup: Setup, model: str, versions: Mapping[Key, VersionState], hidden: Container[Key], new: VersionState
+    setup: Setup, model: str, versions: Mapping[Key, VersionState], hidden: Container[Key], series: int, *, own: bool
 ) -> bool:
     """Return whether the series budget has room for one more version of a model.
 
-    Versions without a baseline may take half of it: whoever invents versions leaves room for those that matter.
+    Args:
+        setup: what is declared.
+        model: of the catalogue.
+        versions: all others.
+        hidden: those of them that are not exposed.
+        series: that the version would expose.
+        own: whether the baseline was built for this very version. The others may take half of the budget: whoever
+            invents versions leaves room for those that matter.
     """
     budget = setup.catalogue.series_budget.per_model
-    if new.baseline is None:
-        bare = {key: v for key, v in versions.items() if v.baseline is None and key[1] != names.UNKNOWN}
-        if series_of_model(bare, model, hidden) + new.series > budget / 2:
+    if not own:
+        others = {key: v for key, v in versions.items() if not _is_own(key, v) and key[1] != names.UNKNOWN}
+        if series_of_model(others, model, hidden) + series > budget / 2:
             return False
-    return series_of_model(versions, model, hidden) + new.series <= budget
+    return series_of_model(versions, model, hidden) + series <= budget
+
+
+def _is_own(key: Key, version: VersionState) -> bool:
+    return version.baseline is not None and version.baseline.version == key[1]
 
 
 def _by_group(layout: VersionLayout, baseline: Baseline | None, catalogue: Catalogue) -> Counter[str]:

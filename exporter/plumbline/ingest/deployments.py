@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from plumbline.baseline.artefact import Baseline
+import structlog
+
 from plumbline.events.kinds import Deployment
 from plumbline.ingest.budget import count_series
-from plumbline.ingest.draft import Draft, create_version, deployments_of, find_version
+from plumbline.ingest.draft import Draft, create_version, deployments_of, find_version, make_room
 from plumbline.ingest.past import changed
-from plumbline.ingest.stages import Entry, kept_entries
+from plumbline.ingest.stages import Entry, kept_entries, named_baseline
 from plumbline.ingest.state import Key, VersionState
 from plumbline.ingest.trials import begin_trials
 from plumbline.layout.build import build_layout
 from plumbline.layout.version import remap
+
+log = structlog.get_logger(__name__)
 
 
 def take_deployments(draft: Draft, events: Iterable[tuple[Deployment, float]]) -> None:
@@ -37,27 +40,31 @@ def take_deployments(draft: Draft, events: Iterable[tuple[Deployment, float]]) -
         entries = list(dict.fromkeys([*before, *made]))
         if len(entries) == len(before):
             continue
-        for version, digest in {e.version: e.baseline for e, _ in told}.items():
-            _count_from_now(draft, (model, version), draft.setup.baselines.get(digest) if digest else None)
+        for version in dict.fromkeys(entry.version for entry in entries[len(before) :]):
+            _count_from_now(draft, (model, version), named_baseline(entries, version))
         counted = {version for name, version in (*draft.state.versions, *draft.versions) if name == model}
         draft.deployments[model] = kept_entries(entries, draft.setup.deployments_kept, counted)
         begin_trials(draft, model)
 
 
-def _count_from_now(draft: Draft, key: Key, baseline: Baseline | None) -> None:
-    """Count a version that was deployed; by another baseline than before, if its deployment names one."""
+def _count_from_now(draft: Draft, key: Key, digest: str | None) -> None:
+    """Count a version that was deployed; by another baseline than before, if a deployment names one."""
+    baseline = draft.setup.baselines.get(digest) if digest else None
+    if baseline is not None and baseline.model != key[0]:
+        log.warning("a deployment names the baseline of another model", model=key[0], version=key[1], baseline=digest)
+        baseline = None
     known = find_version(draft, key)
     if known is None:
         create_version(draft, *key, baseline, announced=True)
     elif baseline is not None and known.layout.baseline != baseline.digest:
         layout = build_layout(*key, draft.setup.catalogue.models[key[0]], baseline)
+        series = count_series(layout, baseline, draft.setup.catalogue)
+        if not make_room(draft, key, baseline, series):
+            return
         old = known.layout.cell_names()
         past = changed(old, layout, known.past, draft.known.next_seq, draft.known.first_due)
         cells = remap(old, known.cells, layout)
-        series = count_series(layout, baseline, draft.setup.catalogue)
-        draft.versions[key] = VersionState(
-            layout, baseline, series, cells, dict(known.schedule), known.generation + 1, past=past
-        )
+        draft.versions[key] = VersionState(layout, baseline, series, cells, dict(known.schedule), past=past)
 
 
 def first_deployed(draft: Draft, key: Key) -> float | None:

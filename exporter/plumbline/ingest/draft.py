@@ -74,7 +74,7 @@ class Draft:
         pending: outcomes that begin to wait for maturity, by prediction.
         orphans: outcomes that begin to wait for their prediction, by key.
         orphans_gone: outcomes that wait for their prediction no longer.
-        full: models without room for a version without a baseline -> the series that such a version needs.
+        full: (model, digest of a baseline) that found no room for one more version -> the series it needs.
     """
 
     setup: Setup
@@ -103,7 +103,7 @@ class Draft:
     orphans_gone: set[int] = field(default_factory=set)
     actions: list[Action] = field(default_factory=list)
     refused: set[Key] = field(default_factory=set)
-    full: dict[str, int] = field(default_factory=dict)
+    full: dict[tuple[str, str | None], int] = field(default_factory=dict)
 
 
 def begin(setup: Setup, state: State, known: Known, now: float) -> Draft:
@@ -185,30 +185,45 @@ def create_version(
     if not announced and (key in draft.state.refused or key in draft.refused):
         return None  # said once, not for every prediction
     setup = draft.setup
-    refused = setup.ledger.refused
     baseline = baseline or setup.baselines.find(model, version)
-    if baseline is None:
-        if not announced:
-            return None
-        if model in draft.full:  # it would need as many series as the one before
-            draft.ledger[refused[model]] += draft.full[model]
-            return None
+    if baseline is None and not announced:
+        return None
+    full = draft.full.get((model, baseline.digest if baseline is not None else None))
+    if full is not None and not make_room(draft, key, baseline, full):
+        return None  # as many series as the one before, which found no room
     layout = build_layout(model, version, setup.catalogue.models[model], baseline)
+    series = count_series(layout, baseline, setup.catalogue)
+    if full is None and not make_room(draft, key, baseline, series):
+        return None
     # All of this transaction counts for the version.
     past = created(draft.known.next_seq)
-    series = count_series(layout, baseline, setup.catalogue)
-    made = VersionState(layout, baseline, series, np.zeros(layout.size), generation=1, past=past)
-    versions = {**draft.state.versions, **draft.versions}
-    if not has_room(setup, model, versions, draft.state.hidden, made):
-        draft.ledger[refused[model]] += series
-        if baseline is None:
-            draft.full[model] = series
-        else:
-            draft.refused.add(key)
-        log.warning("series budget exceeded", model=model, version=version, series=series)
-        return None
+    made = VersionState(layout, baseline, series, np.zeros(layout.size), past=past)
     draft.versions[key] = made
     return made
+
+
+def make_room(draft: Draft, key: Key, baseline: Baseline | None, series: int) -> bool:
+    """Return whether the series budget has room for a version; count what it would need if not.
+
+    Args:
+        draft: of the transaction.
+        key: the version; what it exposes so far makes room.
+        baseline: by which it would be counted.
+        series: that it would expose.
+    """
+    model, version = key
+    versions = {k: v for k, v in {**draft.state.versions, **draft.versions}.items() if k != key}
+    own = baseline is not None and baseline.version == version
+    if has_room(draft.setup, model, versions, draft.state.hidden, series, own=own):
+        return True
+    draft.ledger[draft.setup.ledger.refused[model]] += series
+    if own:
+        draft.refused.add(key)
+    digest = baseline.digest if baseline is not None else None
+    if (model, digest) not in draft.full:
+        log.warning("series budget exceeded", model=model, version=version, series=series)
+        draft.full[model, digest] = series
+    return False
 
 
 def writable(draft: Draft, key: Key) -> VersionState:

@@ -20,14 +20,13 @@ from plumbline.errors import StoreError
 from plumbline.events.parsed import Parsed
 from plumbline.expose.block import Block
 from plumbline.ingest.actions import Actions
-from plumbline.ingest.budget import series_of_model
 from plumbline.ingest.draft import Draft, Known, begin
 from plumbline.ingest.exposition import Exposition
 from plumbline.ingest.ledger import LedgerLayout
 from plumbline.ingest.outcomes import give_up, mature
 from plumbline.ingest.restore import encode_hidden, layouts_of, restore
 from plumbline.ingest.stages import stage_of
-from plumbline.ingest.state import Delta, Key, Setup, State, apply
+from plumbline.ingest.state import Delta, Setup, State, apply
 from plumbline.ingest.transaction import add, declare, finish, look_up, mature_predictions
 from plumbline.store.base import Store, Transaction
 from plumbline.store.embedded import EmbeddedStore
@@ -75,7 +74,7 @@ class Engine:
         self._declared = False
         self._writing = threading.RLock()  # one writer at a time
         self._showing = threading.Lock()  # held for moments: a scrape never waits for the disk
-        self.state = self._restored({}, 0)
+        self.state = self._restored(0)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -89,19 +88,19 @@ class Engine:
 
     # --- restoring ---
 
-    def _restored(self, generations: dict[Key, int], intent: int) -> State:
-        self._generation = self.store.generation
-        state = replace(restore(self.setup, self.store, generations), intent=intent)
-        self._hidden_stored = state.hidden
+    def _restored(self, intent: int) -> State:
+        generation = self.store.generation
+        state = replace(restore(self.setup, self.store), intent=intent)
         self.store.write(layouts_of(self.setup, state))
+        self._hidden_stored = state.hidden
         self.actions.restored(state.book)
+        self._generation = generation  # last: whatever fails before is tried again by the next call
         return state
 
     def _follow(self) -> None:
         """Read everything again if the store knows of a commit that was reported as failed."""
         if self.store.generation != self._generation:
-            generations = {key: version.generation for key, version in self.state.versions.items()}
-            state = self._restored(generations, self.state.intent + 1)
+            state = self._restored(self.state.intent + 1)
             with self._showing:
                 self.state = state
 
@@ -220,10 +219,6 @@ class Engine:
         """Return when the last waiting prediction matures; None if none waits."""
         versions = self.state.versions.values()
         return max((max(version.schedule) for version in versions if version.schedule), default=None)
-
-    def series_of(self, model: str) -> int:
-        """Return the series that all versions of a model expose."""
-        return series_of_model(self.state.versions, model, self.state.hidden)
 
     def close(self) -> None:
         """Release the store."""

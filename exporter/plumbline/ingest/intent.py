@@ -1,4 +1,4 @@
-"""What a version and the catalogue are meant to be, as series: baselines, objectives, stages, owners.
+"""Series that describe versions and the catalogue: baselines, objectives, stages, owners.
 
 Constant until a deployment changes them. Rules and dashboards compare what is counted with these.
 """

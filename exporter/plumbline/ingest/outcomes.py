@@ -123,7 +123,7 @@ def _join(
     pairs: list[Pair],
     first: int = 0,
 ) -> None:
-    """Meet a prediction and outcomes: count their states; let the truth wait, count or be replaced.
+    """Join a prediction with its outcomes: count their states; let the truth wait, count or be replaced.
 
     ``first`` is the sequence number of the first of the known outcomes.
     """

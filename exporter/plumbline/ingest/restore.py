@@ -22,7 +22,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.hooks.book import decode_book
 from plumbline.ingest.budget import count_series, has_room
 from plumbline.ingest.past import NEVER, Past, changed, created
-from plumbline.ingest.stages import Entry, trials_of
+from plumbline.ingest.stages import Entry, named_baseline, trials_of
 from plumbline.ingest.state import Key, Setup, State, VersionState, decode_schedule, encode_schedule
 from plumbline.layout.build import build_layout
 from plumbline.layout.version import remap
@@ -34,13 +34,12 @@ Floats = npt.NDArray[np.float64]
 _HIDDEN, _HOOKS, _LEDGER, _PIPELINES = "hidden", "hooks", "ledger", "pipelines"
 
 
-def restore(setup: Setup, store: Store, generations: Mapping[Key, int]) -> State:
+def restore(setup: Setup, store: Store) -> State:
     """Return what a store holds, in the layouts that the catalogue and the baselines ask for by now.
 
     Args:
         setup: what is declared.
         store: to read.
-        generations: of versions that were shown before: what was rendered under these is stale.
 
     Raises:
         StoreError: the store could not be read.
@@ -69,10 +68,11 @@ def restore(setup: Setup, store: Store, generations: Mapping[Key, int]) -> State
     # What was counted before comes back first; the budget decides on the rest, as it does at run time.
     for key in sorted(wanted, key=lambda key: key not in saved):
         model, version = key
-        generation = generations.get(key, 0) + 1
-        made = restored_version(key, setup, wanted[key], saved.get(key), generation, border)
+        made = restored_version(key, setup, wanted[key], saved.get(key), border)
+        baseline = wanted[key]
+        own = baseline is not None and baseline.version == version
         always = key in saved or version == names.UNKNOWN
-        if always or has_room(setup, model, state.versions, state.hidden, made):
+        if always or has_room(setup, model, state.versions, state.hidden, made.series, own=own):
             state.versions[key] = made
         elif wanted[key] is not None:
             refused.add(key)
@@ -167,9 +167,11 @@ def wanted_versions(
             key = (baseline.model, baseline.version)
             wanted[key] = baselines.find(*key)
     for model, told in entries.items():
-        for entry in told:
-            named = baselines.get(entry.baseline) if entry.baseline else None
-            wanted[model, entry.version] = named or baselines.find(model, entry.version)
+        for version in dict.fromkeys(entry.version for entry in told):
+            digest = named_baseline(told, version)
+            named = baselines.get(digest) if digest else None
+            fits = named is not None and named.model == model
+            wanted[model, version] = named if fits else baselines.find(model, version)
     for key in saved:
         if key[0] in catalogue.models:
             wanted.setdefault(key, None)
@@ -177,7 +179,7 @@ def wanted_versions(
 
 
 def restored_version(
-    key: Key, setup: Setup, baseline: Baseline | None, saved: Saved | None, generation: int, border: tuple[int, float]
+    key: Key, setup: Setup, baseline: Baseline | None, saved: Saved | None, border: tuple[int, float]
 ) -> VersionState:
     """Return a version with its stored counters, or zeros, in the layout that it has by now.
 
@@ -186,19 +188,18 @@ def restored_version(
         setup: what is declared.
         baseline: its baseline.
         saved: what the store holds of it.
-        generation: of the state.
         border: where a layout that has changed begins; see ``past.changed``.
     """
     layout = build_layout(*key, setup.catalogue.models.get(key[0]), baseline)
     series = count_series(layout, baseline, setup.catalogue)
     if saved is None:
         past = created(border[0])
-        return VersionState(layout, baseline, series, np.zeros(layout.size), {}, generation, past=past)
+        return VersionState(layout, baseline, series, np.zeros(layout.size), past=past)
     if saved.names == layout.cell_names():
-        return VersionState(layout, baseline, series, saved.cells.copy(), saved.schedule, generation, past=saved.past)
+        return VersionState(layout, baseline, series, saved.cells.copy(), saved.schedule, past=saved.past)
     cells = remap(saved.names, saved.cells, layout)
     moved = changed(saved.names, layout, saved.past, *border)
-    return VersionState(layout, baseline, series, cells, saved.schedule, generation, past=moved)
+    return VersionState(layout, baseline, series, cells, saved.schedule, past=moved)
 
 
 def restored_array(state: Mapping[str, bytes], name: str, cells: list[str]) -> Floats:

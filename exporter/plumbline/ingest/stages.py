@@ -27,7 +27,7 @@ def kept_entries(entries: list[Entry], most: int, counted: set[str]) -> list[Ent
     """Return the newest ``most`` entries in order of time, and the last one of each counted version.
 
     A version that has long been in production must not lose its stage, and with it its alerts, because
-    many others were tried since.
+    many others have been tried since.
     """
     ordered = sorted(entries, key=lambda e: (e.ts, e.version))
     last = {e.version: at for at, e in enumerate(ordered) if e.version in counted}
@@ -52,6 +52,12 @@ def stage_of(entries: list[Entry], version: str) -> Entry:
         if followers:
             return Entry(min(followers), version, "retired", latest.commit, latest.training_data, latest.baseline)
     return latest
+
+
+def named_baseline(entries: list[Entry], version: str) -> str | None:
+    """Return the sha256 of the baseline that the last of a version's deployments to name one has named."""
+    named = [e for e in entries if e.version == version and e.baseline is not None]
+    return max(named, key=lambda e: (e.ts, e.baseline)).baseline if named else None
 
 
 def rollback_target(entries: list[Entry], version: str) -> str | None:

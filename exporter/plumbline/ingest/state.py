@@ -66,7 +66,6 @@ class VersionState:
         series: that it exposes, baseline and intent included.
         cells: the counters; treated as immutable once published.
         schedule: predictions that reach maturity, by time (coarse steps): (due, count).
-        generation: grows with every change of the cells.
         exemplars: (row, bucket) of the latency histogram -> its newest request.
         past: what entered before the layout's latest change, which some cells do not hold.
     """
@@ -76,7 +75,6 @@ class VersionState:
     series: int
     cells: Floats
     schedule: dict[float, int] = field(default_factory=dict)
-    generation: int = 0
     exemplars: dict[tuple[int, int], Exemplar] = field(default_factory=dict)
     past: Past | None = None
 
@@ -149,7 +147,9 @@ def apply(state: State, delta: Delta, pending: int) -> State:
         delta: made of that very state.
         pending: outcomes that wait for maturity now.
     """
-    orphans = dict(state.orphans)
+    orphans = state.orphans
+    if delta.transaction.orphans:
+        orphans = dict(orphans)
     for waiting in delta.transaction.orphans:
         orphans[waiting.key] = [*orphans.get(waiting.key, ()), waiting]
     if delta.orphans_gone:
@@ -178,11 +178,7 @@ def apply(state: State, delta: Delta, pending: int) -> State:
 def copy_of(version: VersionState) -> VersionState:
     """Return a copy whose cells, schedule and exemplars may be changed until it is published."""
     return replace(
-        version,
-        cells=version.cells.copy(),
-        schedule=dict(version.schedule),
-        generation=version.generation + 1,
-        exemplars=dict(version.exemplars),
+        version, cells=version.cells.copy(), schedule=dict(version.schedule), exemplars=dict(version.exemplars)
     )
 
 

@@ -82,13 +82,13 @@ def declare(draft: Draft) -> bool:
 def add(draft: Draft, batches: Sequence[Parsed]) -> list[int]:
     """Take events; return the number of duplicates per batch."""
     layout = draft.setup.ledger
-    told: dict[int, tuple[Deployment, float]] = {}
+    told: list[tuple[Deployment, float]] = []
     for item in (item for batch in batches for item in batch.events):
-        if type(item.event) is Deployment and item.identity not in told:
+        if type(item.event) is Deployment:
             # Resends as well: each of the exporters on one store must know.
             since = _taken_at(draft, item)
-            told[item.identity] = (item.event, item.ts if since is None else since)
-    take_deployments(draft, told.values())
+            told.append((item.event, item.ts if since is None else since))
+    take_deployments(draft, told)
     duplicates = []
     for batch in batches:
         draft.ledger[layout.lines] += batch.lines

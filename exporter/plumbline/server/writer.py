@@ -115,7 +115,7 @@ class Writer:
 
     def not_ready(self) -> str | None:
         """Return why requests should go elsewhere, or None if all is well."""
-        if not self._thread.is_alive():
+        if self.dead or not self._thread.is_alive():
             return "the writing thread is not running"
         if not self._ticked:
             return "the store is being caught up"
@@ -125,15 +125,12 @@ class Writer:
     # --- in the thread ---
 
     def _run(self) -> None:
-        clean = False
         try:
             self._loop()
-            clean = True
-        finally:
-            if not clean:
-                self.dead = True
-                self._die()
-                log.critical("the writing thread died; the exporter ends")
+        except Exception:
+            self.dead = True
+            self._die()
+            log.critical("the writing thread died; the exporter ends", exc_info=True)
 
     def _loop(self) -> None:
         due = time.monotonic()

@@ -72,8 +72,8 @@ class EmbeddedStore:
         path = folder / DATABASE
         db = None
         try:
-            if not path.exists() and (folder / INDEX).exists():
-                raise StoreError("it is missing, though its index is there")
+            if (not path.exists() or path.stat().st_size == 0) and (folder / INDEX).exists():
+                raise StoreError("it is missing or empty, though its index is there")
             # Autocommit: transactions are begun and ended by write() alone.
             db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._last_seq = _prepare(db)
