@@ -6,7 +6,7 @@ A counter must not fall, so what is taken back is counted beside it; the recorde
 
 from __future__ import annotations
 
-from plumbline.names.metric import Metric
+from plumbline.names.metric import Family, Metric
 from plumbline.names.quality import (
     ABSOLUTE_ERROR,
     ACTUAL,
@@ -27,12 +27,14 @@ from plumbline.names.quality import (
 )
 from plumbline.names.trials import SHADOW_OUTCOMES, TRIAL_LOSS, TRIAL_SAMPLES, TRIAL_SQUARED_LOSS
 
+_CORRECTIONS = Family("Corrections")
+
 
 def _retracted(m: Metric) -> Metric:
     """Return the counter of what is taken back of another one."""
     name = m.name.replace("_total", "_retracted_total")
     text = f"What later outcomes took back of {m.name}: subtract it."
-    return Metric(name, "counter", text, m.labels, "Corrections", m.above_100)
+    return _CORRECTIONS.counter(name, text, m.labels, m.above_100)
 
 
 RETRACTED: dict[str, Metric] = {
