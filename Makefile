@@ -2,7 +2,7 @@
 # (scripts/setup.sh), say what they install, and need nothing on standard input.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: demo test check generate bench lint help setup
+.PHONY: demo test search check generate bench lint help setup
 
 PLUMBLINE := .venv/bin/plumbline
 PYTEST_ARGS ?=
@@ -16,10 +16,13 @@ help: ## List what can be made
 
 demo: ## Watch a real model degrade: real flights, real servers, real pages (DEMO_EXIT=1 stops after the proof)
 	@scripts/setup.sh demo
-	@$(PLUMBLINE) demo $(DEMO_ARGS)
+	@.venv/bin/python -m examples.demo $(DEMO_ARGS)
 
 test: setup ## Run every test, end-to-end tests with the real servers included (PYTEST_ARGS=... narrows)
 	@$(PYTEST) $(PYTEST_ARGS) </dev/null
+
+search: setup ## Try the property tests on many random examples (CONTRIBUTING.md says what to do with a find)
+	@$(PYTEST) -m hypothesis --hypothesis-profile=search --timeout=0 $(PYTEST_ARGS) </dev/null
 
 check: setup ## Check the catalogue, the series budget and that the generated files are up to date
 	@$(PLUMBLINE) check

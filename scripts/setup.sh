@@ -146,7 +146,7 @@ python="$(usable_python)" || fail "no Python of 3.11 or newer with the venv modu
 
 # --- the virtual environment -----------------------------------------------------------------------------
 
-groups=(--group test)
+groups=(--group test) # the demo's libraries among them
 [[ "$mode" == lint ]] && groups+=(--group lint)
 # What pip installs differs for the linters only.
 libraries=test
@@ -163,6 +163,6 @@ if ! { [[ -x .venv/bin/python ]] && .venv/bin/python -c 'import sys, pip; sys.ex
 fi
 say "setup: installing plumbline and its libraries into .venv (pip)"
 .venv/bin/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1' # --group needs 25.1
-.venv/bin/python -m pip install -q --disable-pip-version-check -e '.[demo,report]' "${groups[@]}"
+.venv/bin/python -m pip install -q --disable-pip-version-check -e '.[baseline,report]' "${groups[@]}"
 printf '%s' "$state" >"$stamp"
 say "setup: done"

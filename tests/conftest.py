@@ -6,11 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from plumbline.ingest.engine import Engine
 from plumbline.trace.lookup import Lookup
 from support.postgres import Postgres, why_not
 from support.samples import open_sample
+
+# `make test` tries the same examples each time; `make search` looks for new ones. Neither measures time.
+settings.register_profile("test", derandomize=True, deadline=None)
+settings.register_profile(
+    "search", max_examples=2000, print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("test")
 
 
 def pytest_configure() -> None:

@@ -13,6 +13,7 @@ from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from plumbline.servers import find_program, run_program
 from plumbline_alerting.generate import generate
+from support.rulefiles import groups_of
 from support.series import exposed, series_in
 
 ROOT = Path(__file__).parents[1]
@@ -50,10 +51,8 @@ def test_every_query_parses(tmp_path: Path) -> None:
 
 def test_every_query_reads_what_is_exposed_or_recorded() -> None:
     recorded: set[str] = set()
-    for file in generate(load_catalogue(ROOT / "plumbline.yaml")):
-        if "/rules/" in file.path:
-            groups = yaml.safe_load(file.content)["groups"]
-            recorded |= {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
+    for group in groups_of(generate(load_catalogue(ROOT / "plumbline.yaml"))):
+        recorded |= {rule["record"] for rule in group["rules"] if "record" in rule}
     # Some are recorded for tasks that the repository's own catalogue does not have.
     recorded |= {r.over(window) for r in names.RECORDED for window in ("5m", "1h", "6h", "1d", "7d", "life")}
     for path, query in queries():

@@ -1,57 +1,39 @@
-"""Ports that are held until the servers start, and ports that nobody else is given meanwhile."""
+"""Ports that nobody else is given meanwhile, and servers that end with whoever started them."""
 
 from __future__ import annotations
 
-import socket
+import subprocess
+import sys
 from pathlib import Path
 
-import pytest
+import psutil
 
-from plumbline.demo.receiver import Receiver
-from plumbline.errors import ToolError
-from plumbline.servers import LOOPBACK, HeldPorts, free_port
+from plumbline.servers import free_port
+from support.servers import listen, wait_for
 
-
-def _listen(port: int) -> socket.socket:
-    """Listen as a server does."""
-    server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        server.bind((LOOPBACK, port))
-        server.listen()
-    except OSError:
-        server.close()
-        raise
-    return server
-
-
-def test_a_held_port_cannot_be_taken_until_it_is_released() -> None:
-    with HeldPorts({"a": 0}) as held:
-        with pytest.raises(OSError, match="in use"):
-            _listen(held.ports["a"])
-        held.release()
-        _listen(held.ports["a"]).close()
-
-
-def test_a_port_that_another_holds_is_replaced_by_a_free_one() -> None:
-    with HeldPorts({"a": 0}) as first, HeldPorts({"a": first.ports["a"], "b": 0}) as second:
-        assert len({first.ports["a"], second.ports["a"], second.ports["b"]}) == 3
-
-
-def test_a_preferred_port_that_is_free_is_held() -> None:
-    with HeldPorts({"a": 0}) as first:
-        port = first.ports["a"]
-    with HeldPorts({"a": port}) as second:
-        assert second.ports == {"a": port}
-
-
-def test_a_receiver_whose_port_is_taken_says_so(tmp_path: Path) -> None:
-    with HeldPorts({"a": 0}) as held, pytest.raises(ToolError, match=f"{held.ports['a']}: Address already in use"):
-        Receiver(held.ports["a"], tmp_path / "notices.ndjson")
+# Starts a server, prints its process id and waits.
+STARTER = """
+import sys, time
+from pathlib import Path
+from plumbline.servers import Server
+print(Server("sleep", ["sleep", "60"], "", Path(sys.argv[1])).process.pid, flush=True)
+time.sleep(60)
+"""
 
 
 def test_free_ports_are_all_different_and_a_server_can_listen_on_them() -> None:
     """By chance some of 500 would be the same: the system draws from fewer than 30,000."""
     ports = [free_port() for _ in range(500)]
     assert len(set(ports)) == len(ports)
-    _listen(ports[0]).close()
+    listen(ports[0]).close()
+
+
+def test_a_server_ends_with_a_starter_that_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", STARTER, tmp_path / "log"], stdout=subprocess.PIPE) as starter:
+        try:
+            assert starter.stdout is not None
+            server = psutil.Process(int(starter.stdout.readline()))
+            assert server.is_running()
+        finally:
+            starter.kill()
+    wait_for(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, name="the end of the server")

@@ -20,24 +20,27 @@ its log lines, events and outgoing calls.
 all names, ``errors`` the one error hierarchy, ``pages`` the templates of all HTML.
 """
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plumbline.client import Client
 
-try:
-    __version__ = version("plumbline")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0+unknown"
+    __version__: str
 
 __all__ = ["Client", "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the client when it is first asked for: most of what imports plumbline needs none."""
+    """Import the client, or look the version up, when it is first asked for: most who import plumbline need neither."""
     if name == "Client":
         from plumbline.client import Client
 
         return Client
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("plumbline")
+        except PackageNotFoundError:  # run from a source tree that was never installed
+            return "0+unknown"
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

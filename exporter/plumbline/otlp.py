@@ -122,7 +122,7 @@ def _records(request: Mapping[str, Any]) -> Iterator[tuple[Any, dict[str, Any], 
                 scope = (by_scope.get("scope") or {}).get("name")
                 for record in by_scope.get("logRecords") or ():
                     yield record, resource, scope
-    except (AttributeError, TypeError, ValueError, KeyError) as error:
+    except (AttributeError, TypeError, ValueError, KeyError, ArithmeticError) as error:
         raise OtlpError(f"no export request of OTLP's: {error}") from error
 
 

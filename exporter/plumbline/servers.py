@@ -1,19 +1,18 @@
 """Outside programs: finding them, running them, and starting and stopping the servers among them.
 
-Read by ``backfill`` (promtool, a temporary Prometheus) and ``demo`` (all servers). Nothing here uses a
-shell, servers bind loopback, and only processes started here are ever stopped, by their own id. Where Linux's
-``setpriv`` is (Debian's essential util-linux), they also end with us when we are killed and can stop nothing.
+Read by ``backfill`` and ``evaluate`` (promtool, a temporary Prometheus), and by the demo in ``examples``. Nothing
+here uses a shell, servers bind loopback, and only processes started here are ever stopped, by their own id. Where
+Linux's ``setpriv`` is (Debian's essential util-linux), they also end with us when we are killed and can stop nothing.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -95,56 +94,6 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-class HeldPorts:
-    """Ports on loopback that nobody else can take until they are released; a context manager.
-
-    Work that takes minutes lies between writing the ports into files and starting the servers. A port
-    that was only found free could be another program's by then.
-
-    Args:
-        preferred: the wish for each name; where it is taken, any free port is held instead.
-
-    Attributes:
-        ports: the port held for each name, all different.
-    """
-
-    def __init__(self, preferred: Mapping[str, int]) -> None:
-        self._sockets: list[socket.socket] = []
-        try:
-            self.ports = {name: self._hold(wish) for name, wish in preferred.items()}
-        except BaseException:
-            self.release()
-            raise
-
-    def _hold(self, preferred: int) -> int:
-        for port in (preferred, 0):
-            held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            # As servers do, so that a connection still in TIME_WAIT does not count as taken.
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                held.bind((LOOPBACK, port))
-                held.listen()  # with SO_REUSEADDR, a socket that only is bound keeps nobody out
-            except OSError:
-                held.close()
-                continue
-            self._sockets.append(held)
-            return int(held.getsockname()[1])
-        raise ToolError(f"no free TCP port on {LOOPBACK}")
-
-    def release(self) -> None:
-        """Let the ports go, for the servers that start now."""
-        while self._sockets:
-            self._sockets.pop().close()
-
-    def __enter__(self) -> HeldPorts:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
 class Server:
     """A server process, started in the constructor; a context manager that stops it.
 
@@ -157,14 +106,7 @@ class Server:
         process: the process.
     """
 
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str | Path],
-        url: str,
-        log: Path,
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str | Path], url: str, log: Path) -> None:
         self.name = name
         self.url = url
         self.log = log
@@ -179,7 +121,6 @@ class Server:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    env={**os.environ, **(environment or {})},
                 )
             except OSError as error:
                 raise ToolError(f"{name} cannot be started: {error.strerror}") from error

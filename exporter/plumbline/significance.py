@@ -13,9 +13,9 @@ from statistics import NormalDist
 
 from plumbline.units import MONTH_SECONDS, parse_duration
 
-FALSE_PERMONTH_SECONDS = 0.2  # of one ticket; the fatigue budget is 1 for all tickets of a model together
+FALSE_PER_MONTH = 0.2  # of one ticket; the fatigue budget is 1 for all tickets of a model together
 # Of one page: a tenth of the fatigue budget, 1 per model-quarter for all pages together.
-FALSE_PAGES_PERMONTH_SECONDS = 1 / 30
+FALSE_PAGES_PER_MONTH = 1 / 30
 SHORTEST_OF_PAGES = "1h"  # as SHORTEST, of fast windows
 SHORTEST = "6h"  # shorter slow windows are those of demos and tests, whose months are short as well
 
@@ -31,14 +31,14 @@ def crossings_per_month(z: float, window: str, sides: int) -> float:
     return sides * z * NormalDist().pdf(z) * MONTH_SECONDS / parse_duration(window)
 
 
-def sigmas(window: str, sides: int, allowed: float = FALSE_PERMONTH_SECONDS) -> float:
+def sigmas(window: str, sides: int, allowed: float = FALSE_PER_MONTH) -> float:
     """Return the smallest z, in tenths from 2 on, that noise crosses at most ``allowed`` times a month."""
     return _smallest(max(window, SHORTEST, key=parse_duration), sides, allowed)
 
 
 def page_sigmas(window: str) -> float:
-    """Return the same for one side of a page's window, of ``FALSE_PAGES_PERMONTH_SECONDS``."""
-    return _smallest(max(window, SHORTEST_OF_PAGES, key=parse_duration), 1, FALSE_PAGES_PERMONTH_SECONDS)
+    """Return the same for one side of a page's window, of ``FALSE_PAGES_PER_MONTH``."""
+    return _smallest(max(window, SHORTEST_OF_PAGES, key=parse_duration), 1, FALSE_PAGES_PER_MONTH)
 
 
 def _smallest(window: str, sides: int, allowed: float) -> float:

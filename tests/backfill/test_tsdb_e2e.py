@@ -12,11 +12,11 @@ from plumbline.backfill.history import load
 from plumbline.backfill.journal import Journal, Plan
 from plumbline.backfill.rules import RecordingRule, evaluate, temporary_prometheus
 from plumbline.backfill.tsdb import PieceWriter, piece_seconds
-from plumbline.demo.proof import Asker
 from plumbline.errors import ToolError
 from plumbline.expose.block import Block
 from plumbline.history.order import arrange
 from plumbline.history.records import JsonLines
+from support.servers import query
 
 HOUR = 3600.0
 
@@ -64,13 +64,14 @@ def test_history_and_recorded_series_are_found_at_their_own_time(tmp_path: Path)
     recorded = evaluate(rules, tsdb, tmp_path / "work", report.first, report.last, HOUR)
     assert recorded > 2 * 24 * 55
     with temporary_prometheus(tsdb, tmp_path / "p.log") as server:
-        asker = Asker(server.url)
         middle = start + 31 * 24 * HOUR
-        shown = asker.by_model(f'ml_predictions_total{{job="j"}} @ {middle}')
-        assert shown == {"m": float(np.count_nonzero(times <= middle))}
-        assert asker.by_model(f'rec:hour{{by="rule"}} @ {middle}')["m"] == pytest.approx(6.0, rel=1e-6)
-        assert asker.by_model(f"rec:day @ {middle}")["m"] == pytest.approx(144.0, rel=1e-6)
-        asker.close()
+
+        def shown(series: str) -> dict[str, float]:
+            return {r["metric"]["model"]: float(r["value"][1]) for r in query(server.url, f"{series} @ {middle}")}
+
+        assert shown('ml_predictions_total{job="j"}') == {"m": float(np.count_nonzero(times <= middle))}
+        assert shown('rec:hour{by="rule"}')["m"] == pytest.approx(6.0, rel=1e-6)
+        assert shown("rec:day")["m"] == pytest.approx(144.0, rel=1e-6)
 
 
 @pytest.mark.e2e

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import CatalogueError
+from support.search import examples
 
 ROOT = Path(__file__).parents[2]
 DATA = yaml.safe_load((ROOT / "plumbline.yaml").read_text(encoding="utf-8"))
@@ -58,7 +59,7 @@ def edited(data: Any, place: tuple[Any, ...], action: str, value: Any) -> Any:
     return result
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(
     st.lists(
         st.tuples(st.sampled_from(places(DATA)), st.sampled_from(["delete", "rename", "replace"]), values),

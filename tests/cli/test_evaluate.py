@@ -13,7 +13,7 @@ import pytest
 
 from plumbline.backfill.tsdb import PieceWriter
 from plumbline.cli.main import run
-from support.servers import wait_for
+from support.servers import plumbline, wait_for
 
 HOUR = 3600.0
 DAYS = 40
@@ -151,9 +151,7 @@ def servers_of(tsdb: Path) -> list[int]:
 def test_its_prometheus_ends_with_it_whatever_signal_ends_it(history: tuple[Path, float], number: int) -> None:
     folder, _ = history
     words = ["evaluate", str(folder / "rules.yml"), "--tsdb", str(folder / "tsdb"), "--step", "20m"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "plumbline.cli.main", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(plumbline(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         wait_for(lambda: servers_of(folder / "tsdb"), name="its Prometheus", every=0.02)
         process.send_signal(number)

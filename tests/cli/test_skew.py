@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import requests
 
-from plumbline.names import CONTENT_TYPE_NDJSON
 from plumbline.servers import free_port
-from support.scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
+from support.scenery import Exporter, build_baselines, events, post, rows, write_catalogue
+from support.servers import plumbline
 
 
 @pytest.mark.e2e
@@ -30,24 +29,9 @@ def test_a_table_of_recomputed_features_is_compared_with_what_was_served(tmp_pat
             writer.writerow([f"l{i}", 0.0 if missing else stream.x[i], "zz" if i % 10 == 0 else stream.c[i] or ""])
     with Exporter(tmp_path / "plumbline.yaml", tmp_path / "baselines", tmp_path / "data") as exporter:
         served = [event for event in events(stream, 1.7e9) if event["type"] == "prediction"]
-        requests.post(
-            f"{exporter.url}/v1/events", data=ndjson(served), headers={"Content-Type": CONTENT_TYPE_NDJSON}, timeout=30
-        )
-        command = [
-            sys.executable,
-            "-m",
-            "plumbline.cli.main",
-            "skew",
-            str(tmp_path / "again.csv"),
-            "--catalogue",
-            str(tmp_path / "plumbline.yaml"),
-            "--model",
-            "late",
-            "--map",
-            "request_id=id",
-            "--url",
-            exporter.url,
-        ]
+        post(exporter.url, served)
+        words = ["--catalogue", tmp_path / "plumbline.yaml", "--model", "late", "--map", "request_id=id"]
+        command = plumbline("skew", tmp_path / "again.csv", *words, "--url", exporter.url)
         said = [subprocess.run([*command, "--json"], capture_output=True, text=True, check=True) for _ in range(2)]
         assert [json.loads(one.stdout) for one in said] == [
             {"accepted": 200, "rejected": 0, "duplicates": 0},

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from plumbline import Client
 from plumbline.client.post import _retry_after
 from support.exporter_stand_in import StandIn, names_of, predict
+from support.search import examples
 
 Make = Callable[..., Client]
 
@@ -143,7 +144,7 @@ def test_behind_a_hanging_exporter_the_queue_moves_to_disk(stand_in: StandIn, cl
 FAULTS = st.sampled_from(["ok", "cut", "partial", "reset", "html", (503, {}), (413, {}), (400, {})])
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     faults=st.lists(FAULTS, max_size=8),
     count=st.integers(0, 80),

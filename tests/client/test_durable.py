@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from plumbline import Client
 from plumbline.errors import UsageError
 from support.exporter_stand_in import StandIn, predict
+from support.search import examples
 
 Make = Callable[..., Client]
 
@@ -226,7 +227,7 @@ class FailingDisk:
         return call
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10**6),
     share=st.sampled_from([0.02, 0.3, 1.0]),

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 import yaml
 
-from plumbline.catalogue.load import load_catalogue
-from plumbline.catalogue.model import Catalogue
-from plumbline.demo.configuration import (
+from examples.demo.configuration import (
     EVALUATION,
     HISTORY_WINDOWS,
-    Ports,
     demo_document,
     read_document,
     recording_rule_files,
     write_catalogue,
     write_generated,
 )
+from examples.demo.ports import Ports
+from plumbline.catalogue.load import load_catalogue
+from plumbline.catalogue.model import Catalogue
 from plumbline.errors import CatalogueError, UsageError
 from plumbline.units import parse_duration
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from plumbline.demo.events import DAY, LIVE_UNTIL, PIPELINE, Deployed, Plan, make_plan, midnight, write_events
-from plumbline.demo.flights import WEATHER
-from plumbline.demo.models import DELAY, LATE, REFERENCE_UNTIL
+from examples.demo.events import DAY, LIVE_UNTIL, PIPELINE, Deployed, Plan, make_plan, midnight, write_events
+from examples.demo.flights import WEATHER
+from examples.demo.models import DELAY, LATE, REFERENCE_UNTIL
 from plumbline.errors import UsageError
 from plumbline.events.parse import parse
 from support.demo_scene import DEPARTURES, models, raw_flights, tables

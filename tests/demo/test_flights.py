@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from plumbline.demo.flights import FEATURES, prepare, prepare_weather, read_tables
+from examples.demo.flights import FEATURES, prepare, prepare_weather, read_tables
 from plumbline.errors import TableError
 from support.demo_scene import DEPARTURES, NAN, days, raw_flights, raw_weather, tables
 

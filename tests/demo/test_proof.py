@@ -13,8 +13,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from plumbline import names
-from plumbline.demo.proof import (
+from examples.demo.proof import (
     Asker,
     Check,
     Tally,
@@ -24,7 +23,8 @@ from plumbline.demo.proof import (
     series_exist,
     tally,
 )
-from plumbline.demo.receiver import Notice
+from examples.demo.receiver import Notice
+from plumbline import names
 from plumbline.errors import ToolError
 
 Vector = dict[str, float]

@@ -10,9 +10,9 @@ import pytest
 import requests
 from rich.console import Console
 
-from plumbline.demo.proof import Check
-from plumbline.demo.receiver import Notice, Receiver, read_notification
-from plumbline.demo.screen import Screen
+from examples.demo.proof import Check
+from examples.demo.receiver import Notice, Receiver, read_notification
+from examples.demo.screen import Screen
 
 
 def alert(status: str = "firing", **labels: str) -> dict[str, Any]:

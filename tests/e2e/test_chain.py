@@ -22,15 +22,14 @@ from sklearn.linear_model import LogisticRegression
 from plumbline.servers import free_port
 from support.alert_samples import alert, webhook
 from support.scenery import ROOT, Exporter
-from support.servers import Server, wait_for
+from support.servers import Server, plumbline, wait_for
 
 pytestmark = pytest.mark.e2e
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-def plumbline(*arguments: str) -> str:
-    command = [sys.executable, "-m", "plumbline.cli.main", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+def said(*arguments: str) -> str:
+    done = subprocess.run(plumbline(*arguments), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -145,11 +144,11 @@ def test_a_request_leads_to_bytes_and_code_and_a_batch_to_its_predictions(
             "fields": {"service.name": "gateway"},
         }
         (tmp_path / "more.ndjson").write_text(json.dumps(line) + "\n")
-        plumbline("ingest", str(tmp_path / "more.ndjson"), "--url", scene.exporter.url)
-        over_http = json.loads(plumbline("trace", "b/3", "--url", scene.exporter.url, "--json"))
+        said("ingest", str(tmp_path / "more.ndjson"), "--url", scene.exporter.url)
+        over_http = json.loads(said("trace", "b/3", "--url", scene.exporter.url, "--json"))
 
     where = (*store, "--baselines", str(scene.out / "baselines"))
-    found = json.loads(plumbline("trace", "b/3", *where, "--json"))
+    found = json.loads(said("trace", "b/3", *where, "--json"))
     assert found == over_http
     check_prediction(scene.out, found, second["b/3"])
     check_origin(scene, found)
@@ -216,9 +215,9 @@ def check_story(found: dict[str, Any]) -> None:
 def check_batches(where: tuple[str, ...], used: dict[str, set[str]]) -> None:
     """Each batch names exactly the predictions made with it."""
     for batch, requests_ in used.items():
-        listed = plumbline("batch", batch, *where, "--list").splitlines()
+        listed = said("batch", batch, *where, "--list").splitlines()
         assert {json.loads(line)["request_id"] for line in listed} == requests_
         assert len(listed) == len(requests_)
-        found = json.loads(plumbline("batch", batch, *where, "--json"))
+        found = json.loads(said("batch", batch, *where, "--json"))
         assert found["predictions"] == len(requests_)
         assert [one["predictions"] for one in found["used_by"]] == [len(requests_)]

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import requests
 import yaml
 from scipy.integrate import quad
 from scipy.stats import binomtest, chi2_contingency, norm
@@ -24,7 +23,7 @@ from sklearn.metrics import brier_score_loss, log_loss, mean_squared_error, r2_s
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from plumbline.servers import free_port
-from support.scenery import Exporter, ndjson, prometheus_for
+from support.scenery import Exporter, post, prometheus_for
 from support.servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -184,16 +183,6 @@ class Scene:
         }
 
 
-def send(exporter: Exporter, sent: Iterable[dict[str, Any]]) -> None:
-    answer = requests.post(
-        f"{exporter.url}/v1/events",
-        data=ndjson(list(sent)),
-        headers={"Content-Type": names.CONTENT_TYPE_NDJSON},
-        timeout=30,
-    )
-    assert answer.json()["rejected"] == []
-
-
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("comparisons")
@@ -204,8 +193,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     exporter = Exporter(folder / "plumbline.yaml", folder / "baselines", folder / "data", port)
     with exporter, prometheus_for(load_catalogue(folder / "plumbline.yaml"), folder) as prometheus:
         now = time.time()
-        send(
-            exporter,
+        post(
+            exporter.url,
             [
                 {"type": "deployment", "ts": now - 60, "model": model, "version": version, "stage": stage}
                 for model, (version, stage) in itertools.product(
@@ -217,10 +206,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         wait_for(lambda: len(prometheus.query(born)) == len(rows), name="counters born at 0")
         prometheus.wait_for_scrapes("ml_predictions_total", 3)
         now = time.time()
-        send(exporter, itertools.chain.from_iterable(events(model, of, now) for model, of in rows.items()))
+        post(exporter.url, itertools.chain.from_iterable(events(model, of, now) for model, of in rows.items()))
         answers = shadow(rows["hire"]).tolist()
-        send(
-            exporter,
+        post(
+            exporter.url,
             (
                 {
                     "type": "prediction",
@@ -234,13 +223,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
                 for i, answer in enumerate(answers)
             ),
         )
-        send(exporter, itertools.chain.from_iterable(events(model, of, now, "2") for model, of in beside.items()))
+        post(exporter.url, itertools.chain.from_iterable(events(model, of, now, "2") for model, of in beside.items()))
         kpi = {"type": "kpi", "model": "hire", "version": "1", "kpi": "fee", "ts": now}
-        send(exporter, [{**kpi, "value": float(value), "event_id": f"fee{i}"} for i, value in enumerate(paid)])
+        post(exporter.url, [{**kpi, "value": float(value), "event_id": f"fee{i}"} for i, value in enumerate(paid)])
         total = sum(len(r.actual) for r in (*rows.values(), *beside.values())) + len(answers)
         wait_for(lambda: prometheus.value("sum(ml_outcomes_matured_total)") == total, name="mature outcomes")
         for model, of in rows.items():
-            send(exporter, corrections(model, of, now + 2))
+            post(exporter.url, corrections(model, of, now + 2))
         gap = names.R_GAP_UPPER.over("life")
         wait_for(lambda: prometheus.query(f'{gap}{{model="pay"}}'), name="rules of the whole life")
         prometheus.wait_for_rules()

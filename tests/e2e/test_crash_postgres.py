@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -25,7 +24,7 @@ from support.scenery import (
     rows,
     write_catalogue,
 )
-from support.servers import wait_for
+from support.servers import plumbline, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -105,7 +104,7 @@ def test_crashes_of_exporter_and_database_lose_nothing_and_count_nothing_twice(
         )
     request = next(event["request_id"] for event in stream if event["type"] == "prediction")
     shown = subprocess.run(
-        [sys.executable, "-m", "plumbline.cli.main", "trace", request, "--store", url, "--baselines", str(baselines)],
+        plumbline("trace", request, "--store", url, "--baselines", baselines),
         capture_output=True,
         text=True,
         check=True,

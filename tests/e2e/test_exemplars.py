@@ -12,10 +12,9 @@ import requests
 import yaml
 
 from plumbline import names
-from plumbline.names import CONTENT_TYPE_NDJSON
 from plumbline.servers import free_port
 from plumbline_dashboards.listing import all_panels, fill
-from support.scenery import Exporter, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
+from support.scenery import Exporter, build_baselines, events, post, prometheus_for, rows, write_catalogue
 from support.servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -52,12 +51,9 @@ def test_the_exemplar_of_the_latency_panel_opens_the_page_of_its_request(tmp_pat
             event["request_id"] = f"order/{number}?x=1"  # an id that must be encoded in an address
             event["latency"] = 0.003 * (number + 1)
     requests_ = {e["request_id"]: e for e in sent if e["type"] == "prediction"}
-    body = ndjson([e for e in sent if e["type"] == "prediction"])
     exporter = Exporter(tmp_path / "plumbline.yaml", tmp_path / "baselines", tmp_path / "data", port)
     with exporter, prometheus_for(catalogue, tmp_path) as prometheus:
-        headers = {"Content-Type": CONTENT_TYPE_NDJSON}
-        answer = requests.post(f"{exporter.url}/v1/events", data=body, headers=headers, timeout=30)
-        assert answer.json()["rejected"] == []
+        post(exporter.url, requests_.values())
 
         [query, *_] = panels_with_exemplars(tmp_path)
         assert names.PREDICTION_LATENCY.name in query

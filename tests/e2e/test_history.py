@@ -12,7 +12,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,8 +30,8 @@ from plumbline.backfill.rules import query_range, temporary_prometheus
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import run_generators, write_files
 from plumbline.servers import free_port
-from support.scenery import Exporter, Rows, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
-from support.servers import wait_for
+from support.scenery import Exporter, Rows, build_baselines, events, ndjson, post, prometheus_for, rows, write_catalogue
+from support.servers import plumbline, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -55,16 +54,8 @@ class Scene:
 
     @property
     def command(self) -> list[str]:
-        return [
-            sys.executable,
-            "-m",
-            "plumbline.cli.main",
-            "backfill",
-            "--catalogue",
-            str(self.folder / "plumbline.yaml"),
-            "--baselines",
-            str(self.folder / "baselines"),
-        ]
+        folder = self.folder
+        return plumbline("backfill", "--catalogue", folder / "plumbline.yaml", "--baselines", folder / "baselines")
 
 
 @pytest.fixture(scope="module")
@@ -169,11 +160,7 @@ def live(scene: Scene) -> Iterator[tuple[Series, Series]]:
     port = int(scene.catalogue.targets.exporters[0].rpartition(":")[2])
     with Exporter(scene.folder / "plumbline.yaml", scene.folder / "baselines", scene.folder / "live", port) as exporter:
         for start in range(0, len(scene.events), 2000):
-            body = ndjson(scene.events[start : start + 2000])
-            answer = requests.post(
-                f"{exporter.url}/v1/events", data=body, headers={"Content-Type": names.CONTENT_TYPE_NDJSON}, timeout=30
-            )
-            assert answer.json()["rejected"] == []
+            post(exporter.url, scene.events[start : start + 2000])
         with prometheus_for(scene.catalogue, scene.folder / "scrape") as prometheus:
             quality = names.R_QUALITY.over("life")
 
@@ -274,30 +261,9 @@ def test_a_backfill_that_is_killed_goes_on_and_doubles_nothing(scene: Scene) -> 
 def test_a_replay_of_a_table_counts_what_the_rows_say(scene: Scene) -> None:
     table = tables(scene)["late"]
     with Exporter(scene.folder / "plumbline.yaml", scene.folder / "baselines", scene.folder / "replayed") as exporter:
-        command = [
-            sys.executable,
-            "-m",
-            "plumbline.cli.main",
-            "replay",
-            str(table),
-            "--catalogue",
-            str(scene.folder / "plumbline.yaml"),
-            "--model",
-            "late",
-            "--version",
-            "1",
-            "--map",
-            "ts=when",
-            "--map",
-            "actual=label",
-            "--map",
-            "actual_ts=label_ts",
-            "--speed",
-            "1e6",
-            "--url",
-            exporter.url,
-            "--json",
-        ]
+        columns = ("--map=ts=when", "--map=actual=label", "--map=actual_ts=label_ts")
+        words = (f"--catalogue={scene.folder / 'plumbline.yaml'}", "--model=late", "--version=1", *columns)
+        command = plumbline("replay", table, *words, "--speed=1e6", f"--url={exporter.url}", "--json")
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout)

@@ -21,7 +21,7 @@ from plumbline.generated import write_files
 from plumbline.servers import free_port
 from plumbline_alerting.generate import generate
 from support.hook_receiver import HookReceiver
-from support.scenery import Exporter, ndjson, write_catalogue
+from support.scenery import Exporter, post, write_catalogue
 from support.servers import Alertmanager, WebhookReceiver, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -91,12 +91,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         with exporter, Alertmanager(config, tmp_path / "alertmanager") as alertmanager:
             now = time.time()
             shared = {"type": "deployment", "model": "late", "stage": "production"}
-            answer = requests.post(
-                f"{exporter.url}/v1/events",
-                data=ndjson([{**shared, "version": v, "ts": now - 100 + int(v)} for v in ("1", "2")]),
-                headers={"Content-Type": names.CONTENT_TYPE_NDJSON},
-                timeout=10,
-            )
+            answer = post(exporter.url, [{**shared, "version": v, "ts": now - 100 + int(v)} for v in ("1", "2")])
             assert answer.json()["accepted"] == 2
             yield Scene(exporter, alertmanager, hook, people)
 

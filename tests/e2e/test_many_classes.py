@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from sklearn.metrics import (
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from support.between import Between
-from support.servers import Prometheus
+from support.servers import Prometheus, plumbline
 
 pytestmark = pytest.mark.e2e
 
@@ -97,8 +96,7 @@ class Scene:
 
 
 def run_cli(*arguments: object) -> str:
-    command = [sys.executable, "-m", "plumbline.cli.main", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(plumbline(*arguments), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import requests
 import yaml
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss, mean_absolute_error, r2_score
 
@@ -30,7 +29,7 @@ from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.servers import free_port
 from support.between import Between
-from support.scenery import Exporter, Rows, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
+from support.scenery import Exporter, Rows, build_baselines, events, post, prometheus_for, rows, write_catalogue
 from support.servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -66,13 +65,7 @@ class Side:
     def send(self, made: list[dict[str, Any]]) -> None:
         for at, exporter in enumerate(self.exporters):
             mine = [e for e in made if zlib.crc32(e["request_id"].encode()) % self.count == at]
-            answer = requests.post(
-                f"{exporter.url}/v1/events",
-                data=ndjson(mine),
-                timeout=30,
-                headers={"Content-Type": names.CONTENT_TYPE_NDJSON},
-            )
-            assert answer.json()["accepted"] == len(mine), answer.text
+            assert post(exporter.url, mine).json()["accepted"] == len(mine)
 
     def ask(self, expr: str, at: float | None = None) -> Answer:
         assert self.prometheus is not None

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import requests
 from sklearn.metrics import (
     accuracy_score,
     brier_score_loss,
@@ -32,7 +31,7 @@ from plumbline import names
 from plumbline.baseline.artefact import Baseline
 from plumbline.baseline.noise import significant_psi
 from plumbline.servers import free_port
-from support.scenery import Exporter, Rows, build_baselines, events, ndjson, prometheus_for, rows, write_catalogue
+from support.scenery import Exporter, Rows, build_baselines, events, post, prometheus_for, rows, write_catalogue
 from support.servers import Prometheus, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -65,14 +64,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with exporter, prometheus_for(catalogue, folder) as prometheus:
         wait_for(lambda: prometheus.value("sum(ml_predictions_total)") == 0, name="counters born at 0")
         prometheus.wait_for_scrapes("ml_predictions_total", 3)
-        answer = requests.post(
-            f"{exporter.url}/v1/events",
-            data=ndjson(events(live, time.time())),
-            headers={"Content-Type": names.CONTENT_TYPE_NDJSON},
-            timeout=30,
-        )
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["accepted"] == 4 * len(live)
+        assert post(exporter.url, events(live, time.time())).json()["accepted"] == 4 * len(live)
         wait_for(lambda: prometheus.value("sum(ml_outcomes_matured_total)") == 2 * len(live), name="mature outcomes")
         prometheus.wait_for_rules()
         at = time.time()

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import requests
 
-from plumbline.names import CONTENT_TYPE_NDJSON
 from plumbline.servers import free_port
-from support.scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
-from support.servers import wait_for
+from support.scenery import Exporter, build_baselines, events, post, rows, write_catalogue
+from support.servers import plumbline, wait_for
 
 pytestmark = pytest.mark.e2e
 
 
-def plumbline(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "plumbline.cli.main", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(plumbline(*arguments), capture_output=True, text=True, timeout=60)
 
 
 def test_one_request_leads_to_commit_and_training_data_and_its_batch_back(tmp_path: Path) -> None:
@@ -57,17 +54,11 @@ def test_one_request_leads_to_commit_and_training_data_and_its_batch_back(tmp_pa
     ]
     wanted = [e for e in sent if e.get("data_batch_id") == "batch/0"]
     with Exporter(tmp_path / "plumbline.yaml", tmp_path / "baselines", tmp_path / "data", port) as exporter:
-        answer = requests.post(
-            f"{exporter.url}/v1/events",
-            data=ndjson([*more, *sent]),
-            headers={"Content-Type": CONTENT_TYPE_NDJSON},
-            timeout=30,
-        )
-        assert answer.json()["rejected"] == []
+        post(exporter.url, [*more, *sent])
 
-        batch = json.loads(plumbline("batch", "batch/0", "--url", exporter.url, "--json").stdout)
+        batch = json.loads(ask("batch", "batch/0", "--url", exporter.url, "--json").stdout)
         assert batch["predictions"] == len(wanted)
-        listed = plumbline("batch", "batch/0", "--url", exporter.url, "--list").stdout.splitlines()
+        listed = ask("batch", "batch/0", "--url", exporter.url, "--list").stdout.splitlines()
         assert {json.loads(line)["request_id"] for line in listed} == {e["request_id"] for e in wanted}
 
         # Exemplars of the latency histogram carry request ids; each leads to a trace.
@@ -81,7 +72,7 @@ def test_one_request_leads_to_commit_and_training_data_and_its_batch_back(tmp_pa
         }
         request = next(e["request_id"] for e in wanted if e["model"] == "late")
         for one in (exemplar, request):
-            found = json.loads(plumbline("trace", one, "--url", exporter.url, "--json").stdout)
+            found = json.loads(ask("trace", one, "--url", exporter.url, "--json").stdout)
             info = found["predictions"][0]["version_info"]
             assert (info["commit"], info["baseline"]) == ("c0ffee", digest)
             assert info["training_data"] == baselines["late"].lineage.training_data
@@ -90,14 +81,14 @@ def test_one_request_leads_to_commit_and_training_data_and_its_batch_back(tmp_pa
         assert found["batches"][0]["runs"][0]["run_id"] == "run"
         actual = next(e["actual"] for e in sent if e["type"] == "outcome" and e["request_id"] == request)
         assert [(o["actual"], o["standing"]) for o in found["outcomes"]] == [(actual, True)]
-        assert f"Request {request}" in plumbline("trace", request, "--url", exporter.url).stdout
+        assert f"Request {request}" in ask("trace", request, "--url", exporter.url).stdout
 
         def same() -> bool:
             folder = ["--data", str(tmp_path / "data"), "--baselines", str(tmp_path / "baselines")]
-            return json.loads(plumbline("trace", request, *folder, "--json").stdout) == json.loads(
-                plumbline("trace", request, "--url", exporter.url, "--json").stdout
+            return json.loads(ask("trace", request, *folder, "--json").stdout) == json.loads(
+                ask("trace", request, "--url", exporter.url, "--json").stdout
             )
 
         wait_for(same, name="the folder and the exporter agree")
-        unknown = plumbline("trace", "nobody", "--url", exporter.url)
+        unknown = ask("trace", "nobody", "--url", exporter.url)
         assert (unknown.returncode, unknown.stdout) == (1, "")

@@ -34,7 +34,7 @@ from scipy.stats import wasserstein_distance
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
 from support.between import Between
-from support.servers import Prometheus
+from support.servers import Prometheus, plumbline
 from support.stream import Stream, bin_counts, drift, epoch, quality, quality_without_bins, read_artefact, read_stream
 
 pytestmark = pytest.mark.e2e
@@ -198,8 +198,7 @@ def history(name: str, folder: Path) -> list[object]:
 
 
 def run_cli(*arguments: object) -> str:
-    command = [sys.executable, "-m", "plumbline.cli.main", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(plumbline(*arguments), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from plumbline import keys, names
 from plumbline.events.checks import MAX_INPUTS
 from plumbline.events.kinds import Prediction
-from plumbline.events.lines import TooMany
+from plumbline.events.lines import TooMany, stored_json
 from plumbline.events.parse import parse, parse_line
 from plumbline.events.parsed import Item
 from plumbline.keys import request_key
@@ -114,6 +114,14 @@ def test_what_pythons_json_writes_for_no_number_is_a_missing_value(sent: bytes, 
     got = parse_line(text, 1.0)
     assert isinstance(got, Item)
     assert got.raw == line(score=None).replace(b"1.5", stored)  # what is stored is JSON
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e999", "9" * 5000], ids=len)
+def test_a_number_beyond_a_float_in_a_field_of_the_senders_own_can_be_read_again(number: str) -> None:
+    got = parse_line(line()[:-1] + f', "own": [{number}]}}'.encode(), 1.0)
+    assert isinstance(got, Item)
+    assert stored_json(got.raw)["own"] == [number]
+    assert stored_json(line()) == GOOD
 
 
 NESTED = {"pretty": {"indent": 2}, "plain": {}}

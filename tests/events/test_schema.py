@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from plumbline.events.parse import parse_line
 from plumbline.events.parsed import Item
 from plumbline.events.schema import PATH, schema
+from support.search import examples
 
 ROOT = Path(__file__).parents[2]
 NOW = 1.8e9
@@ -168,7 +169,7 @@ def test_every_field_of_every_kind_with_every_odd_value(event: dict[str, Any]) -
     agree({**event, "unknown": {"kept": [1]}})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(
     base=st.sampled_from(WHOLE),
     other=st.sampled_from(WHOLE),

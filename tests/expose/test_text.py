@@ -23,6 +23,7 @@ from prometheus_client.utils import floatToGoString
 from plumbline import names
 from plumbline.expose.block import Block, Exemplar
 from plumbline.expose.text import Renderer
+from support.search import examples
 
 # Everything a label may hold; surrogates cannot be UTF-8 and are tested apart.
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -121,7 +122,7 @@ def samples(families: Any) -> dict[tuple[str, ...], list[Any]]:
     }
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(pages(), st.integers(1, 20))
 def test_a_parser_reads_back_what_was_rendered(blocks: list[Block], chunk: int) -> None:
     renderer = Renderer(chunk)
@@ -132,7 +133,7 @@ def test_a_parser_reads_back_what_was_rendered(blocks: list[Block], chunk: int) 
     assert exact.endswith("# EOF\n")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(pages(), min_size=2, max_size=4), st.integers(1, 20))
 def test_a_warm_renderer_gives_the_page_a_fresh_one_gives_also_as_gzip(history: list[list[Block]], chunk: int) -> None:
     warm = Renderer(chunk)
@@ -146,7 +147,7 @@ def test_a_warm_renderer_gives_the_page_a_fresh_one_gives_also_as_gzip(history: 
             assert warm.render(blocks, openmetrics, compress=True) == packed
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(40))
 @given(pages())
 def test_prometheus_client_writes_a_page_of_the_same_samples_and_exemplars(blocks: list[Block]) -> None:
     theirs, renderer = ClientFamilies(blocks), Renderer()

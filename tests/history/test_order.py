@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from plumbline.errors import TableError
 from plumbline.history.order import arrange
 from plumbline.history.records import JsonLines
+from support.search import examples
 
 
 def write(path: Path, times: list[int]) -> JsonLines:
@@ -18,7 +19,7 @@ def write(path: Path, times: list[int]) -> JsonLines:
     return JsonLines([path])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(times=st.lists(st.integers(0, 30), min_size=1, max_size=60), memory=st.sampled_from([1, 700, 1 << 20]))
 def test_any_order_comes_out_in_the_order_of_time_and_equal_times_as_they_stood(
     tmp_path_factory: pytest.TempPathFactory, times: list[int], memory: int

@@ -24,6 +24,7 @@ from plumbline.keys import request_key
 from plumbline.store.postgres import PostgresStore
 from support.postgres import Postgres
 from support.samples import body, catalogue, open_sample, values
+from support.search import examples
 
 Event = dict[str, Any]
 START, END = 9000.0, 40_000.0  # every ts is before START; by END everything is mature and no orphan waits
@@ -221,7 +222,7 @@ def same(got: dict[tuple[str, ...], float], expected: dict[tuple[str, ...], floa
         assert got[key] == pytest.approx(value, rel=1e-9, abs=1e-9), key
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(events=histories(), count=st.integers(1, 4), seed=st.integers(0, 2**32))
 def test_order_splitting_restarts_resends_and_backfill_do_not_change_any_counter(
     tmp_path_factory: pytest.TempPathFactory, events: list[Event], count: int, seed: int
@@ -232,7 +233,7 @@ def test_order_splitting_restarts_resends_and_backfill_do_not_change_any_counter
     same(at_event_time(events, Exporters(1, embedded(tmp_path_factory.mktemp("backfilled")))), expected)
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=examples(4), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(events=histories(), count=st.integers(2, 3), seed=st.integers(0, 2**32))
 def test_so_it_is_with_exporters_that_share_one_postgresql_store(
     postgres: Postgres, tmp_path_factory: pytest.TempPathFactory, events: list[Event], count: int, seed: int

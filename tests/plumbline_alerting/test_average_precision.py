@@ -5,21 +5,21 @@ The recorded expressions themselves are evaluated, by promtool over the series t
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from plumbline import names
 from plumbline.counting.quality import negatives_above, positives_above
-from plumbline_alerting.model import Group, rule_file
+from plumbline_alerting.model import Group
 from plumbline_alerting.scores import average_precision
 from plumbline_alerting.windows import Window
+from support.rulefiles import complaints
+from support.search import examples
 
 WINDOW = Window("1h", 3600.0, "1m")
 BINS = 5
@@ -60,8 +60,7 @@ def outside(cases: list[list[tuple[int, int, bool]]], folder: Path, stretch: flo
         expected.append({"labels": f'{{model="m{number}", version="1"}}', "value": 1})
     if not inputs:
         return ""
-    rules = tuple(average_precision(WINDOW))
-    (folder / "rules.yml").write_text(rule_file([Group("ap", "1m", rules)]))
+    rules = Group("ap", "1m", tuple(average_precision(WINDOW)))
     value = f'max by (model, version) ({names.R_QUALITY.over(WINDOW.name)}{{metric="average_precision"}})'
     bound = names.R_AP_BOUND.over(WINDOW.name)
     test = {
@@ -76,13 +75,10 @@ def outside(cases: list[list[tuple[int, int, bool]]], folder: Path, stretch: flo
             }
         ],
     }
-    path = folder / "test.yml"
-    path.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test]}))
-    done = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True)
-    return "" if done.returncode == 0 else done.stdout + done.stderr
+    return complaints(folder, [rules.as_dict()], [test])
 
 
-@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cases=st.lists(ROWS, min_size=20, max_size=20))
 def test_exact_average_precision_is_never_outside_the_recorded_bound(
     cases: list[list[tuple[int, int, bool]]], tmp_path: Path

@@ -7,9 +7,7 @@ silent throughout. So an alert that is added with its rule test is held to all o
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +19,7 @@ import yaml
 from plumbline.catalogue.model import Catalogue
 from plumbline.units import format_duration, parse_duration
 from plumbline_alerting.generate import generate
-from support.rulefiles import needed
+from support.rulefiles import complaints, groups_of, needed
 
 ROOT = Path(__file__).parents[2]
 RULE_TESTS = sorted((ROOT / "alerting" / "tests").glob("[A-Z]*.yml"))
@@ -192,26 +190,14 @@ def group(condition: str, scene: Scene) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def every_group(test_catalogue: Catalogue) -> list[dict[str, Any]]:
-    files = [file.content for file in generate(test_catalogue) if "/rules/" in file.path]
-    return [group for content in files for group in yaml.safe_load(content)["groups"]]
-
-
-def promtool(folder: Path, rules: list[dict[str, Any]], groups: list[dict[str, Any]]) -> str:
-    """Return what promtool finds wrong; empty if nothing."""
-    # JSON is YAML too, and written in a hundredth of the time.
-    (folder / "rules.yml").write_text(json.dumps({"groups": rules}), encoding="utf-8")
-    path = folder / "conditions.yml"
-    document = {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": groups}
-    path.write_text(json.dumps(document), encoding="utf-8")
-    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
-    return "" if done.returncode == 0 else done.stdout + done.stderr
+    return groups_of(generate(test_catalogue))
 
 
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda p: p.stem)
 def test_no_alert_fires_on_what_is_no_fault(path: Path, every_group: list[dict[str, Any]], tmp_path: Path) -> None:
     scene = read_scene(path)
     groups = [group(name, disturb(scene)) for name, disturb in CONDITIONS.items()]
-    assert promtool(tmp_path, needed([path.stem], every_group), groups) == ""
+    assert complaints(tmp_path, needed([path.stem], every_group), groups, "15s") == ""
 
 
 @pytest.mark.parametrize("path", [p for p in RULE_TESTS if p.stem != "Watchdog"], ids=lambda p: p.stem)
@@ -234,9 +220,9 @@ def test_samples_are_expanded_as_promtool_does(every_group: list[dict[str, Any]]
     for one in document["tests"]:
         for entry in one["input_series"]:
             entry["values"] = " ".join(expand(entry["values"]))
-    assert promtool(tmp_path, rules, document["tests"]) == ""
+    assert complaints(tmp_path, rules, document["tests"], "15s") == ""
     document["tests"][0]["promql_expr_test"][1]["exp_samples"] = []
-    assert "FAILED" in promtool(tmp_path, rules, document["tests"])
+    assert "FAILED" in complaints(tmp_path, rules, document["tests"], "15s")
     assert expand("0+4x2 _x2 7 stale") == ["0.0", "4.0", "8.0", "_", "_", "7", "stale"]
 
 
@@ -275,4 +261,4 @@ def test_alert_fires_for_one_owner_where_exporters_describe_its_subject_otherwis
         }
     ]
     one.pop("alert_rule_test", None)
-    assert promtool(tmp_path, needed([path.stem], every_group), [one]) == ""
+    assert complaints(tmp_path, needed([path.stem], every_group), [one], "15s") == ""

@@ -14,6 +14,7 @@ import yaml
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.generate import generate
+from support.rulefiles import groups_of
 from support.series import exposed, series_in
 
 ROOT = Path(__file__).parents[2]
@@ -24,10 +25,8 @@ FOREIGN = re.compile(r"^(up|ALERTS|prometheus_\w+|alertmanager_\w+)$")
 
 
 def rules(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
-    for file in generate(catalogue):
-        if "/rules/" in file.path:
-            for group in yaml.safe_load(file.content)["groups"]:
-                yield from group["rules"]
+    for group in groups_of(generate(catalogue)):
+        yield from group["rules"]
 
 
 def alerts(catalogue: Catalogue) -> list[dict[str, Any]]:

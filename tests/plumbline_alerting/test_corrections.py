@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.comparison_queries import canary_errors
 from plumbline_alerting.generate import generate
-from support.rule_values import promtool
+from support.rulefiles import compare, groups_of
 
 CELL = 'model="bad", version="1", slice="{slice}", value="v", actual="{actual}", predicted="1"'
 REPLICAS = ("a", "b")
@@ -61,7 +60,7 @@ def test_what_is_taken_back_is_subtracted_and_a_window_it_makes_absurd_has_no_qu
         # Since deployment: 2 x (1000 + 32 - 100) right of all; exact, whatever was taken back.
         life[0]: [(life[1], round((1032 - 100) / (1032 - 100 + 1000 + 16 + 100), 3))],
     }
-    promtool(test_catalogue, tmp_path, history, expected)
+    compare(test_catalogue, tmp_path, history, expected)
 
 
 def test_errors_that_corrections_took_back_do_not_open_the_canarys_gate(
@@ -77,7 +76,7 @@ def test_errors_that_corrections_took_back_do_not_open_the_canarys_gate(
                 series[f"{names.RETRACTED[names.TRIAL_LOSS.name].name}{{{instance}, {of}}}"] = f"{back}x40"
     labels = '{{model="{}", version="2", loss="wrong"}}'
     counted = [(labels.format("kept"), 10), (labels.format("taken"), 2)]
-    promtool(test_catalogue, tmp_path, series, {canary_errors(): counted})
+    compare(test_catalogue, tmp_path, series, {canary_errors(): counted})
 
 
 def test_a_window_whose_sums_of_errors_fall_below_nothing_has_no_quality_and_says_so(
@@ -99,7 +98,7 @@ def test_a_window_whose_sums_of_errors_fall_below_nothing_has_no_quality_and_say
     life = f'{names.R_QUALITY.over("life")}{{metric="rmse"}}'
     rmse = round(((9000 + 16 * 5 - 900) / (16 * 5)) ** 0.5, 3)
     expected = {overdrawn: [(f"{{{cell}}}", 1)], value: [], life: [(f'{{{cell}, metric="rmse"}}', rmse)]}
-    promtool(test_catalogue, tmp_path, series, expected)
+    compare(test_catalogue, tmp_path, series, expected)
 
 
 def test_no_alert_reads_the_early_view(any_catalogue: Catalogue) -> None:
@@ -107,11 +106,9 @@ def test_no_alert_reads_the_early_view(any_catalogue: Catalogue) -> None:
     early += [r.stem for r in names.RECORDED if "early" in r.stem]
     assert len(early) > 5
     reading = []
-    for file in generate(any_catalogue):
-        if "/rules/" in file.path:
-            for group in yaml.safe_load(file.content)["groups"]:
-                for rule in group["rules"]:
-                    if any(name in rule["expr"] for name in early):
-                        reading.append(rule.get("alert", rule.get("record")))
+    for group in groups_of(generate(any_catalogue)):
+        for rule in group["rules"]:
+            if any(name in rule["expr"] for name in early):
+                reading.append(rule.get("alert", rule.get("record")))
     assert reading
     assert all("early" in name for name in reading), reading

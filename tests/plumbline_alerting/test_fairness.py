@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
-
-import yaml
 
 from plumbline import names
 from plumbline_alerting import fairness
-from plumbline_alerting.model import Group, rule_file
+from plumbline_alerting.model import Group
 from plumbline_alerting.windows import life_window
+from support.rulefiles import complaints
 from support.samples import catalogue
 
 
@@ -25,7 +23,6 @@ def test_accuracy_of_a_multiclass_slice_stands_beside_that_of_the_rest(tmp_path:
     }
     declared = catalogue(models={"multi": multi}, pipelines={})
     rules = tuple(fairness.rules(life_window(declared.evaluation), declared))
-    (tmp_path / "rules.yml").write_text(rule_file([Group("slices", "1m", rules)]))
     recorded = names.R_INCREASES[names.CLASS_OUTCOMES.name].over("life")
     # all rows: 70 of 100 right; the small ones: 10 of 40, so of the rest 60 of 60
     cells = {
@@ -55,10 +52,5 @@ def test_accuracy_of_a_multiclass_slice_stands_beside_that_of_the_rest(tmp_path:
             (names.R_FAIRNESS_COUNT, "rest", 60),
         )
     ]
-    test = {
-        "rule_files": ["rules.yml"],
-        "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": cases}],
-    }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
-    done = subprocess.run(["promtool", "test", "rules", str(tmp_path / "test.yml")], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": cases}
+    assert complaints(tmp_path, [Group("slices", "1m", rules).as_dict()], [test]) == ""

@@ -8,7 +8,7 @@ import pytest
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
-from support.rule_values import promtool
+from support.rulefiles import compare
 
 MODEL = 'model="m", version="1"'
 # Of 100 a scrape: 80 up to 250 ms, 15 up to 500 ms, 4 up to a second, 1 beyond.
@@ -35,4 +35,4 @@ def test_the_share_is_interpolated_between_the_edges_around_the_objective(
         f"{objective}x40"
     )
     found = [] if share is None else [(f"{{{MODEL}}}", round(share, 3))]
-    promtool(test_catalogue, tmp_path, series, {names.R_LATENCY_SLOW.over("2m"): found})
+    compare(test_catalogue, tmp_path, series, {names.R_LATENCY_SLOW.over("2m"): found})

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from plumbline.catalogue.model import Catalogue
-from plumbline.generated import write_files
-from plumbline.servers import find_program, run_program
 from plumbline_alerting.generate import generate
+from support.rulefiles import complaints, groups_of, needed
 
 
 def test_the_share_is_mismatches_over_rows_and_absent_without_rows(root_catalogue: Catalogue, tmp_path: Path) -> None:
-    write_files(generate(root_catalogue), tmp_path)
     window = root_catalogue.evaluation.drift[0]
     assert window == "1h"
 
@@ -27,22 +23,11 @@ def test_the_share_is_mismatches_over_rows_and_absent_without_rows(root_catalogu
     # x on two exporters, one of which restarts: 8 and 4 a minute compared, 2 and 1 differ. y: never compared.
     inputs = [*series("x", "a", "0+8x90", "0+2x90"), *series("x", "b", "0+4x40 0+4x49", "0+1x40 0+1x49")]
     inputs += series("y", "a", "0+0x90", "0+0x90")
-    test = {
-        "rule_files": ["prometheus/rules/drift.yml"],
-        "evaluation_interval": "1m",
-        "tests": [
-            {
-                "interval": "1m",
-                "input_series": inputs,
-                "promql_expr_test": [
-                    {
-                        "expr": f"round(feature:ml_feature_skew:ratio_{window}, 0.001)",
-                        "eval_time": "85m",
-                        "exp_samples": [{"labels": '{model="m", version="1", feature="x"}', "value": 0.25}],
-                    }
-                ],
-            }
-        ],
+    recorded = f"feature:ml_feature_skew:ratio_{window}"
+    case = {
+        "expr": f"round({recorded}, 0.001)",
+        "eval_time": "85m",
+        "exp_samples": [{"labels": '{model="m", version="1", feature="x"}', "value": 0.25}],
     }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
-    run_program([find_program("promtool"), "test", "rules", tmp_path / "test.yml"])
+    test = {"interval": "1m", "input_series": inputs, "promql_expr_test": [case]}
+    assert complaints(tmp_path, needed([recorded], groups_of(generate(root_catalogue))), [test]) == ""

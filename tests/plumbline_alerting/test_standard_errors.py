@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting import quality
-from plumbline_alerting.model import Group, rule_file
+from plumbline_alerting.model import Group
 from plumbline_alerting.windows import Window
-from support.rule_values import promtool
+from support.rulefiles import compare, complaints
 from support.samples import catalogue
 
 WINDOW = Window("1h", 3600.0, "1m")
@@ -44,7 +42,6 @@ def test_a_share_that_rounding_left_above_one_has_the_standard_error_zero(
     ]
     stderr = names.R_QUALITY_STDERR.over("1h")
     rules = tuple(r for r in quality.rules(WINDOW, test_catalogue) if r.record == stderr)
-    (tmp_path / "rules.yml").write_text(rule_file([Group("errors", "1m", rules)]))
     # NaN is below nothing.
     case = {
         "expr": f'count({stderr}{{metric="{metric}"}} < 1e-6)',
@@ -52,10 +49,7 @@ def test_a_share_that_rounding_left_above_one_has_the_standard_error_zero(
         "exp_samples": [{"labels": "{}", "value": 1}],
     }
     test = {"interval": "1m", "input_series": inputs, "promql_expr_test": [case]}
-    path = tmp_path / "test.yml"
-    path.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test]}))
-    done = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert complaints(tmp_path, [Group("errors", "1m", rules).as_dict()], [test]) == ""
 
 
 def test_brier_of_several_classes_strays_as_numbers_up_to_2_do(tmp_path: Path) -> None:
@@ -77,7 +71,7 @@ def test_brier_of_several_classes_strays_as_numbers_up_to_2_do(tmp_path: Path) -
     }
     stderr = names.R_QUALITY_STDERR.over("5m")
     n = names.R_INCREASES[names.SCORED.name].over("5m")
-    promtool(
+    compare(
         catalogue(models=models),
         tmp_path,
         series,

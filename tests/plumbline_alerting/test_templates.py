@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting import model_alerts
 from plumbline_alerting.maker import Maker
 from plumbline_alerting.templates import verdict
+from support.rulefiles import complaints
 
 LIFE = "slice:ml_quality:value_life"
 THIS, OTHER = 'model="m", version="7"', 'model="m", version="6"'
@@ -70,7 +69,6 @@ def test_a_verdict_names_the_version_with_its_quality_at_the_same_age(
     labels = {"model": "m", "version": "7", **({"metric": metric} if metric else {})}
     source = "fault{" + ", ".join(f'{k}="{v}"' for k, v in labels.items()) + "}"
     rule = {"alert": "A", "expr": "fault > 0", "annotations": {"verdict": verdict()}}
-    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [rule]}]}))
     test = {
         "interval": "15s",
         "input_series": [{"series": n, "values": v} for n, v in {source: "1x100", **series}.items()],
@@ -82,10 +80,7 @@ def test_a_verdict_names_the_version_with_its_quality_at_the_same_age(
             }
         ],
     }
-    path = tmp_path / "test.yml"
-    path.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]}))
-    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert complaints(tmp_path, [{"name": "g", "rules": [rule]}], [test], "15s") == ""
 
 
 def test_a_page_on_a_feature_that_only_the_longer_window_can_judge_tells_its_threshold(
@@ -108,14 +103,10 @@ def test_a_page_on_a_feature_that_only_the_longer_window_can_judge_tells_its_thr
     )
     shown = {"description": rule.annotations["description"]}
     fault = {"alert": "A", "expr": "fault > 0", "annotations": shown}
-    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [fault]}]}))
     firing = {"exp_labels": labels, "exp_annotations": {"description": said}}
     test = {
         "interval": "15s",
         "input_series": [{"series": name, "values": f"{value}x9"} for name, value in series.items()],
         "alert_rule_test": [{"alertname": "A", "eval_time": "2m", "exp_alerts": [firing]}],
     }
-    path = tmp_path / "test.yml"
-    path.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]}))
-    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert complaints(tmp_path, [{"name": "g", "rules": [fault]}], [test], "15s") == ""

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,8 +10,7 @@ import pytest
 from plumbline import names
 from plumbline.events.parsed import Parsed
 from plumbline.expose.block import Block
-from plumbline.server.run import Exporter
-from support.samples import catalogue
+from support.running import Running
 
 
 class FakeEngine:
@@ -53,44 +50,6 @@ class FakeEngine:
 
     def close(self) -> None:
         self.closed = True
-
-
-class Running:
-    """An exporter in a thread, on a free port."""
-
-    def __init__(self, engine: Any, **options: Any) -> None:
-        sock = socket.socket()
-        sock.bind(("127.0.0.1", 0))
-        self.engine = engine
-        declared = options.pop("catalogue", None) or catalogue(host_metrics=False)
-        self.exporter = Exporter(declared, engine, sock, tick_seconds=0.05, **options)
-        self.url = ""
-        self.code: int | None = None
-        started = threading.Event()
-
-        def listening(url: str) -> None:
-            self.url = url
-            started.set()
-
-        def run() -> None:
-            self.code = self.exporter.run(listening)
-            sock.close()
-
-        self.thread = threading.Thread(target=run)
-        self.thread.start()
-        assert started.wait(20)
-
-    def wait_ready(self) -> None:
-        end = time.monotonic() + 60
-        while self.exporter.writer.not_ready() is not None:
-            assert time.monotonic() < end
-            time.sleep(0.01)
-
-    def stop(self) -> int | None:
-        self.exporter.stop()
-        self.thread.join(30)
-        assert not self.thread.is_alive()
-        return self.code
 
 
 @pytest.fixture

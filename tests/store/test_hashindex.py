@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.store.hashindex import HashIndex
+from support.search import examples
 
 KEYS = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(batches=st.lists(st.lists(KEYS, min_size=1, max_size=20), max_size=30), reload_at=st.integers(0, 30))
 def test_finds_exactly_what_was_added_also_after_reloading(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[int]], reload_at: int

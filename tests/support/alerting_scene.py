@@ -23,7 +23,7 @@ from plumbline.catalogue.load import load_catalogue
 from plumbline.generated import write_files
 from plumbline.servers import free_port
 from plumbline_alerting.generate import generate
-from support.scenery import Exporter, build_baselines, events, ndjson, rows, write_catalogue
+from support.scenery import Exporter, build_baselines, events, post, rows, write_catalogue
 from support.servers import Alertmanager, Prometheus, WebhookReceiver, wait_for
 
 PER_SECOND = 40
@@ -114,13 +114,7 @@ class Traffic:
     _thread: threading.Thread | None = None
 
     def post(self, *sent: dict[str, Any]) -> None:
-        answer = requests.post(
-            f"{self.url}/v1/events",
-            data=ndjson(list(sent)),
-            headers={"Content-Type": names.CONTENT_TYPE_NDJSON},
-            timeout=30,
-        )
-        assert answer.json()["rejected"] == [], answer.text
+        post(self.url, sent)
 
     def run(self) -> None:
         second = 0

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from plumbline.demo.flights import CATEGORICAL, ZONE, Tables, prepare, prepare_weather
-from plumbline.demo.models import FlightModels
+from examples.demo.flights import CATEGORICAL, ZONE, Tables, prepare, prepare_weather
+from examples.demo.models import FlightModels
 
 FIRST, LAST = date(2013, 12, 19), date(2013, 12, 31)
 NAN = float("nan")

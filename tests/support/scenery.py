@@ -6,8 +6,8 @@ import csv
 import json
 import os
 import re
-import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import run_generators, write_files
 from plumbline.servers import free_port
-from support.servers import Prometheus, Server
+from support.servers import Prometheus, Server, plumbline
 
 ROOT = Path(__file__).parents[2]
 
@@ -134,21 +134,8 @@ class Exporter(Server):
 
     def __init__(self, catalogue: Path, baselines: Path, data: Path, port: int | None = None, *more: str) -> None:
         port = port or free_port()
-        command = [
-            sys.executable,
-            "-m",
-            "plumbline.cli.main",
-            "serve",
-            "--catalogue",
-            str(catalogue),
-            "--baselines",
-            str(baselines),
-            "--data",
-            str(data),
-            "--listen",
-            f"127.0.0.1:{port}",
-            *more,
-        ]
+        folders = (f"--catalogue={catalogue}", f"--baselines={baselines}", f"--data={data}")
+        command = plumbline("serve", *folders, f"--listen=127.0.0.1:{port}", *more)
         super().__init__(command, url=f"http://127.0.0.1:{port}", ready="/-/ready", log=data.parent / "exporter.log")
         os.environ.setdefault("PYTHONUNBUFFERED", "1")
 
@@ -157,6 +144,15 @@ def prometheus_for(catalogue: Catalogue, folder: Path) -> Prometheus:
     """A Prometheus with the generated configuration and rules of a catalogue."""
     write_files(run_generators(catalogue), folder)
     return Prometheus(folder / "prometheus" / "prometheus.yml", folder / "tsdb")
+
+
+def post(url: str, sent: Iterable[dict[str, Any]]) -> requests.Response:
+    """Send events to an exporter; none may be rejected."""
+    headers = {"Content-Type": names.CONTENT_TYPE_NDJSON}
+    answer = requests.post(f"{url}/v1/events", data=ndjson(list(sent)), headers=headers, timeout=30)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["rejected"] == [], answer.text
+    return answer
 
 
 _SAMPLE = re.compile(r"^((?:ml_|plumbline_(?:events|lines))\S*_total(?:\{.*\})?) (\S+)$")

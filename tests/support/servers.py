@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -42,6 +44,24 @@ def wait_for(what: Callable[[], T], *, seconds: float = 120.0, every: float = 0.
         if time.monotonic() > end:
             raise TimeoutError(f"{name or what} did not happen within {seconds:g} s; last: {result!r}")
         time.sleep(every)
+
+
+def listen(port: int) -> socket.socket:
+    """Listen on a loopback port as a server does."""
+    server = socket.socket()
+    try:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((servers.LOOPBACK, port))
+        server.listen()
+    except OSError:
+        server.close()
+        raise
+    return server
+
+
+def plumbline(*arguments: object) -> list[str]:
+    """The command line as a user starts it."""
+    return [sys.executable, "-m", "plumbline.cli.main", *map(str, arguments)]
 
 
 class Server:
@@ -90,6 +110,16 @@ class Server:
         self.stop()
 
 
+def query(url: str, expr: str, at: float | None = None) -> list[dict[str, Any]]:
+    """Return the result of an instant query: ``[{"metric": {...}, "value": [t, "1"]}, ...]``."""
+    params = {"query": expr} if at is None else {"query": expr, "time": repr(at)}
+    body = requests.get(f"{url}/api/v1/query", params=params, timeout=30).json()
+    if body["status"] != "success":
+        raise ValueError(f"{expr}: {body['error']}")
+    result: list[dict[str, Any]] = body["data"]["result"]
+    return result
+
+
 class Prometheus(Server):
     """A Prometheus that reads a given configuration and keeps its data in a given folder."""
 
@@ -110,14 +140,8 @@ class Prometheus(Server):
         )
 
     def query(self, expr: str, at: float | None = None) -> list[dict[str, Any]]:
-        """Return the result of an instant query: ``[{"metric": {...}, "value": [t, "1"]}, ...]``."""
-        params = {"query": expr} if at is None else {"query": expr, "time": repr(at)}
-        answer = requests.get(f"{self.url}/api/v1/query", params=params, timeout=30)
-        body = answer.json()
-        if body["status"] != "success":
-            raise ValueError(f"{expr}: {body['error']}")
-        result: list[dict[str, Any]] = body["data"]["result"]
-        return result
+        """Return the result of an instant query; see ``query``."""
+        return query(self.url, expr, at)
 
     def value(self, expr: str, at: float | None = None) -> float | None:
         """Return the only value of an instant query, None without a result."""

@@ -13,7 +13,8 @@ from plumbline.ingest.engine import Engine
 from plumbline.trace.lookup import Lookup
 from support import browser
 from support.alert_samples import alert, webhook
-from support.pages import EVIL, HTML, Elements, Running
+from support.pages import EVIL, HTML, Elements
+from support.running import Running
 from support.samples import outcome, prediction
 from support.trace_scene import CHAIN, TRACE_ID, log, pipeline
 
@@ -76,7 +77,7 @@ ALERTS = webhook(
 
 @pytest.fixture
 def server(engine: Engine) -> Iterator[Running]:
-    running = Running(engine, Lookup(engine.store.reader(), engine.baselines))
+    running = Running(engine, lookup=Lookup(engine.store.reader(), engine.baselines))
     try:
         running.send(*SCENE)
         headers = {"Content-Type": "application/json"}

@@ -12,14 +12,15 @@ from plumbline.ingest.engine import Engine
 from plumbline.server.run import Exporter
 from plumbline.trace.client import Client
 from plumbline.trace.lookup import Lookup
-from support.pages import EVIL, HTML, JSON, Elements, Running
+from support.pages import EVIL, HTML, JSON, Elements
+from support.running import Running
 from support.samples import catalogue, outcome, prediction
 from support.trace_scene import CHAIN, log, pipeline
 
 
 @pytest.fixture
 def server(engine: Engine) -> Iterator[Running]:
-    running = Running(engine, Lookup(engine.store.reader(), engine.baselines))
+    running = Running(engine, lookup=Lookup(engine.store.reader(), engine.baselines))
     yield running
     running.stop()
 
@@ -51,7 +52,7 @@ def test_trace_and_batch_pages_link_to_each_other(server: Running) -> None:
 
 
 def test_behind_a_proxy_every_link_of_a_page_has_its_path(engine: Engine) -> None:
-    running = Running(engine, Lookup(engine.store.reader(), engine.baselines), "http://h/plumb")
+    running = Running(engine, lookup=Lookup(engine.store.reader(), engine.baselines), external_url="http://h/plumb")
     try:
         running.send(*CHAIN)
         for page in (

@@ -9,7 +9,8 @@ import pytest
 from plumbline.ingest.engine import Engine
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.samples import SHOWN
-from support.pages import HTML, JSON, Elements, Running
+from support.pages import HTML, JSON, Elements
+from support.running import Running
 from support.samples import outcome, prediction
 
 PATH = "/requests?model=clf&version=1"
@@ -17,7 +18,7 @@ PATH = "/requests?model=clf&version=1"
 
 @pytest.fixture
 def server(engine: Engine) -> Iterator[Running]:
-    running = Running(engine, Lookup(engine.store.reader(), engine.baselines, lambda: engine.store.last_seq))
+    running = Running(engine, lookup=Lookup(engine.store.reader(), engine.baselines, lambda: engine.store.last_seq))
     yield running
     running.stop()
 

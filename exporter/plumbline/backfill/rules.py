@@ -101,7 +101,7 @@ def read_recording(paths: Sequence[Path]) -> list[RecordingRule]:
     rules: list[RecordingRule] = []
     for path in paths:
         try:
-            document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+            document: Any = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
             for group in document["groups"]:
                 for rule in group["rules"]:
                     if "record" in rule:

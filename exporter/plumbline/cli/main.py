@@ -17,7 +17,6 @@ from typing import NoReturn
 
 import click
 
-from plumbline import __version__
 from plumbline.errors import CatalogueError, PlumblineError
 
 # name -> (module:attribute, one line of help)
@@ -34,7 +33,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backfill": ("plumbline.cli.backfill:backfill", "Turn history into Prometheus blocks at event time."),
     "replay": ("plumbline.cli.replay:replay", "Send history as live traffic, faster than time."),
     "evaluate": ("plumbline.cli.evaluate:evaluate", "Judge alerts over a history with known incidents."),
-    "demo": ("plumbline.cli.demo:demo", "Show a real model degrade, from events to a page."),
 }
 
 
@@ -60,8 +58,10 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="plumbline", help="Print the version and exit.")
+@click.group(
+    "plumbline", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="plumbline", help="Print the version and exit.")
 def cli() -> None:
     """ML observability on Prometheus: what has drifted from true, why, and who must act.
 
@@ -70,16 +70,16 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit."""
+def main(arguments: Sequence[str] | None = None, command: click.Command = cli) -> None:
+    """Run a command, by default the whole command line, and exit."""
     _leave_in_order()
-    sys.exit(run(arguments))
+    sys.exit(run(arguments, command))
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code."""
+def run(arguments: Sequence[str] | None = None, command: click.Command = cli) -> int:
+    """Run a command, by default the whole command line, and return the exit code."""
     try:
-        result = cli.main(args=arguments, prog_name="plumbline", standalone_mode=False)
+        result = command.main(args=arguments, prog_name=command.name, standalone_mode=False)
     except click.exceptions.Abort:
         return _interrupted()
     except click.ClickException as error:

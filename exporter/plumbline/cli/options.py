@@ -59,10 +59,12 @@ def writing(folder: Path) -> Iterator[None]:
 
 def budget_option(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, float]:
     """Parse ``pages-per-quarter=N,tickets-per-month=N``; nothing given = no bounds."""
+    if value is None:
+        return {}
     from plumbline.evaluate.budget import parse_budget
 
     try:
-        return parse_budget(value) if value is not None else {}
+        return parse_budget(value)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from error
 

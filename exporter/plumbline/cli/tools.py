@@ -55,7 +55,7 @@ def _kind(path: Path) -> str | None:
     if path.suffix not in (".yml", ".yaml") or not path.is_file():
         return None
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
     except yaml.YAMLError:
         return None
     keys = set(data) if isinstance(data, dict) else set()

@@ -66,7 +66,7 @@ def read_alerts(paths: Sequence[Path]) -> list[AlertRule]:
     rules: list[AlertRule] = []
     for path in paths:
         try:
-            document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+            document: Any = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
             for group in document["groups"]:
                 interval = parse_duration(str(group.get("interval") or "0"))
                 rules += [_rule(rule, interval) for rule in group["rules"] if "alert" in rule]

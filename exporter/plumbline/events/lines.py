@@ -7,8 +7,12 @@ NDJSON passes as it is: only a text whose first line is ``{`` or begins with ``[
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
 
 from plumbline.files import UTF16_MARKS
 
@@ -26,6 +30,17 @@ def mended(text: bytes) -> bytes:
     if b"NaN" in text or b"Infinity" in text:
         text = _NO_NUMBER.sub(lambda found: found[0] if found[0].startswith(b'"') else b"null", text)
     return text
+
+
+def stored_json(line: bytes) -> Any:
+    """Return a stored line as JSON; the numbers as texts where one is beyond what a float holds.
+
+    Only fields that the contract does not know can have such a number: they are stored unread.
+    """
+    try:
+        return msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return json.loads(line, parse_float=str, parse_int=str)
 
 
 class TooMany(Exception):

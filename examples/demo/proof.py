@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 import requests
 
+from examples.demo.receiver import Notice
 from plumbline import names
-from plumbline.demo.receiver import Notice
 from plumbline.errors import ToolError
 from plumbline.names import Metric
 

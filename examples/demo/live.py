@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
+from examples.demo.events import DAY, midnight
+from examples.demo.screen import Screen
+from examples.demo.settings import Prepared, Settings
 from plumbline.client.post import Sender
-from plumbline.demo.events import DAY, midnight
-from plumbline.demo.screen import Screen
-from plumbline.demo.settings import Prepared, Settings
 from plumbline.history.records import JsonLines
 from plumbline.replay import Due, ReplayReport, replay, schedule
 

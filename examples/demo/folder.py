@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from plumbline.demo.screen import Screen
-from plumbline.demo.stack import stop_leftovers
 from plumbline.errors import UsageError
 
 _MARK = "plumbline-demo"
@@ -18,7 +15,7 @@ _LOCK = "lock"
 
 
 @contextlib.contextmanager
-def own_folder(work: Path, screen: Screen) -> Iterator[None]:
+def own_folder(work: Path) -> Iterator[None]:
     """Empty the work folder, if it is a demo's, and own it while the block runs."""
     if work.exists() and any(work.iterdir()) and not (work / _MARK).exists():
         raise UsageError(f"{work} is not empty and not a demo's folder: name another one with --work-dir")
@@ -31,10 +28,6 @@ def own_folder(work: Path, screen: Screen) -> Iterator[None]:
             raise UsageError(
                 f"another demo is running in {work}: stop it, or name another folder with --work-dir"
             ) from error
-        left = stop_leftovers(work)
-        if left:
-            screen.say(f"stopped {len(left)} servers that an earlier, killed demo had left behind")
-            time.sleep(1.0)
         for path in work.iterdir():
             if path.name in (_MARK, _LOCK):
                 continue

@@ -130,7 +130,7 @@ class Receiver:
         except OSError as error:
             raise ToolError(f"the receiver cannot listen on {LOOPBACK}:{port}: {error.strerror}") from error
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="receiver", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="receiver", daemon=True)
 
     @property
     def port(self) -> int:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from plumbline.demo.proof import Check
-from plumbline.demo.receiver import Notice
+from examples.demo.proof import Check
+from examples.demo.receiver import Notice
 from plumbline.progress import Advance, progress
 
 

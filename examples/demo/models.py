@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.demo.flights import CATEGORICAL, FEATURES, LATE_MINUTES, NUMERIC
+from examples.demo.flights import CATEGORICAL, FEATURES, LATE_MINUTES, NUMERIC
 
 if TYPE_CHECKING:
     import pandas as pd

