@@ -1,7 +1,8 @@
 """HTML pages: one stylesheet, no script, and a policy that lets nothing else in.
 
-Reads ``templates/``. There is one environment, and it escapes: whatever a template puts between ``{{ }}`` is
-escaped, and what is invisible in it is shown (``visible``). A misspelt name is an error, not an empty place.
+Reads ``templates/*.html.j2``. The environment escapes (``terminal`` has its own way): whatever a template puts between
+``{{ }}`` is escaped, and what is invisible in it is shown (``visible``). A misspelt name is an error, not an empty
+place.
 """
 
 from __future__ import annotations
@@ -69,3 +70,11 @@ HEADERS = {
 def render(template: str, **data: object) -> str:
     """Return a page made of a template in ``templates/``."""
     return environment.get_template(template).render(data)
+
+
+def rooted(page: str, root: str) -> str:
+    """Return a page with a path before all its links.
+
+    Nothing but a link of a template is found: the quotes of what it shows are escaped.
+    """
+    return page.replace('href="/', f'href="{escape(root)}/')

@@ -6,7 +6,7 @@ Between ``table`` (any file) and ``build`` (one model): knows the columns' roles
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +46,13 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of the columns that are no features. None = the usual name if the table has it."""
+    """Names of the columns. None = the usual name if the table has it; ``features`` has those of other names."""
 
     prediction: str = "prediction"
     actual: str = "actual"
     time: str | None = None
     score: str | None = None
+    features: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def reference_source(tables: Sequence[Path], model: Model, columns: Columns, cho
     present = _common_columns(tables)
     wanted: dict[str, Request] = {}
     for name, feature in model.features.items():
-        wanted[name] = Request(name, "number" if feature.type == "numeric" else "text")
+        wanted[name] = Request(columns.features.get(name, name), "number" if feature.type == "numeric" else "text")
     wanted.update(_answers(model, columns, present))
     if columns.actual in present:
         wanted[ACTUAL_FEATURE] = _outcome(model, columns)

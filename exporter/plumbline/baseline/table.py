@@ -1,4 +1,4 @@
-"""Tables: reads CSV (also .gz) and Parquet in batches, and hands out typed columns.
+"""Tables: reads them in batches, and hands out typed columns.
 
 A table may be larger than memory: only one batch is held. Cells are converted here, so that a wrong one
 is reported with its file, column and row. ``arrow`` reads the files, ``convert`` makes the columns.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from plumbline.baseline.arrow import arrow_batches, is_parquet, open_csv, parquet_file, reading
+from plumbline.baseline.arrow import arrow_batches, columns_of, reading
 from plumbline.baseline.convert import Floats, Place, TextColumn, to_numbers, to_optional_times, to_texts, to_times
 from plumbline.errors import TableError
 
@@ -57,12 +57,7 @@ def column_names(path: Path) -> list[str]:
     Raises:
         TableError: if the file is absent, empty, no table, or names a column twice.
     """
-    if is_parquet(path):
-        with reading(path):
-            names = [str(name) for name in parquet_file(path).schema_arrow.names]
-    else:
-        with reading(path), open_csv(path, None) as reader:
-            names = [str(name) for name in reader.schema.names]
+    names = columns_of(path)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise TableError(f"{path}: column {twice[0]!r} appears twice: rename one of them")
@@ -73,7 +68,7 @@ def read_batches(path: Path, wanted: Mapping[str, Request]) -> Iterator[Batch]:
     """Yield the table's rows in order, with the wanted columns under the given keys.
 
     Args:
-        path: a CSV (.csv, .csv.gz) or Parquet file; Parquet is recognised by its first bytes.
+        path: one file of a table (``arrow.table_files``).
         wanted: key -> column and kind; two keys may ask for one column in two kinds.
 
     Raises:

@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -17,10 +17,13 @@ from plumbline.baseline.artefact import load_baseline, save_baseline
 from plumbline.baseline.compare import compare, levels
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
-from plumbline.cli.options import PathType, catalogue_option, json_option, optional_duration, writing
+from plumbline.cli.options import PathType, catalogue_option, json_option, map_option, optional_duration, writing
 from plumbline.errors import UsageError
 from plumbline.files import write_whole
 from plumbline.units import parse_duration
+
+if TYPE_CHECKING:
+    from plumbline.baseline.rows import Columns
 
 
 @click.group()
@@ -42,6 +45,7 @@ def baseline() -> None:
 @click.option("--where", metavar="COL=VALUE", help="Use only these rows as the drift reference.")
 @click.option("--quality-table", type=PathType, help="Held-out table for the quality  [default: TABLE].")
 @click.option("--quality-where", metavar="COL=VALUE", help="Use only these rows for the quality.")
+@map_option
 @click.option("--time-column", help="Time of the prediction  [default: ts, if the table has it].")
 @click.option("--prediction-column", default="prediction", show_default=True, help="The model's answer.")
 @click.option("--score-column", help="Probability of the positive class  [default: score, if present].")
@@ -59,9 +63,16 @@ def baseline() -> None:
 @click.option("--config", help="Training configuration, or its digest, kept as lineage.")
 @json_option
 def build(
-    tables: tuple[Path, ...], model_name: str, version: str, catalogue: Path, output: Path, as_json: bool, **given: Any
+    tables: tuple[Path, ...],
+    model_name: str,
+    version: str,
+    catalogue: Path,
+    output: Path,
+    mapping: dict[str, str],
+    as_json: bool,
+    **given: Any,
 ) -> None:
-    """Build the baseline of a model version from TABLE... (CSV, CSV.gz or Parquet).
+    """Build the baseline of a model version from TABLE... (CSV, Parquet or Arrow; files, or folders of them).
 
     Reads the tables in batches (they may exceed memory) and the catalogue. The rows are the drift
     reference: features, prediction and score; the held-out rows give quality and its spread over time.
@@ -69,7 +80,7 @@ def build(
     """
     # Imported here: only building a baseline needs these.
     from plumbline.baseline.build import BuildSettings, build_baseline
-    from plumbline.baseline.rows import Columns, Filter
+    from plumbline.baseline.rows import Filter
 
     loaded = load_catalogue(catalogue)
     model = _model(loaded, model_name, catalogue)
@@ -79,9 +90,7 @@ def build(
         quality_tables=(given["quality_table"],) if given["quality_table"] else (),
         where=Filter.parse(where, "--where") if where else None,
         quality_where=Filter.parse(quality_where, "--quality-where") if quality_where else None,
-        columns=Columns(
-            given["prediction_column"], given["actual_column"], given["time_column"], given["score_column"]
-        ),
+        columns=_columns(model, mapping, given),
         block_seconds=given["block"] or parse_duration(loaded.evaluation.drift_alert),
         quality_block_seconds=given["block"] or 7 * 86_400.0,
         quality_windows={name: parse_duration(name) for name in loaded.evaluation.quality},
@@ -166,6 +175,27 @@ def diff(old: Path, new: Path, draw: int, html: Path | None, as_json: bool) -> N
         click.echo(json.dumps(found, indent=2))
         return
     _draw(html, "difference", comparison=comparison, drawn=draw)
+
+
+_FIELDS = {"prediction": "prediction_column", "actual": "actual_column", "ts": "time_column", "score": "score_column"}
+
+
+def _columns(model: Model, mapping: dict[str, str], given: dict[str, Any]) -> Columns:
+    """Return the columns; --map says the same of prediction, actual, ts and score as their own options do."""
+    from plumbline.baseline.rows import Columns
+
+    for name, column in mapping.items():
+        if name not in model.features and name not in _FIELDS:
+            choices = ", ".join((*_FIELDS, *model.features))
+            raise UsageError(f"--map {name}=...: {name!r} is no field or feature; these are: {choices}")
+        if not column and name in model.features:
+            raise UsageError(f"--map {name}=: a baseline needs every feature: name its column")
+    features = {name: column for name, column in mapping.items() if name in model.features}
+
+    def of(field: str) -> Any:
+        return given[_FIELDS[field]] if field in features else mapping.get(field, given[_FIELDS[field]])
+
+    return Columns(of("prediction"), of("actual"), of("ts"), of("score"), features)
 
 
 def _draw(html: Path | None, template: str, **data: object) -> None:

@@ -42,6 +42,27 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """Metrics under one heading; ``Metric`` says what each argument is."""
+
+    group: str
+
+    def counter(self, name: str, help: str, labels: tuple[str, ...] = (), above_100: str = "") -> Metric:
+        """Return a counter."""
+        return Metric(name, "counter", help, labels, self.group, above_100)
+
+    def gauge(self, name: str, help: str, labels: tuple[str, ...] = (), above_100: str = "") -> Metric:
+        """Return a gauge."""
+        return Metric(name, "gauge", help, labels, self.group, above_100)
+
+    def histogram(
+        self, name: str, help: str, labels: tuple[str, ...], buckets: tuple[float, ...], above_100: str = ""
+    ) -> Metric:
+        """Return a histogram with these upper bounds, +Inf left out."""
+        return Metric(name, "histogram", help, labels, self.group, above_100, buckets)
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """One family of recorded series; its name ends in the window (``level:metric:operation_1h``).
 
