@@ -13,6 +13,7 @@ from itertools import groupby
 
 import click
 from markupsafe import Markup
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -44,8 +45,19 @@ def bar(share: float, largest: float, width: int) -> str:
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
+def _cut(text: str, width: int) -> str:
+    found = Text(visible(text))
+    found.truncate(width, overflow="ellipsis")
+    return found.plain
+
+
 _environment = environment.overlay(finalize=_text)
-_environment.filters = {**environment.filters, "bar": bar, "lines": lambda text: _text(text, lines=True)}
+_environment.filters = environment.filters | {
+    "bar": bar,
+    "cells": cell_len,
+    "cut": _cut,
+    "lines": lambda text: _text(text, lines=True),
+}
 
 
 def show(template: str, **data: object) -> None:
