@@ -220,13 +220,16 @@ def test_a_regression_baseline(write_csv, regression):
     [
         (
             {"prediction": lambda v, i: 2 if i == 7 else v},
-            "column 'prediction': '2' is not one of the model's classes (0, 1)",
+            "column 'prediction', row 8: '2' is not one of the model's classes (0, 1)",
         ),
         (
             {"actual": lambda v, i: "maybe" if i == 5 else v},
-            "column 'actual': 'maybe' is not one of the model's classes (0, 1)",
+            "column 'actual', row 6: 'maybe' is not one of the model's classes (0, 1)",
         ),
-        ({"score": lambda v, i: 1.5 if i == 5 else v}, "1.5 is no probability: the score must lie between 0 and 1"),
+        (
+            {"score": lambda v, i: 1.5 if i == 5 else v},
+            "column 'score', row 6: 1.5 is no probability: a score must lie between 0 and 1",
+        ),
         ({"x": lambda v, i: None}, "column 'x' has no number in the reference rows"),
         ({"x": lambda v, i: "tall" if i == 41 else v}, "column 'x', row 42: 'tall' is not a number"),
         ({"actual": lambda v, i: None}, "column 'actual' is empty in every held-out row"),

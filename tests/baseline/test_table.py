@@ -38,8 +38,7 @@ def test_csv_numbers_with_every_spelling_of_missing(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("x,y\n1.5,a\n,b\nNA,c\nnan,d\n -2e3 ,e\ninf,f\n.5,g\n")
     found = numbers(path, "x")
-    assert [f for f in found if not math.isnan(f)] == [1.5, -2000.0, math.inf, 0.5]
-    assert [math.isnan(f) for f in found[:5]] == [False, True, True, True, False]
+    assert [None if math.isnan(f) else f for f in found] == [1.5, None, None, None, -2000.0, None, 0.5]
 
 
 def test_na_is_a_text_in_a_text_column_and_only_an_empty_cell_is_missing(tmp_path):
@@ -68,7 +67,6 @@ def test_parquet_types_are_converted_whatever_the_file_is_called(tmp_path):
     )
     pq.write_table(table, path)
     assert numbers(path, "i")[::2] == [1.0, 3.0]
-    assert numbers(path, "b")[:2] == [1.0, 0.0]
     assert texts(path, "d") == ["u", None, "u"]
     assert texts(path, "b") == ["true", "false", None]
     assert numbers(path, "t", "time") == [1704067200.0] * 3
@@ -122,7 +120,7 @@ def test_a_table_comes_in_batches_and_a_wrong_cell_is_named_by_its_row_in_the_fi
             "ts\n2024-01-01T00:00:00\n",
             "ts",
             "time",
-            "t.csv: column 'ts', row 1: '2024-01-01T00:00:00' is no time ('2024-01-01T00:00:00' has no time zone: append Z or an offset)",
+            "t.csv: column 'ts', row 1: '2024-01-01T00:00:00' is no time ('2024-01-01T00:00:00' has no time zone: append Z or an offset; or say --time-zone)",
         ),
         ("ts\n1704067200000\n", "ts", "time", "milliseconds, perhaps?"),
         ("ts,x\n1704067200,1\n,2\n", "ts", "time", "t.csv: column 'ts', row 2: '' is no time: every row needs one"),

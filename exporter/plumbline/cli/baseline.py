@@ -18,10 +18,10 @@ from plumbline.baseline.compare import compare, levels
 from plumbline.baseline.show import difference, picture
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
-from plumbline.cli.options import PathType, catalogue_option, json_option, optional_duration, writing
+from plumbline.cli.options import PathType, catalogue_option, json_option, optional_duration, time_options, writing
 from plumbline.errors import UsageError
 from plumbline.files import write_whole
-from plumbline.units import parse_duration
+from plumbline.units import Clock, parse_duration
 
 
 @click.group()
@@ -43,10 +43,11 @@ def baseline() -> None:
 @click.option("--where", metavar="COL=VALUE", help="Use only these rows as the drift reference.")
 @click.option("--quality-table", type=PathType, help="Held-out table for the quality  [default: TABLE].")
 @click.option("--quality-where", metavar="COL=VALUE", help="Use only these rows for the quality.")
-@click.option("--time-column", help="Time of the prediction  [default: ts, if the table has it].")
-@click.option("--prediction-column", default="prediction", show_default=True, help="The model's answer.")
-@click.option("--score-column", help="Probability of the positive class  [default: score, if present].")
-@click.option("--actual-column", default="actual", show_default=True, help="The outcome; empty = never known.")
+@click.option("--time-column", help="Time of the prediction; '' = none  [default: ts, if the table has it].")
+@time_options
+@click.option("--prediction-column", help="The model's answer  [default: prediction].")
+@click.option("--score-column", help="Probability of the positive class; '' = none  [default: score, if present].")
+@click.option("--actual-column", help="The outcome; an empty cell = never known  [default: actual].")
 @click.option(
     "--block",
     callback=optional_duration,
@@ -70,7 +71,8 @@ def build(
     """
     # Imported here: only building a baseline needs these.
     from plumbline.baseline.build import BuildSettings, build_baseline
-    from plumbline.baseline.rows import Columns, Filter
+    from plumbline.baseline.rows import Columns
+    from plumbline.baseline.table import Filter
 
     loaded = load_catalogue(catalogue)
     model = _model(loaded, model_name, catalogue)
@@ -81,7 +83,11 @@ def build(
         where=Filter.parse(where, "--where") if where else None,
         quality_where=Filter.parse(quality_where, "--quality-where") if quality_where else None,
         columns=Columns(
-            given["prediction_column"], given["actual_column"], given["time_column"], given["score_column"]
+            given["prediction_column"],
+            given["actual_column"],
+            given["time_column"],
+            given["score_column"],
+            Clock(given["time_zone"], given["time_unit"]),
         ),
         block_seconds=given["block"] or parse_duration(loaded.evaluation.drift_alert),
         quality_block_seconds=given["block"] or 7 * 86_400.0,

@@ -59,7 +59,7 @@ def _foreign(value: object) -> object:
     if type(value).__name__ in ("NAType", "NaTType"):
         return None  # pandas' missing values
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.isoformat().replace("+00:00", "Z")  # as msgspec writes those it knows
     if isinstance(value, float):
         return float(value)
     if isinstance(value, int):

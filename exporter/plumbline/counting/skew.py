@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from plumbline.events.kinds import Value
 from plumbline.layout.version import VersionLayout
-from plumbline.values import category_name
+from plumbline.values import is_missing, same_category
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,13 +40,12 @@ def same(numeric: bool, served: Value, recomputed: Value) -> bool:
     """Whether two values of a feature are the same.
 
     Numbers: within 1e-6 of the larger one, or within 1e-9. Categories: by the name that counting gives
-    them, so 1, 1.0 and "1" are one. Missing (null or absent) equals only missing.
+    them, so 1, 1.0 and "1" are one. Missing (null, absent or an empty text) equals only missing.
     """
-    if served is None or recomputed is None:
-        return served is recomputed
     if not numeric:
-        names = category_name(served), category_name(recomputed)
-        return names[0] == names[1] and (names[0] is not None or served == recomputed)
+        return same_category(served, recomputed)
+    if is_missing(served) or is_missing(recomputed):
+        return is_missing(served) and is_missing(recomputed)
     try:
         return math.isclose(served, recomputed, rel_tol=RELATIVE, abs_tol=ABSOLUTE)  # type: ignore[arg-type]
     except (TypeError, OverflowError):  # a text among the numbers, an integer beyond float64

@@ -8,6 +8,7 @@ from pathlib import Path
 from plumbline.catalogue.model import Model
 from plumbline.errors import UsageError
 from plumbline.history.records import JsonLines, Source
+from plumbline.units import PLAIN_CLOCK, Clock
 
 
 def is_table(path: Path) -> bool:
@@ -32,6 +33,7 @@ def open_history(
     given: Mapping[str, str] | None = None,
     model: str | None = None,
     version: str | None = None,
+    clock: Clock = PLAIN_CLOCK,
 ) -> tuple[Source, tuple[str, ...]]:
     """Return the history of some files, and the columns that nothing reads.
 
@@ -41,6 +43,7 @@ def open_history(
         given: see ``plumbline.history.columns.choose_columns``; for tables, as are the rest.
         model: the model of all rows.
         version: the version of all rows.
+        clock: how times are written.
 
     Raises:
         UsageError: the files differ in kind, one is missing, or the options do not fit.
@@ -56,5 +59,5 @@ def open_history(
     from plumbline.history.columns import choose_columns
     from plumbline.history.tables import Tables
 
-    columns = choose_columns(paths[0], models, given or {}, model, version)
+    columns = choose_columns(paths[0], models, given or {}, model, version, clock)
     return Tables(paths, columns), columns.left_out
