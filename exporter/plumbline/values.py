@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import TypeGuard, overload
@@ -34,9 +34,11 @@ _EXACT = 1 << 53  # beyond it float64 does not tell whole numbers apart
 
 def plain(value: object) -> object:
     """Return a value of a table or a program as an event carries it: a date is a text, a decimal a number."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
     if isinstance(value, Decimal):
         return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
-    return value if value is None or isinstance(value, str | int | float) else msgspec.to_builtins(value)
+    return msgspec.to_builtins(value)
 
 
 def is_missing(value: object) -> bool:
@@ -123,6 +125,16 @@ def code_of(codes: Mapping[object, int], value: object, default: int | None = No
     return codes.get(category_name(value), default) if code is None else code
 
 
+def codes_of(codes: Mapping[object, int], values: Sequence[object], default: int) -> list[int]:
+    """Return what ``code_of`` does for each value, at the price of a look-up for those that are spelled as listed."""
+    found = [codes.get(value, -1) for value in values]
+    if -1 in found:
+        for at, code in enumerate(found):
+            if code == -1:
+                found[at] = code_of(codes, values[at], default)
+    return found
+
+
 def listed_name(names: tuple[str, ...], value: object) -> str | None:
     """Return a category as a list spells it, or by its own name where the list has none like it; None = missing."""
     code = code_of(_codes_of_list(names), value)
@@ -153,6 +165,8 @@ def identifier(value: object) -> str | None:
     Raises:
         ValueError: it is a float so large that neighbouring ids cannot be told apart.
     """
+    if isinstance(value, str):
+        return value or None
     if isinstance(value, float) and abs(value) >= _EXACT:
         raise ValueError("is no id: a float column keeps 15 digits; write ids as text or as whole numbers")
-    return value or None if isinstance(value, str) else category_name(value)
+    return category_name(value)

@@ -27,7 +27,7 @@ from plumbline.errors import TableError, UsageError
 from plumbline.units import PLAIN_CLOCK, Clock
 from plumbline.values import category_name, class_codes, code_of, identifier, is_missing, same_category
 
-_FLOAT_ID = re.compile(r"\d{1,15}\.0")
+_FLOAT_ID = re.compile(r"\d+\.0")
 
 Kind = Literal["number", "probability", "category", "id", "text", "time", "optional_time"]
 
@@ -187,7 +187,9 @@ def _meaning(request: Request) -> Callable[[object], str | None]:
 
 def _row_id(value: object) -> str | None:
     """Return an id; "12345678901.0" is what a CSV writer makes of an id in a column of floats."""
-    return identifier(category_name(value) if isinstance(value, str) and _FLOAT_ID.fullmatch(value) else value)
+    if isinstance(value, str) and value.endswith(".0") and _FLOAT_ID.fullmatch(value):
+        return value[:-2]
+    return identifier(value)
 
 
 def digest(paths: Sequence[Path]) -> str:

@@ -17,7 +17,7 @@ from plumbline.counting.serving import count_column, observe
 from plumbline.events.kinds import ClassOrNumber
 from plumbline.layout.quality import QualityCells, matrix_classes
 from plumbline.layout.version import VersionLayout
-from plumbline.values import category_name, code_of
+from plumbline.values import category_name, codes_of
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -80,8 +80,8 @@ def compare_classes(
     Undeclared classes have the index of "other". Two of them are one class only by their own names.
     """
     codes, other = q.codes or {}, len(q.classes) - 1
-    predicted = np.array([code_of(codes, p, other) for p, _ in answers], dtype=np.intp)
-    actual = np.array([code_of(codes, a, other) for _, a in answers], dtype=np.intp)
+    predicted = np.array(codes_of(codes, [p for p, _ in answers], other), dtype=np.intp)
+    actual = np.array(codes_of(codes, [a for _, a in answers], other), dtype=np.intp)
     same = predicted == actual
     if q.open_ended:
         for at in np.flatnonzero(same & (actual == other)).tolist():

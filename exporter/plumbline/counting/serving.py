@@ -15,7 +15,7 @@ from plumbline.layout.features import FeatureSlot
 from plumbline.layout.quality import QualityCells
 from plumbline.layout.section import Section
 from plumbline.layout.version import VersionLayout
-from plumbline.values import category_name, code_of, is_missing, is_number
+from plumbline.values import category_name, codes_of, is_missing, is_number
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,13 +60,12 @@ def _count_estimate(q: QualityCells, cells: Floats, answered: Sequence[Predictio
     """Add the confusion that the baseline lets expect of these scores (CBPE)."""
     if q.estimated is None or q.score_shares is None or q.score_uppers is None or q.codes is None:
         return
-    codes = q.codes
-    scored = [(e.score, code_of(codes, e.prediction, -1)) for e in answered if e.score is not None]
-    predicted = np.array([p for _, p in scored], dtype=np.intp)
+    scored = [e for e in answered if e.score is not None]
+    predicted = np.array(codes_of(q.codes, [e.prediction for e in scored], -1), dtype=np.intp)
     known = predicted >= 0
     if not known.any():
         return
-    scores = np.array([s for s, _ in scored], dtype=np.float64)[known]
+    scores = np.array([e.score for e in scored], dtype=np.float64)[known]
     share = q.score_shares[np.searchsorted(q.score_uppers, scores, side="left")]
     # Binary: the other class is the one that is not positive.
     for actual, weights in ((q.positive, share), (1 - q.positive, 1.0 - share)):
@@ -144,7 +143,7 @@ def _category_codes(slot: FeatureSlot, column: Sequence[object], problems: Float
         for at, code in enumerate(codes):
             if code == -1:
                 name = category_name(column[at])
-                codes[at] = look_up(name, other)
-                problems[_UNSEEN] += codes[at] == other and slot.rare.isdisjoint((column[at], name))
+                codes[at] = known = look_up(name, other)
+                problems[_UNSEEN] += known == other and name not in slot.rare and column[at] not in slot.rare
     problems[_MISSING] += codes.count(missing)
     return np.asarray(codes, dtype=np.intp)

@@ -13,7 +13,7 @@ from plumbline.baseline.artefact import Baseline
 from plumbline.catalogue.model import Model
 from plumbline.layout.features import FeatureSlot, place_feature
 from plumbline.layout.section import Floats, LayoutBuilder, Section
-from plumbline.values import class_codes, code_of, is_number
+from plumbline.values import class_codes, codes_of, is_number
 
 WHOLE = (names.ALL, names.ALL)
 # Classes that a multiclass confusion matrix tells apart; the rest share "other". See docs/adr/0024.
@@ -102,8 +102,9 @@ class QualityCells:
             return None
         if self.codes is None or self.open_ended:
             return None
-        known = all(code_of(self.codes, value) is not None for value in (prediction, actual))
-        return None if known else "unknown_class"
+        if prediction in self.codes and actual in self.codes:  # the rule, at the price of two look-ups
+            return None
+        return "unknown_class" if -1 in codes_of(self.codes, (prediction, actual), -1) else None
 
 
 def place_quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Baseline | None) -> QualityCells:
