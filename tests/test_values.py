@@ -54,7 +54,7 @@ def test_spellings_of_one_category_have_one_name(name: str | None, spellings: tu
     [
         (["0", "1"], [(0, False, "0.0", "False"), (1, 1.0, "1.0", " 1", True)]),
         (["0.0", "1.0"], [(0, "0"), (1, "1", "1.0", "true")]),
-        (["false", "true"], [(False, 0.0, "FALSE"), (True, "TRUE", 1, "1.0")]),
+        (["false", "true"], [(False, 0.0, "FALSE", "f", "NO", "n"), (True, "TRUE", 1, "1.0", "t", "Yes", "Y")]),
         (["True", "False"], [(True, "true", 1), (False, 0)]),
         (["1", "true"], [(1, "1.0"), (True, "True")]),
         (["1.1", "1.10"], [("1.1", 1.1), ("1.10",)]),

@@ -83,7 +83,8 @@ def class_codes(names: Iterable[str]) -> dict[object, int]:
     """Return a look-up from what an event may carry for a class or category to its index; see ``code_of``.
 
     It finds names as they are spelled, names as ``category_name`` gives them, and numbers: 0.5 is also "0.50"
-    where no name is "0.5". True and false are 1 and 0 where only those are known, and the other way round.
+    where no name is "0.5". True and false are 1 and 0 where only those are known, and the other way round. Where
+    they are all that is known, so are t, y, yes and f, n, no, as databases and people write them.
     """
     listed = [(at, name) for at, name in enumerate(names) if category_name(name) is not None]
     codes: dict[object, int] = {name: at for at, name in reversed(listed)}
@@ -100,6 +101,10 @@ def class_codes(names: Iterable[str]) -> dict[object, int]:
             codes[digit] = codes[truth] = codes[word]
         elif digit in codes:
             codes[word] = codes[digit]
+    if {category_name(name) for _, name in listed} == {"true", "false"}:
+        for word in ("t", "y", "yes", "f", "n", "no"):
+            for spelled in (word, word.upper(), word.capitalize()):
+                codes.setdefault(spelled, codes["true" if word[0] in "ty" else "false"])
     return codes
 
 

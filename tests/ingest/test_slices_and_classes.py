@@ -119,6 +119,11 @@ def test_two_undeclared_classes_are_a_hit_only_if_they_are_one_class(opened: Ope
     key = ("ml_class_outcomes_total", "clf", "1", "all", "all")
     assert [v[*key, "other", result] for result in ("hit", "false_positive", "false_negative")] == [2, 2, 1]
     assert [v[*key, "a", result] for result in ("hit", "false_positive", "false_negative")] == [1, 0, 1]
+    whole = ("clf", "1", "all", "all")
+    scores = {"a": 0.1, "d": 0.7, "e": 0.2}
+    v = feed(engine, prediction("s", prediction="d", score=None, scores=scores, features={"x": 0.0}), outcome("s", "e"))
+    assert v["ml_squared_score_error_total", *whole] == pytest.approx(0.1**2 + 0.7**2 + 0.8**2)
+    assert v["ml_log_loss_total", *whole] == pytest.approx(-np.log(0.2))
 
 
 @pytest.mark.parametrize(

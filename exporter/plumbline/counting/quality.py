@@ -17,7 +17,7 @@ from plumbline.counting.serving import count_column, observe
 from plumbline.events.kinds import ClassOrNumber
 from plumbline.layout.quality import QualityCells, matrix_classes
 from plumbline.layout.version import VersionLayout
-from plumbline.values import category_name, codes_of
+from plumbline.values import category_name, code_of, codes_of
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -195,7 +195,7 @@ def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Jud
         _add_score_sums(q, cells, row, scored[index], ((scores - positive) ** 2)[index], loss[index])
     elif q.open_ended:
         scored = np.array([bool(j.scores) for j in judged])
-        squares, loss = _class_scores(q, [j.scores or {} for j in judged], actual)
+        squares, loss = _class_scores(q, judged, actual)
         _add_score_sums(q, cells, row, scored[index], squares[index], loss[index])
 
 
@@ -214,19 +214,23 @@ def _count_per_class(
     cells[at : at + size] += np.bincount(np.concatenate(places), minlength=size)
 
 
-def _class_scores(q: QualityCells, scores: Sequence[dict[str, float]], actual: Codes) -> tuple[Floats, Floats]:
+def _class_scores(q: QualityCells, judged: Sequence[Judged], actual: Codes) -> tuple[Floats, Floats]:
     """Return, per outcome, sum over classes of (p - y)^2 and the log-loss of the actual class.
 
-    Probabilities of undeclared classes belong to "other", as those classes do.
+    Probabilities of undeclared classes belong to "other", as those classes do; where an undeclared class came
+    true, only its own does, and the others are classes of their own.
     """
-    place = {name: at for at, name in enumerate(q.classes)}
-    other = place[names.OTHER]
-    p = np.zeros((len(scores), len(q.classes)))
-    for at, given in enumerate(scores):
-        for name, probability in given.items():
-            p[at, place.get(name, other)] += probability
+    other = len(q.classes) - 1
+    p, apart = np.zeros((len(judged), len(q.classes))), np.zeros(len(judged))
+    for at, one in enumerate(judged):
+        for name, probability in (one.scores or {}).items():
+            place = code_of(q.codes or {}, name, other)
+            if place == actual[at] == other and category_name(name) != category_name(one.actual):
+                apart[at] += probability**2
+            else:
+                p[at, place] += probability
     chosen = np.clip(p[np.arange(len(p)), actual], EPSILON, 1.0)
-    return ((p - np.eye(len(q.classes))[actual]) ** 2).sum(axis=1), -np.log(chosen)
+    return ((p - np.eye(len(q.classes))[actual]) ** 2).sum(axis=1) + apart, -np.log(chosen)
 
 
 def _add_score_sums(q: QualityCells, cells: Floats, row: Codes, scored: Bools, squares: Floats, loss: Floats) -> None:
