@@ -9,9 +9,9 @@ None. In a text column ``NA`` is a text: it is a carrier, a country, a drug code
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from plumbline.baseline.arrow import arrow_batches, is_parquet, open_csv, parque
 from plumbline.baseline.convert import Floats, Place, TextColumn, to_names, to_numbers, to_probabilities, to_times
 from plumbline.errors import TableError, UsageError
 from plumbline.units import PLAIN_CLOCK, Clock
-from plumbline.values import category_name, class_codes, code_of, identifier, is_missing, same_category
+from plumbline.values import category_name, class_codes, code_of, identifier, is_missing
 
 _FLOAT_ID = re.compile(r"\d+\.0")
 
@@ -90,11 +90,16 @@ class Filter:
 
     def kept(self, column: TextColumn) -> npt.NDArray[np.bool_]:
         """Return which rows of the filter's column are let through."""
-        meant: list[object] = [self.value]
-        with contextlib.suppress(ValueError):
-            meant.append(float(self.value))
-        hits = [i for i, level in enumerate(column.levels) if any(same_category(one, level) for one in meant)]
-        return np.isin(column.codes, hits)
+        known, number = class_codes([self.value]), _float(self.value)
+        hits = [code_of(known, level) is not None or _float(level) == number for level in column.levels]
+        return np.array([*hits, False])[column.codes]
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def column_names(path: Path) -> list[str]:

@@ -51,8 +51,10 @@ def open_history(
     """
     tables = [is_table(path) for path in paths]
     if not any(tables):
-        if given or model is not None or version is not None:
-            raise UsageError("--map, --model and --version are for CSV and Parquet: events say it themselves")
+        if given or (model, version, clock) != (None, None, PLAIN_CLOCK):
+            raise UsageError(
+                "--map, --model, --version, --time-zone and --time-unit are for tables: events say it themselves"
+            )
         return JsonLines(paths), ()
     if not all(tables):
         raise UsageError("either all files hold events (NDJSON), or all hold tables (CSV, Parquet)")
