@@ -85,8 +85,10 @@ def _role(given: str | None, usual: str, model: Model, present: set[str]) -> str
 
 
 def _needed(given: str | None, usual: str, model: Model) -> str:
-    if not given and usual in model.features:
+    if given is None and usual in model.features:
         raise UsageError(f"{usual!r} is a feature of the model: name the other column by --{usual}-column")
+    if given == "":
+        raise UsageError(f"a baseline needs the column of the {usual}: name it by --{usual}-column")
     return given or usual
 
 
