@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.events.kinds import Value
+from plumbline.layout.features import FeatureSlot
 from plumbline.layout.version import VersionLayout
-from plumbline.values import is_missing, same_category
+from plumbline.values import code_of, is_missing, same_category
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,7 +34,15 @@ def count_skew(
             (served.get(slot.name), recomputed[slot.name]) for served, recomputed in pairs if slot.name in recomputed
         ]
         cells[layout.skew_rows + at] += len(compared)
-        cells[layout.skew_mismatches + at] += sum(not same(slot.numeric, a, b) for a, b in compared)
+        cells[layout.skew_mismatches + at] += sum(
+            not (same(slot.numeric, a, b) or _one_bin(slot, a, b)) for a, b in compared
+        )
+
+
+def _one_bin(slot: FeatureSlot, served: Value, recomputed: Value) -> bool:
+    """Whether both are spellings of one category of the baseline, such as "no" and false of a boolean feature."""
+    code = None if slot.codes is None else code_of(slot.codes, served)
+    return code is not None and slot.codes is not None and code == code_of(slot.codes, recomputed)
 
 
 def same(numeric: bool, served: Value, recomputed: Value) -> bool:
