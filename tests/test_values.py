@@ -60,6 +60,7 @@ def test_spellings_of_one_category_have_one_name(name: str | None, spellings: tu
         (["1.1", "1.10"], [("1.1", 1.1), ("1.10",)]),
         (["0.50", "x"], [(0.5, "0.50"), (" x ",)]),
         (["007"], [("007",)]),
+        (["-", ".", "1e-05", ".5"], [("-",), (".",), (1e-05, "1e-05"), (0.5, ".5")]),
     ],
 )
 def test_a_class_is_found_by_every_spelling_of_its_value(names: list[str], spellings: list[tuple[object, ...]]) -> None:

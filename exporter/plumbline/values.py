@@ -27,7 +27,7 @@ import msgspec
 ROUNDING = 1e-6
 # A whole number with its ".0", and a float with an exponent, as str() and CSV writers write them.
 _FLOAT = re.compile(r"-?\d{1,300}\.0+|-?\d(?:\.\d+)?e[+-]\d{2,3}")
-_FRACTION = re.compile(r"-?(0|[1-9]\d*)?\.\d+")
+_NUMBER = re.compile(r"(?=-?\.?\d)-?(?:0|[1-9]\d{0,300})?(?:\.\d+)?(?:(?<=\d)e-\d{2,3})?")
 _MISSING = frozenset(("", "nan", "NaN"))
 _EXACT = 1 << 53  # beyond it float64 does not tell whole numbers apart
 
@@ -111,13 +111,9 @@ def class_codes(names: Iterable[str]) -> dict[object, int]:
 def _number_of(name: str) -> float | None:
     """Return the number that a name spells as people and programs write numbers; not of "007" or "1e5"."""
     text = category_name(name) or ""
-    if _FRACTION.fullmatch(text):
-        return float(text)
-    try:
-        number = float(text)
-    except ValueError:
+    if not _NUMBER.fullmatch(text):
         return None
-    return number if category_name(number) == text else None
+    return float(text) if "." in text or category_name(float(text)) == text else None
 
 
 @overload
