@@ -20,8 +20,9 @@ from plumbline.baseline.artefact import load_baseline, save_baseline
 from plumbline.baseline.bins import bin_numeric
 from plumbline.baseline.build import BuildSettings, build_baseline
 from plumbline.baseline.noise import psi
-from plumbline.baseline.rows import Columns, Filter
+from plumbline.baseline.rows import Columns
 from plumbline.baseline.sample import RowSample
+from plumbline.baseline.table import Filter
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError, UsageError
 
