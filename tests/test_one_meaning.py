@@ -29,7 +29,7 @@ from plumbline.events.parse import parse
 from plumbline.events.parsed import Parsed
 from plumbline.history.open import open_history
 from plumbline.history.tables import recomputed_rows
-from plumbline.ingest import Engine
+from plumbline.ingest.engine import Engine
 from plumbline.store.embedded import EmbeddedStore
 from support.samples import OWNER, FixedBaselines, values
 

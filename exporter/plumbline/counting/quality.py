@@ -17,7 +17,7 @@ from plumbline.counting.serving import count_column, observe
 from plumbline.events.kinds import ClassOrNumber
 from plumbline.layout.quality import QualityCells, matrix_classes
 from plumbline.layout.version import VersionLayout
-from plumbline.values import category_name, code_of, codes_of
+from plumbline.values import code_of, codes_of, same_category
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -85,7 +85,7 @@ def compare_classes(
     same = predicted == actual
     if q.open_ended:
         for at in np.flatnonzero(same & (actual == other)).tolist():
-            same[at] = category_name(answers[at][0]) == category_name(answers[at][1])
+            same[at] = same_category(*answers[at])
     return predicted, actual, same
 
 
@@ -225,7 +225,7 @@ def _class_scores(q: QualityCells, judged: Sequence[Judged], actual: Codes) -> t
     for at, one in enumerate(judged):
         for name, probability in (one.scores or {}).items():
             place = code_of(q.codes or {}, name, other)
-            if place == actual[at] == other and category_name(name) != category_name(one.actual):
+            if place == actual[at] == other and not same_category(name, one.actual):
                 apart[at] += probability**2
             else:
                 p[at, place] += probability

@@ -18,7 +18,7 @@ from plumbline.counting.quality import compare_classes
 from plumbline.events.kinds import ClassOrNumber
 from plumbline.layout.quality import QualityCells
 from plumbline.layout.trials import TrialCells
-from plumbline.values import category_name
+from plumbline.values import same_category
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def count_losses(at: TrialCells, q: QualityCells, cells: Floats, arm: str, judge
 
 def count_agreement(at: TrialCells, cells: Floats, pair: Pair) -> None:
     """Add a request that both versions have answered."""
-    cells[at.agreements + (category_name(pair.mine) != category_name(pair.theirs))] += 1
+    cells[at.agreements + (not same_category(pair.mine, pair.theirs))] += 1
 
 
 def count_better(at: TrialCells, q: QualityCells, cells: Floats, pair: Pair, actual: ClassOrNumber) -> None:
