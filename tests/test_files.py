@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.files import write_whole
+from plumbline.files import file_name, write_whole
 from plumbline.generated import GeneratedFile, write_files
 
 
@@ -40,7 +40,7 @@ def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path, monkey
 
 
 def test_what_is_no_file_is_written_to() -> None:
-    code = "from pathlib import Path; from plumbline.files import write_whole; write_whole(Path('/dev/stdout'), 'text')"
+    code = "from pathlib import Path; from plumbline.files import file_name, write_whole; write_whole(Path('/dev/stdout'), 'text')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "text"
 
@@ -49,7 +49,7 @@ def test_a_writer_that_is_killed_leaves_no_part_in_place(tmp_path: Path) -> None
     target = tmp_path / "rules.yml"
     target.write_text("a" * 4_000_000)
     code = (
-        "import sys; from pathlib import Path; from plumbline.files import write_whole\n"
+        "import sys; from pathlib import Path; from plumbline.files import file_name, write_whole\n"
         "while True:\n"
         "    for letter in 'ab': write_whole(Path(sys.argv[1]), letter * 4_000_000)"
     )
@@ -60,3 +60,18 @@ def test_a_writer_that_is_killed_leaves_no_part_in_place(tmp_path: Path) -> None
     text = target.read_text()
     assert len(text) == 4_000_000
     assert len(set(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "a/b", "..", ".", ".hidden", "a b", "\U0001d54f" * 128, "\0", "CON:"]
+)
+def test_the_name_of_a_file_is_never_a_path_and_differs_by_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / file_name(name)
+    path.write_text("")
+    assert path.resolve().parent == tmp_path.resolve()
+    assert file_name(name) != file_name(name + "x")
+    assert not file_name(name).startswith(".")
+
+
+def test_a_plain_name_stays() -> None:
+    assert file_name("flight_late-2.1") == "flight_late-2.1"

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.model import Rule
-from plumbline_alerting.promql import MV, SLICE, one_of, quoted
+from plumbline_alerting.promql import LATER, MV, SLICE, matching
 from plumbline_alerting.sums import ROUNDING, Sums, sound
 from plumbline_alerting.windows import Window
 
@@ -22,9 +22,9 @@ def rest_of(total: str) -> str:
     """Return the sum over all rows of a model but those of each slice value.
 
     Args:
-        total: PromQL by slice and value, with one ``%s`` for a matcher that chooses slices.
+        total: PromQL by slice and value, with ``LATER`` for a matcher that chooses slices.
     """
-    own, every = total.replace("%s", f'slice!="{names.ALL}"'), total.replace("%s", f'slice="{names.ALL}"')
+    own, every = total.replace(LATER, f'slice!="{names.ALL}"'), total.replace(LATER, f'slice="{names.ALL}"')
     return f"-1 * ({own}) + on ({MV}) group_left () sum by ({MV}) ({every})"
 
 
@@ -39,8 +39,8 @@ def rules(window: Window, catalogue: Catalogue) -> Iterable[Rule]:
 
 
 def _rest(window: Window, models: list[str], metric: names.Metric, extra: str = "") -> str:
-    increase = Sums(window.name).of(metric)
-    return f"({rest_of(f'sum by ({SLICE}) ({increase}{{%s, model=~{quoted(one_of(models))}{extra}}})')})"
+    matchers = f"{LATER}, {matching('model', models)}{extra}"
+    return f"({rest_of(f'sum by ({SLICE}) ({Sums(window.name).of(metric)}{{{matchers}}})')})"
 
 
 def _positive(sum_: str) -> str:

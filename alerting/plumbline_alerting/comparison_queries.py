@@ -10,7 +10,7 @@ from textwrap import indent
 
 from plumbline import names, significance
 from plumbline.units import parse_duration
-from plumbline_alerting.promql import MV, SLICE, largest, one_of, quoted
+from plumbline_alerting.promql import MV, SLICE, largest, matching
 from plumbline_alerting.query_parts import ERRORS_MINIMUM, objective, owned, owner_of
 from plumbline_alerting.scene import Scene
 from plumbline_alerting.trials import net_total
@@ -32,7 +32,7 @@ def _worse(window: str) -> str:
             directions.setdefault(direction, []).append(metric)
     parts = []
     for direction, form in ((1, "%s"), (-1, "-1 * %s"), (0, "abs(%s)")):
-        matchers = f'value!="{names.OTHER}", metric=~{quoted(one_of(directions[direction]))}'
+        matchers = f'value!="{names.OTHER}", {matching("metric", directions[direction])}'
         parts.append(form % f"max by ({_BY}) ({names.R_DISPARITY.over(window)}{{{matchers}}})")
     return "(\n  " + "\n  or\n  ".join(parts) + "\n)"
 

@@ -21,7 +21,7 @@ from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.beside import rest_of
 from plumbline_alerting.model import Rule
-from plumbline_alerting.promql import MV, SLICE, one_of, quoted
+from plumbline_alerting.promql import LATER, MV, SLICE, matching, one_of, quoted
 from plumbline_alerting.sums import Positive, positive_classes
 from plumbline_alerting.windows import Window
 
@@ -29,7 +29,7 @@ _BY = f"{SLICE}, metric"
 _GROUP = f"{MV}, slice, metric"
 _TINY = "1e-300"  # in place of 0 under a logarithm that is multiplied by 0
 _DECLARED = f'value!="{names.OTHER}"'
-_PROPORTION = f"metric=~{quoted(one_of(names.PROPORTIONS))}"
+_PROPORTION = matching("metric", names.PROPORTIONS)
 _MEAN = f"metric!~{quoted(one_of(names.PROPORTIONS))}"
 
 
@@ -39,9 +39,9 @@ def _split(record: str, metric: str, total: str) -> Iterable[Rule]:
     Args:
         record: recorded name.
         metric: the figure.
-        total: PromQL by slice and value, with one ``%s`` for a matcher that chooses slices.
+        total: PromQL by slice and value, with ``LATER`` for a matcher that chooses slices.
     """
-    own = total.replace("%s", f'slice!="{names.ALL}"')
+    own = total.replace(LATER, f'slice!="{names.ALL}"')
     yield Rule(record=record, expr=own, labels={"metric": metric, "part": "own"})
     rest = f"clamp_min({rest_of(total)}, 0)"
     yield Rule(record=record, expr=rest, labels={"metric": metric, "part": "rest"})
@@ -51,13 +51,11 @@ def _binary(window: str, groups: list[Positive]) -> Iterable[Rule]:
     counts = names.R_INCREASES[names.CONFUSION.name].over(window)
 
     def cell(actual: bool | None = None, predicted: bool | None = None) -> str:
-        parts = [g.cell(counts, actual=actual, predicted=predicted).replace("{", "{%s, ") for g in groups]
-        return "\nor\n".join(parts)
+        return "\nor\n".join(g.cell(counts, actual=actual, predicted=predicted, more=[LATER]) for g in groups)
 
     correct = "\nor\n".join(
-        f"{g.cell(counts, actual=True, predicted=True)} + {g.cell(counts, actual=False, predicted=False)}"
-        for g in groups
-    ).replace("{", "{%s, ")
+        " + ".join(g.cell(counts, actual=one, predicted=one, more=[LATER]) for one in (True, False)) for g in groups
+    )
     for metric, hits, rows in (
         ("selection_rate", cell(predicted=True), cell()),
         ("tpr", cell(actual=True, predicted=True), cell(actual=True)),
@@ -72,7 +70,7 @@ def _multiclass(window: str, models: list[str]) -> Iterable[Rule]:
     counts = names.R_INCREASES[names.CLASS_OUTCOMES.name].over(window)
 
     def total(result: str) -> str:
-        return f"sum by ({SLICE}) ({counts}{{%s, model=~{quoted(one_of(models))}, result{result}}})"
+        return f"sum by ({SLICE}) ({counts}{{{LATER}, {matching('model', models)}, result{result}}})"
 
     # Every outcome is either a hit or a false negative of its actual class.
     yield from _split(names.R_FAIRNESS_COUNT.over(window), "accuracy", total('!="false_positive"'))
@@ -81,7 +79,7 @@ def _multiclass(window: str, models: list[str]) -> Iterable[Rule]:
 
 def _regression(window: str, models: list[str]) -> Iterable[Rule]:
     def total(metric: names.Metric) -> str:
-        matchers = f"%s, model=~{quoted(one_of(models))}"
+        matchers = f"{LATER}, {matching('model', models)}"
         return f"sum by ({SLICE}) ({names.R_INCREASES[metric.name].over(window)}{{{matchers}}})"
 
     rows, squares = total(names.REGRESSION), total(names.SQUARED_ERROR)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plumbline import names
-from plumbline_alerting.promql import one_of
+from plumbline_alerting.promql import matching
 from plumbline_alerting.query_parts import SCRAPED_RATIO
 from plumbline_alerting.scene import JOB_ALERTMANAGER, JOB_EXPORTER, JOB_PROMETHEUS, Scene
 from plumbline_alerting.windows import drift_windows, quality_windows
@@ -43,8 +43,8 @@ def events_rejected(scene: Scene) -> str:
     """Share of the lines received that were refused, or of the requests that could not be taken."""
     rejected = f"sum by (job) (increase({names.EVENTS_REJECTED.name}[{scene.fast}]))"
     lines = f"sum by (job) (increase({names.LINES.name}[{scene.fast}]))"
-    reasons = one_of(("overloaded", "store_error"))
-    refused = f'{names.REQUESTS_REFUSED.name}{{reason=~"{reasons}"}}'
+    reasons = matching("reason", ("overloaded", "store_error"))
+    refused = f"{names.REQUESTS_REFUSED.name}{{{reasons}}}"
     refused = f"sum by (job, reason) (increase({refused}[{scene.fast}]))"
     requests = f"sum by (job) (increase({names.INGEST_DURATION.name}_count[{scene.fast}]))"
     return (
@@ -75,7 +75,7 @@ def rules_slow(scene: Scene) -> str:
 def notifications_failing(scene: Scene) -> str:
     """Alerts do not reach Alertmanager, or do not leave it, a hook failed, a configuration was not taken."""
     mine, am = f'job="{JOB_PROMETHEUS}"', f'job="{JOB_ALERTMANAGER}"'
-    failed = f'{names.HOOK_CALLS.name}{{result=~"{one_of(("refused", "unreachable", "unknown", "failed"))}"}}'
+    failed = f"{names.HOOK_CALLS.name}{{{matching('result', ('refused', 'unreachable', 'unknown', 'failed'))}}}"
     return (
         f"sum by (job) (increase(prometheus_notifications_errors_total{{{mine}}}[{scene.short}])) > 0\n"
         f"or\nsum by (job, integration) "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbline import names
 from plumbline.units import format_duration, parse_duration
-from plumbline_alerting.promql import one_of, quoted
+from plumbline_alerting.promql import matching, quoted
 from plumbline_alerting.query_parts import PRODUCTION, owner_of, pipeline_owned
 from plumbline_alerting.scene import Scene
 
@@ -20,7 +20,7 @@ def pipeline_failed(scene: Scene) -> str:
     parts = []
     for cadence, pipelines in scene.pipelines_by_cadence():
         lookback, step, width = scene.failure_ranges(cadence)
-        counter = f'{names.PIPELINE_FAILURES.name}{{pipeline=~"{one_of(pipelines)}"}}'
+        counter = f"{names.PIPELINE_FAILURES.name}{{{matching('pipeline', pipelines)}}}"
         rose = f"sum by ({_PS}) (increase({counter}[{width}])) > bool 0"
         last = f"(max_over_time((({rose}) * time())[{lookback}:{step}]) - {parse_duration(width):g})"
         success = f"max by ({_PS}) ({names.PIPELINE_LAST_SUCCESS.name})"
@@ -58,7 +58,7 @@ def pipeline_rows_anomalous(scene: Scene) -> str:
         for name in pipelines:
             stages.setdefault(scene.catalogue.pipelines[name].stages[-1], []).append(name)
         for stage, members in sorted(stages.items()):
-            where = f'pipeline=~"{one_of(members)}", stage="{stage}"'
+            where = f"{matching('pipeline', members)}, stage={quoted(stage)}"
 
             def increase(metric: names.Metric, matchers: str, window: str = window) -> str:
                 return f"sum by (pipeline, stage) (increase({metric.name}{{{matchers}}}[{window}]))"

@@ -13,10 +13,19 @@ SLICE = f"{MV}, slice, value"
 WHOLE = f'slice="{names.ALL}", value="{names.ALL}"'
 
 
+# Stands in a text for a matcher that is filled in later: no name can hold it.
+LATER = "\0"
+
+
 def one_of(values: Iterable[str]) -> str:
-    """Return a regular expression that matches exactly these values, for use in double quotes."""
-    special = set(".+*?^$()[]{}|")
-    return "|".join("".join(f"[{c}]" if c in special else c for c in v) for v in sorted(set(values)))
+    """Return a regular expression that matches exactly these values."""
+    escaped = {c: f"[{c}]" for c in ".+*?$(){}|"} | {c: f"\\{c}" for c in "^[]\\"}
+    return "|".join("".join(escaped.get(c, c) for c in v) for v in sorted(set(values)))
+
+
+def matching(label: str, values: Iterable[str]) -> str:
+    """Return the matcher of a label that is one of some values."""
+    return f"{label}=~{quoted(one_of(values))}"
 
 
 def quoted(value: str) -> str:

@@ -21,7 +21,7 @@ from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting import classes, errors, scores
 from plumbline_alerting.model import Rule
-from plumbline_alerting.promql import MV, SLICE, WHOLE, largest, one_of, quoted
+from plumbline_alerting.promql import MV, SLICE, WHOLE, largest, matching, one_of, quoted
 from plumbline_alerting.sums import (
     Positive,
     Sums,
@@ -84,7 +84,7 @@ def positives(window: Window, groups: list[Positive]) -> Iterable[Rule]:
         wrong = f"{positive.cell(counts, actual=False, predicted=True)} + " + positive.cell(
             counts, actual=True, predicted=False
         )
-        models = f'model=~"{one_of(positive.models)}"'
+        models = matching("model", positive.models)
         precision, recall, f1 = (sums.quality(m).replace("{", f"{{{models}, ") for m in values)
         values["precision"].append(f"{hits}\n/ {called}")
         values["recall"].append(f"{hits}\n/ {actual}")

@@ -7,7 +7,7 @@ from textwrap import indent
 from plumbline import names
 from plumbline.significance import sigmas
 from plumbline.units import format_duration, parse_duration
-from plumbline_alerting.promql import MV, one_of, quoted
+from plumbline_alerting.promql import MV, matching, one_of, quoted
 from plumbline_alerting.query_parts import SIGMAS, beyond, increased, objective, owned, settled
 from plumbline_alerting.scene import Scene
 from plumbline_alerting.sized import FAST, SLOW
@@ -119,9 +119,9 @@ def outcomes_late(scene: Scene) -> str:
     models = [name for name, m in scene.catalogue.models.items() if m.outcome.maturity_seconds > 0]
     if not models:
         return ""
-    known = f'{increased(names.OUTCOMES, scene.slow)}{{model=~"{one_of(models)}", state=~%s}}'
-    late = f"sum by ({MV}) ({known % quoted('late')})"
-    both = f"sum by ({MV}) ({known % quoted('late|matched')})"
+    known = f"{increased(names.OUTCOMES, scene.slow)}{{{matching('model', models)}, "
+    late = f"sum by ({MV}) ({known}state=~{quoted('late')}}})"
+    both = f"sum by ({MV}) ({known}state=~{quoted('late|matched')}}})"
     return owned(
         f"{late} / ({both} > 0) > on ({MV}) (1 - {objective(names.OBJECTIVE_COVERAGE)})\n"
         f"and on ({MV}) {both} >= on ({MV}) {objective(names.OBJECTIVE_SAMPLES)}"

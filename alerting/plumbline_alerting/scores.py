@@ -14,7 +14,7 @@ from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline.units import parse_duration
 from plumbline_alerting.model import Rule
-from plumbline_alerting.promql import MV, SLICE, WHOLE, largest, one_of
+from plumbline_alerting.promql import MV, SLICE, WHOLE, largest, matching
 from plumbline_alerting.sums import NOTHING, ROUNDING, Positive, Sums, stderr_rule, value_rule
 from plumbline_alerting.windows import Window
 
@@ -97,7 +97,7 @@ def proper_scores(window: Window, catalogue: Catalogue) -> Iterable[Rule]:
     for task, most in _LARGEST_BRIER.items():
         models = [name for name, model in catalogue.models.items() if model.task == task]
         if models:
-            of = f'{names.R_QUALITY.over(window.name)}{{model=~"{one_of(models)}", metric="brier"}}'
+            of = f'{names.R_QUALITY.over(window.name)}{{{matching("model", models)}, metric="brier"}}'
             brier = f"max by ({SLICE}) ({of})"
             errors.append(f"sqrt(({brier} * ({most} - {brier}) > 0) / on ({SLICE}) {n})")
     yield stderr_rule(window, "brier", "\nor\n".join(errors))
@@ -265,7 +265,7 @@ def estimate_error(window: Window, catalogue: Catalogue) -> Iterable[Rule]:
             models.setdefault(model.outcome.maturity, []).append(name)
     parts = []
     for maturity, members in sorted(models.items()):
-        estimated = f'{names.R_QUALITY_ESTIMATE.over(window.name)}{{model=~"{one_of(members)}"}}'
+        estimated = f"{names.R_QUALITY_ESTIMATE.over(window.name)}{{{matching('model', members)}}}"
         parts.append(estimated if parse_duration(maturity) == 0 else f"{estimated} offset {maturity}")
     known = f"max by ({MV}, metric) ({names.R_QUALITY.over(window.name)}{{{WHOLE}}})"
     yield Rule(

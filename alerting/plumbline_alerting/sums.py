@@ -6,12 +6,13 @@ Read by ``quality``, ``scores``, ``classes`` and ``errors``, each of which makes
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline_alerting.model import Rule
-from plumbline_alerting.promql import MV, SLICE, WHOLE, one_of, quoted
+from plumbline_alerting.promql import MV, SLICE, WHOLE, matching, quoted
 from plumbline_alerting.windows import Window
 
 NOTHING = 1e-9  # keeps a quotient finite where its numerator is 0 as well
@@ -53,9 +54,11 @@ class Positive:
     models: tuple[str, ...]
     name: str
 
-    def cell(self, series: str, *, actual: bool | None = None, predicted: bool | None = None) -> str:
+    def cell(
+        self, series: str, *, actual: bool | None = None, predicted: bool | None = None, more: Sequence[str] = ()
+    ) -> str:
         """Sum of the cells where actual / predicted is (True) or is not (False) the positive class."""
-        matchers = [f'model=~"{one_of(self.models)}"']
+        matchers = [*more, matching("model", self.models)]
         for label, wanted in (("actual", actual), ("predicted", predicted)):
             if wanted is not None:
                 matchers.append(f"{label}{'=' if wanted else '!='}{quoted(self.name)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
+from plumbline_alerting.promql import quoted
 
 MODEL = ("model", "version")
 
@@ -133,7 +134,7 @@ def runbook_url(catalogue: Catalogue, alert: str, *, by_model: bool) -> str:
     own = [(name, m.runbook_url) for name, m in sorted(catalogue.models.items()) if m.runbook_url]
     for name, base in reversed(own):
         text = (
-            f'{{{{ if eq $labels.model "{name}" }}}}{(base or "").rstrip("/")}/{alert}.md'
+            f"{{{{ if eq $labels.model {quoted(name)} }}}}{(base or '').rstrip('/')}/{alert}.md"
             f"{{{{ else }}}}{text}{{{{ end }}}}"
         )
     return text

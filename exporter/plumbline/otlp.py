@@ -17,6 +17,7 @@ from typing import Any, get_args
 import msgspec
 
 from plumbline.events.kinds import KIND_OF, Event
+from plumbline.events.lines import TooMany, mended
 from plumbline.events.parse import parse_line
 from plumbline.events.parsed import Item, Parsed, Rejected
 from plumbline.loglines import log_event
@@ -33,10 +34,6 @@ class OtlpError(Exception):
     """The body is no export request."""
 
 
-class TooManyRecords(Exception):
-    """The body holds more log records than are taken at once."""
-
-
 def has_protobuf() -> bool:
     """Whether protobuf bodies can be read here."""
     try:
@@ -50,10 +47,10 @@ def parse_json(body: bytes, now: float, most: int) -> Parsed:
 
     Raises:
         OtlpError: it is none.
-        TooManyRecords: it holds more.
+        TooMany: it holds more.
     """
     try:
-        request = _decode(body)
+        request = _decode(mended(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise OtlpError(f"no JSON object: {error}") from error
     return _parse(request, now, most, lambda text: text.lower())
@@ -64,7 +61,7 @@ def parse_protobuf(body: bytes, now: float, most: int) -> Parsed:
 
     Raises:
         OtlpError: it is none.
-        TooManyRecords: it holds more.
+        TooMany: it holds more.
     """
     from google.protobuf.json_format import MessageToDict
     from google.protobuf.message import DecodeError
@@ -102,7 +99,7 @@ def _parse(request: Mapping[str, Any], now: float, most: int, as_id: Callable[[s
     for record, resource, scope in _records(request):
         number += 1
         if number > most:  # before more is made of them: bad records cost a hundred times their bytes
-            raise TooManyRecords
+            raise TooMany
         try:
             line = _line(record, resource, scope, as_id)
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
@@ -125,7 +122,7 @@ def _records(request: Mapping[str, Any]) -> Iterator[tuple[Any, dict[str, Any], 
                 scope = (by_scope.get("scope") or {}).get("name")
                 for record in by_scope.get("logRecords") or ():
                     yield record, resource, scope
-    except (AttributeError, TypeError, ValueError, KeyError) as error:
+    except (AttributeError, TypeError, ValueError, KeyError, ArithmeticError) as error:
         raise OtlpError(f"no export request of OTLP's: {error}") from error
 
 

@@ -69,3 +69,11 @@ HEADERS = {
 def render(template: str, **data: object) -> str:
     """Return a page made of a template in ``templates/``."""
     return _environment.get_template(template).render(data)
+
+
+def rooted(page: str, root: str) -> str:
+    """Return a page with a path before all its links.
+
+    Nothing but a link of a template is found: the quotes of what it shows are escaped.
+    """
+    return page.replace('href="/', f'href="{escape(root)}/')

@@ -30,7 +30,7 @@ def parse_duration(text: str) -> float:
     if text == "0":
         return 0.0
     if not _WHOLE.fullmatch(text):
-        raise ValueError(f"{text!r} is not a duration: write a number and a unit, such as 30s, 1h30m or 7d")
+        raise ValueError(f"{text!r} is not a duration: write whole numbers and units, such as 250ms, 1h30m or 7d")
     return sum(int(n) * _UNITS[u] for n, u in _PART.findall(text))
 
 

@@ -298,6 +298,21 @@ def test_edges_and_quality_equal_an_independent_computation(name):
         assert quality.value == pytest.approx(truth["baseline"][metric], rel=1e-9)
 
 
+@pytest.mark.parametrize("rows", [1, 3, 20])
+def test_a_reference_that_can_never_detect_anything_is_said_to_be_too_small(write_csv, binary, rows):
+    def said(count):
+        data = {name: values[:count] for name, values in columns().items() if name != "part"}
+        path = write_csv(f"{count}.csv", {**data, "x": list(range(count)), "actual": [i % 2 for i in range(count)]})
+        remarks = build_baseline("m", "1", binary, BuildSettings(tables=(path,))).remarks
+        return [remark for remark in remarks if "too small to detect drift" in remark]
+
+    (told,) = said(rows)
+    assert told.startswith(f"a reference of {rows} row")
+    needed = int(re.search(r"About (\d+) rows are needed", told)[1])
+    assert 50 < needed < 500
+    assert said(needed) == []
+
+
 def test_inputs_that_change_by_themselves_are_named(write_csv, binary):
     """x follows the day: within single days it is far from the whole, within weeks it is not."""
     data = columns(4000)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import math
 from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
-from plumbline.baseline.arrow import BATCH_ROWS
+from plumbline.baseline.arrow import BATCH_ROWS, table_files
 from plumbline.baseline.table import Filter, Request, column_names, digest, read_batches
 from plumbline.errors import TableError
 from plumbline.units import PLAIN_CLOCK, Clock, parse_time
@@ -231,6 +234,95 @@ def test_a_broken_table_says_where_and_what_to_do(tmp_path, content, column, kin
     path = tmp_path / "t.csv"
     path.write_text(content)
     assert message in failure(path, column, kind)
+
+
+TABLE = pa.table({"x": [1, 2, 3], "y, z": ["a;b", "c\td", None]})
+
+
+def write_text(path, sep=",", code="utf-8", pack=bytes):
+    rows = [["x", "y, z"], ["1", "a;b"], ["2", "c\td"], ["3", ""]]
+    text = "\n".join(sep.join(f'"{cell}"' if set(cell) & set(",;\t|") else cell for cell in row) for row in rows)
+    path.write_bytes(pack(text.encode(code)))
+
+
+def write_hint(path):
+    path.write_text('sep=^\nx^"y, z"\n1^a;b\n2^c\td\n3^\n')
+
+
+def write_stream(path):
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, TABLE.schema) as writer:
+        writer.write_table(TABLE)
+
+
+FILES = {
+    **{f"separated by {sep!r}": partial(write_text, sep=sep) for sep in ",;\t|"},
+    **{f"in {code}": partial(write_text, code=code) for code in ("utf-8-sig", "utf-16")},
+    "gzip": partial(write_text, pack=gzip.compress),
+    "bzip2": partial(write_text, pack=bz2.compress),
+    "separated as its first line says": write_hint,
+    "Parquet": lambda path: pq.write_table(TABLE, path),
+    "Feather": lambda path: feather.write_feather(TABLE, path),
+    "Feather, plain": lambda path: feather.write_feather(TABLE, path, compression="uncompressed"),
+    "Arrow stream": write_stream,
+}
+
+
+@pytest.mark.parametrize("write", FILES.values(), ids=FILES)
+@pytest.mark.parametrize("name", ["t", "T.CSV.GZ", "t.parquet"])
+def test_a_table_is_read_by_its_content_whatever_it_is_called(tmp_path, write, name):
+    write(tmp_path / name)
+    assert column_names(tmp_path / name) == ["x", "y, z"]
+    assert numbers(tmp_path / name, "x") == [1, 2, 3]
+    assert texts(tmp_path / name, "y, z") == ["a;b", "c\td", None]
+
+
+def test_a_folder_is_the_table_of_the_files_in_it_and_of_its_partitions(tmp_path):
+    folder = tmp_path / "ref.parquet"
+    for era, name in (
+        ("train", "part-1"),
+        ("train", "part-0"),
+        ("a%2Fb", "part-0"),
+        ("__HIVE_DEFAULT_PARTITION__", "p"),
+    ):
+        (folder / f"era={era}").mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"x": [float(len(era)), 1.0]}), folder / f"era={era}" / f"{name}.snappy.parquet")
+    for junk in ("_SUCCESS", ".part-0.crc", "_metadata"):
+        (folder / junk).write_bytes(b"no table")
+    files = table_files([folder])
+    assert [file.name[:6] for file in files] == ["p.snap", "part-0", "part-0", "part-1"]
+    eras = []
+    for file in files:
+        assert column_names(file) == ["x", "era"]
+        assert numbers(file, "x")[1] == 1
+        eras += texts(file, "era")
+    assert eras == [None] * 2 + ["a/b"] * 2 + ["train"] * 4
+    # The name of a folder is a text, of which a number can be read, as in CSV.
+    (folder / "year=2024").mkdir()
+    pq.write_table(pa.table({"x": [1.0]}), folder / "year=2024" / "part")
+    assert numbers(folder / "year=2024" / "part", "year") == [2024]
+
+
+def test_a_folder_without_a_table_and_one_that_needs_its_log_are_refused(tmp_path):
+    (tmp_path / "_SUCCESS").write_text("")
+    with pytest.raises(TableError, match="holds no table: name the files"):
+        table_files([tmp_path])
+    (tmp_path / "_delta_log").mkdir()
+    with pytest.raises(TableError, match="Delta table"):
+        table_files([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("head", "remedy"),
+    [
+        (b"PK\x03\x04", "save the sheet as CSV"),
+        (b"\x89HDF\r\n", "the table as Parquet"),
+        (b"\xfd7zXZ\x00", "unpack it first"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named_with_what_to_do(tmp_path, head, remedy):
+    (tmp_path / "t.csv").write_bytes(head + bytes(100))
+    with pytest.raises(TableError, match=remedy):
+        column_names(tmp_path / "t.csv")
 
 
 def test_an_absent_file_a_folder_and_damaged_files_are_table_errors(tmp_path):

@@ -109,12 +109,17 @@ def test_a_missing_key_has_the_line_of_its_section(tmp_path):
         (
             "cadence: 1d",
             "cadence: 1",
-            'pipelines.feed.cadence is the number 1: a duration has a unit, such as "1s" or "1d"',
+            "pipelines.feed.cadence is the number 1: a duration has a unit, such as 1s, 1m or 1d",
+        ),
+        (
+            "cadence: 1d",
+            "cadence: 0.25",
+            "pipelines.feed.cadence is the number 0.25: a duration has a unit, such as 250ms",
         ),
         (
             "cadence: 1d",
             "cadence: daily",
-            "pipelines.feed.cadence is wrong: 'daily' is not a duration: write a number and a unit, such as 30s, 1h30m or 7d",
+            "pipelines.feed.cadence is wrong: 'daily' is not a duration: write whole numbers and units, such as 250ms, 1h30m or 7d",
         ),
         (
             "owner: team-a\n    stages",
@@ -123,8 +128,13 @@ def test_a_missing_key_has_the_line_of_its_section(tmp_path):
         ),
         (
             "  churn:",
-            "  ch urn:",
-            "'ch urn' is no usable name: use letters, digits and _ . : - , at most 128, beginning with a letter or digit",
+            "  _churn:",
+            "'_churn' is no usable name: use 1 to 128 characters, no control character, and none of _ at the beginning",
+        ),
+        (
+            "  team-a:",
+            "  team a:",
+            "'team a' is no usable name: use letters, digits and _ . : - , at most 128, beginning with a letter or digit",
         ),
         ("  churn:", "  on:", "a name under models is true to YAML (so are yes, no, on and off): put it in quotes"),
         (

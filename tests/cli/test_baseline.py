@@ -63,6 +63,40 @@ def test_build_prints_the_artefacts_path_and_show_draws_it(table, catalogue, cap
     assert "00 a" not in made.features["c"].labels
 
 
+def test_columns_are_mapped_as_backfill_maps_them(table, catalogue, capsys):
+    assert run(build(table, catalogue, "--json")) == 0
+    plain = json.loads(capsys.readouterr().out)
+    text = table.read_text().replace("ts,x,c,prediction,score", "when,x (mm),class,answer,p", 1)
+    table.write_text(text)
+    maps = ("x=x (mm)", "c=class", "prediction=answer", "score=p", "ts=when")
+    assert run(build(table, catalogue, "--json", *(part for one in maps for part in ("--map", one)))) == 0
+    mapped = json.loads(capsys.readouterr().out)
+    assert [mapped[key] for key in ("rows", "quality", "blocks")] == [
+        plain[key] for key in ("rows", "quality", "blocks")
+    ]
+    assert run(build(table, catalogue, "--map", "y=x")) == 2
+    assert "'y' is no field or feature; these are: prediction, actual, ts, score, x" in capsys.readouterr().err
+    assert run(build(table, catalogue, "--map", "x=")) == 2
+
+
+def test_a_name_is_shown_as_it_is(table, catalogue, capsys):
+    name = "[/x] :smile:"
+    catalogue.write_text(catalogue.read_text().replace("{x:", f'{{"{name}":'))
+    assert run(build(table, catalogue, "--map", f"{name}=x")) == 0
+    (path,) = capsys.readouterr().out.splitlines()
+    for arguments in (["baseline", "show", path], ["baseline", "diff", path, path]):
+        assert run(arguments) == 0
+        assert name in capsys.readouterr().out
+
+
+def test_a_message_never_brings_bytes_of_a_file_to_the_terminal(tmp_path, catalogue, capsys):
+    table = tmp_path / "t.csv"
+    table.write_bytes(b"x\x1b[31m,\xff\xfe\x00\n1,2\n")
+    assert run(build(table, catalogue)) == 1
+    told = capsys.readouterr().err
+    assert all(char.isprintable() or char == "\n" for char in told)
+
+
 def test_build_again_gives_the_same_file_and_json_for_scripts(table, catalogue, capsys):
     assert run(build(table, catalogue, "--json")) == 0
     first = json.loads(capsys.readouterr().out)

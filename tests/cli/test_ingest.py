@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from plumbline.cli.ingest import ingest
-from plumbline.errors import PlumblineError
+from plumbline.errors import PlumblineError, UsageError
 from plumbline.events.parse import parse
 from support.servers import wait_for
 
@@ -116,6 +116,32 @@ def test_rejected_lines_are_told_by_file_and_line_and_exit_1(exporter: Exporter,
     assert [t.split(": ")[:2] for t in told] == [[f"{file}:5", "bad_json"], [f"{file}:7", told[1].split(": ")[1]]]
     assert "\x1b" not in done.stderr
     assert "4 accepted" in done.stdout
+
+
+def test_an_array_and_a_byte_order_mark_are_sent_as_lines(exporter: Exporter, tmp_path: Path) -> None:
+    events = [json.loads(line) for line in lines(25).splitlines()]
+    file = tmp_path / "a.json"
+    for text in (json.dumps(events), json.dumps(events, indent=4), lines(25).decode()):
+        for code in ("utf-8", "utf-8-sig", "utf-16"):
+            exporter.bodies.clear()
+            file.write_bytes(text.encode(code))
+            assert run(str(file), "--url", exporter.url, "--batch", "10").exit_code == 0
+            sent = b"\n".join(exporter.bodies).splitlines()
+            assert [json.loads(line) for line in sent] == events
+            assert [len(body.splitlines()) for body in exporter.bodies] == [10, 10, 5]
+
+
+def test_a_wrong_value_of_an_array_is_told_by_its_line(exporter: Exporter, tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text('[\n{"type":"outcome","request_id":"r","actual":1},\n"broken"\n]')
+    assert f"{file}:3: " in run(str(file), "--url", exporter.url).stderr
+
+
+def test_a_table_is_refused_with_the_commands_that_take_it(exporter: Exporter, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("ts,x\n1,2\n")
+    done = run(str(tmp_path / "t.csv"), "--url", exporter.url)
+    assert isinstance(done.exception, UsageError)
+    assert "plumbline backfill" in str(done.exception)
 
 
 def test_pressure_is_waited_out_as_the_exporter_asks(exporter: Exporter, tmp_path: Path) -> None:

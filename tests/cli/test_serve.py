@@ -172,6 +172,12 @@ def test_an_address_that_cannot_or_should_not_be_used_is_refused(tmp_path: Path,
     assert not (tmp_path / "data").exists()
 
 
+def test_an_external_url_that_is_none_is_refused(tmp_path: Path) -> None:
+    done = run(tmp_path, "--web.external-url", "/plumbline")
+    assert done.returncode == 2
+    assert "such as https://example.org/plumbline" in done.stderr
+
+
 def test_a_port_in_use_is_said_so_and_the_store_is_not_touched(tmp_path: Path) -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

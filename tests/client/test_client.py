@@ -6,15 +6,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from plumbline import Client, names
 from plumbline.client.encode import EventIds, encode
+from plumbline.client.metrics import ClientCollector
 from plumbline.errors import InvalidEvent, UsageError
 from plumbline.logging import bind
 from support.exporter_stand_in import StandIn, names_of, predict
@@ -88,6 +92,15 @@ class Hostile:
 
     def __getattr__(self, name: str) -> Any:
         raise ZeroDivisionError(name)
+
+
+def test_a_decimal_that_is_no_number_is_a_missing_value(stand_in: StandIn, client_for: Make) -> None:
+    client = client_for(strict=True)
+    features = {"x": Decimal("NaN"), "y": Decimal("-Infinity"), "z": Decimal("0.5"), "f": float("nan")}
+    client.prediction(request_id="r", model="m", version="1", features=features, prediction=1)
+    assert client.flush()
+    [sent] = stand_in.lines
+    assert json.loads(sent)["features"] == {"x": None, "y": None, "z": 0.5, "f": None}
 
 
 @pytest.mark.parametrize(
@@ -165,9 +178,10 @@ def test_the_connection_is_kept_and_credentials_are_sent(stand_in: StandIn, clie
     assert sent["Content-Type"] == names.CONTENT_TYPE_NDJSON
 
 
-def test_the_account_is_exposed(stand_in: StandIn, client_for: Make) -> None:
+def test_the_account_is_exposed(stand_in: StandIn, client_for: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     client = client_for()
     registry = CollectorRegistry()
+    monkeypatch.setattr("plumbline.client.client.COLLECTOR", ClientCollector())
     registry.register(client.collector())
     predict(client, "a", "b")
     client.send({})
@@ -180,6 +194,26 @@ def test_the_account_is_exposed(stand_in: StandIn, client_for: Make) -> None:
         assert f'result="{reason}"' in page
     exposed = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")}
     assert exposed == {m.name for m in names.METRICS.values() if m.group == "Client"}
+
+
+def test_clients_of_one_process_share_a_collector_in_any_registry(stand_in: StandIn, client_for: Make) -> None:
+    registry, other = CollectorRegistry(), CollectorRegistry()
+    first, second = client_for(), client_for()
+    before = created(first.collector())
+    for client in (first, second):
+        registry.register(client.collector())
+    other.register(second.collector())
+    predict(first, "a")
+    predict(second, "b", "c")
+    first.close()  # a counter must not fall
+    assert created(second.collector()) == before + 3
+    for page in (generate_latest(registry).decode(), generate_latest(other).decode()):
+        assert page.count("# TYPE plumbline_client_created_events_total counter") == 1
+        assert list(text_string_to_metric_families(page))
+
+
+def created(collector: Collector) -> float:
+    return next(iter(collector.collect())).samples[0].value
 
 
 def test_importing_plumbline_does_not_import_the_client() -> None:

@@ -1,11 +1,14 @@
+import bz2
 import gzip
 import json
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from plumbline.errors import TableError, UsageError
-from plumbline.history.open import open_history
+from plumbline.history.open import is_table, open_history
 from plumbline.history.records import JsonLines
 
 
@@ -45,8 +48,36 @@ def test_a_file_that_is_absent_or_cut_off_is_named(tmp_path: Path) -> None:
         list(JsonLines([tmp_path / "absent.ndjson"]).records())
     cut = tmp_path / "cut.ndjson.gz"
     cut.write_bytes(gzip.compress(b"".join(b'{"ts": %d}\n' % i for i in range(1000)))[:-20])
-    with pytest.raises(TableError, match=r"cut\.ndjson\.gz:\d+: is damaged or cut off"):
+    with pytest.raises(TableError, match=r"cut\.ndjson\.gz: is damaged or cut off"):
         list(JsonLines([cut]).records())
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("code", ["utf-8", "utf-8-sig", "utf-16"])
+def test_events_are_read_in_any_packing_and_form(tmp_path: Path, pack: Callable[[bytes], bytes], code: str) -> None:
+    events = [{"ts": 1, "x": "\u2028é"}, {"ts": 2}]
+    lines = "\n".join(json.dumps(e, ensure_ascii=False) for e in events)
+    for text in (lines, json.dumps(events), json.dumps(events, indent=2)):
+        file = tmp_path / "events"
+        file.write_bytes(pack(text.encode(code)))
+        source, _ = open_history([file], {})
+        assert [json.loads(r.line) for r in source.records()] == events
+        assert next(source.where(r.place) for r in source.records()) in (f"{file}:1", f"{file}:2")
+
+
+def test_a_table_is_known_by_its_content_or_its_name(tmp_path: Path) -> None:
+    for name, content, table in (
+        ("a", b"ts,x\n1,2\n", True),
+        ("b", gzip.compress(b"ts;x\n1;2\n"), True),
+        ("C.CSV", b"ts\n1\n", True),
+        ("d.parquet", b"PAR1", True),
+        ("e", b'{"ts": 1}\n', False),
+        ("f.ndjson", b"broken, line\n", False),
+        ("g.JSON.GZ", gzip.compress(b"[]"), False),
+        ("h", b"", False),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert is_table(tmp_path / name) is table, name
 
 
 def test_files_of_both_kinds_and_options_for_the_other_kind_are_refused(tmp_path: Path) -> None:

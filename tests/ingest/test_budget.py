@@ -8,7 +8,7 @@ import pytest
 
 from plumbline import names
 from plumbline.catalogue.load import load_catalogue
-from plumbline.catalogue.model import Catalogue, Model
+from plumbline.catalogue.model import Catalogue, Feature, Model, SeriesBudget
 from plumbline.events.parse import parse
 from plumbline.ingest.budget import estimate
 from plumbline.ingest.engine import Engine
@@ -78,3 +78,14 @@ def test_an_intersection_counts_every_combination_and_other(declared: Catalogue)
 
     # confusion; scored, Brier, log-loss
     assert quality(intersections=(("origin", "rush"),)) - quality() == (4 + 3) * (2 * 2 + 1)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_model_of_200_features_fits_the_default_budget_with_its_versions(task):
+    catalogue = load_catalogue(ROOT / "plumbline.yaml")
+    features = {f"f{i}": Feature(type="numeric") for i in range(200)}
+    classes = {"binary": ("0", "1"), "multiclass": tuple("abcdefghij"), "regression": None}[task]
+    wide = Model(task=task, owner="team", features=features, classes=classes)
+    [budget] = estimate(catalogue.model_copy(update={"models": {"wide": wide}, "series_budget": SeriesBudget()}))
+    assert budget.versions == 5
+    assert budget.series <= budget.limit <= SeriesBudget().total

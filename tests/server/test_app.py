@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -65,7 +66,7 @@ def test_who_sent_a_request_is_who_connected_whatever_a_header_says(server: Any)
     assert [entry["client"] for entry in logs if entry["event"] == "request refused"] == ["127.0.0.1"]
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/json", ""])
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", ""])
 def test_another_content_type_is_refused_with_the_remedy(server: Any, kind: str) -> None:
     answer = post(server, line(), **{"Content-Type": kind})
     assert answer.status_code == 415
@@ -81,6 +82,17 @@ def test_content_type_parameters_are_fine(server: Any) -> None:
 def test_gzip_bodies_are_unpacked_also_of_several_members(server: Any) -> None:
     body = gzip.compress(line(1) + b"\n") + gzip.compress(line(2))
     assert post(server, body, **{"Content-Encoding": "gzip"}).json()["accepted"] == 2
+
+
+def test_a_gzip_body_is_known_by_its_content_whatever_the_header_says(server: Any) -> None:
+    assert post(server, gzip.compress(line(1))).json()["accepted"] == 1
+    unpacked_on_the_way = {"Content-Encoding": "gzip"}
+    assert post(server, line(2), **unpacked_on_the_way).json()["accepted"] == 1
+
+
+def test_an_array_of_events_is_taken_as_json_too(server: Any) -> None:
+    body = b"[" + line(1) + b"," + line(2) + b"]"
+    assert post(server, body, **{"Content-Type": "application/json"}).json()["accepted"] == 2
 
 
 def test_a_body_of_many_empty_gzip_members_costs_time_in_its_length_only(server: Any) -> None:
@@ -127,7 +139,7 @@ def test_more_lines_than_the_queue_ever_holds_are_too_large_not_try_again(start:
 
 def test_a_flood_of_short_lines_is_refused_before_any_is_parsed(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
-    monkeypatch.setattr("plumbline.server.app.parse", lambda *a: parsed.append(a))
+    monkeypatch.setattr("plumbline.events.parse.parse_line", lambda *a: parsed.append(a))
     assert post(server, b"1\n" * 60_000).status_code == 413
     assert parsed == []
 
@@ -343,6 +355,43 @@ def test_the_landing_pages_example_gives_declared_features_values_of_their_type(
             type(value) for value in example["features"].values()
         }
         assert f'href="/requests?model={name}"' in shown
+
+
+def test_behind_a_proxy_links_and_answers_have_its_path_and_requests_may(start: Callable[..., Any]) -> None:
+    server = start(external_url="https://example.org/team/plumbline/")
+    for prefix in ("", "/team/plumbline"):  # a proxy takes the path off, or leaves it
+        page = requests.get(f"{server.url}{prefix}/", timeout=10).text
+        links = re.findall(r'href="([^"]+)', page)
+        assert links
+        assert all(link.startswith("/team/plumbline/") for link in links)
+        assert "https://example.org/team/plumbline/v1/events" in page
+        assert requests.get(f"{server.url}{prefix}/metrics", timeout=10).status_code == 200
+        answer = requests.get(f"{server.url}{prefix}/nothing", timeout=10)
+        assert (answer.status_code, "/team/plumbline/ lists" in answer.json()["detail"]) == (404, True)
+        # A redirect would lead to the address inside.
+        assert requests.get(f"{server.url}{prefix}/metrics/", timeout=10, allow_redirects=False).status_code == 404
+    assert requests.get(f"{server.url}/elsewhere/metrics", timeout=10).status_code == 404
+    server.wait_ready()
+    posted = requests.post(
+        f"{server.url}/team/plumbline/v1/events", line(3), headers={"Content-Type": "application/x-ndjson"}, timeout=10
+    )
+    assert posted.json()["accepted"] == 1
+
+
+def test_without_an_option_the_path_is_that_of_the_catalogues_link(start: Callable[..., Any]) -> None:
+    declared = catalogue(host_metrics=False, links={"exporter": "https://example.org/p"})
+    assert 'href="/p/metrics"' in requests.get(start(catalogue=declared).url, timeout=10).text
+
+
+def test_the_landing_page_takes_any_name() -> None:
+    declared = catalogue()
+    name = 'a "b" {{ \\ </pre> href="/x"'
+    model = declared.models["clf"].model_copy(update={"classes": ("0", name)})
+    shown = landing_page(declared.model_copy(update={"models": {name: model}}), None, "http://h/p")
+    assert 'href="/p/x' not in shown
+    example = unescape(shown)
+    event = json.loads(example[example.index("<<'END'") + 7 :].strip().splitlines()[0])
+    assert (event["model"], event["prediction"]) == (name, name)
 
 
 HOSTILE = [

@@ -194,7 +194,7 @@ def test_records_beyond_what_the_queue_holds_are_not_even_looked_at() -> None:
             looked_at.append(self["n"])
             return super().get(key, default)
 
-    with pytest.raises(otlp.TooManyRecords):
+    with pytest.raises(otlp.TooMany):
         otlp._parse(request(*(Record(n=n) for n in range(1000))), 1.8e9, 3, str)
     assert set(looked_at) == {0, 1, 2}
 

@@ -51,6 +51,26 @@ def test_trace_and_batch_pages_link_to_each_other(server: Running) -> None:
     assert ("href", "/batch/raw%2F1") in batch.attributes
 
 
+def test_behind_a_proxy_every_link_of_a_page_has_its_path(engine: Engine) -> None:
+    running = Running(engine, lookup=Lookup(engine.store.reader(), engine.baselines), external_url="http://h/plumb")
+    try:
+        running.send(*CHAIN)
+        for page in (
+            "/plumb/trace/q%2F1",
+            "/trace/q%2F1",
+            "/batch/b%2F1",
+            "/requests",
+            "/requests?model=clf",
+            "/trace/0",
+        ):
+            attributes = Elements(running.get(page, HTML).text).attributes
+            links = [value for name, value in attributes if name == "href" and value.startswith("/")]
+            assert links
+            assert all(link.startswith("/plumb/") for link in links), page
+    finally:
+        running.stop()
+
+
 def test_the_page_tells_the_story(server: Running) -> None:
     server.send(*CHAIN)
     text = Elements(server.get("/trace/q%2F1", HTML).text).text

@@ -6,21 +6,24 @@ second counts every row into them, per time block. One pass over the held-out ro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from plumbline.baseline.arrow import table_files
 from plumbline.baseline.artefact import Baseline, FeatureBins, Lineage
 from plumbline.baseline.count import Counted, count_rows, problem_peaks
 from plumbline.baseline.extent import first_pass
 from plumbline.baseline.heldout import measure_heldout
 from plumbline.baseline.layouts import Layout, choose_layouts
-from plumbline.baseline.noise import ALPHA, leave_one_out_noise
+from plumbline.baseline.noise import ALPHA, leave_one_out_noise, significant_psi
 from plumbline.baseline.quality import stable
 from plumbline.baseline.rows import Columns, Progress, quality_source, reference_source
 from plumbline.baseline.table import Filter, digest
 from plumbline.catalogue.model import Evaluation, Model
 from plumbline.errors import UsageError
+from plumbline.names import PSEUDO_FEATURES
 from plumbline.units import format_time, parse_duration
 
 LARGE_PSI = 0.25  # by convention a large change (Siddiqi 2006)
@@ -100,9 +103,10 @@ def build_baseline(
         from scipy.special import chdtri
     except ImportError as error:
         raise UsageError("building a baseline needs scipy: pip install 'plumbline[baseline]'") from error
-    source = reference_source(settings.tables, model, settings.columns, settings.where)
+    tables = table_files(settings.tables)
+    source = reference_source(tables, model, settings.columns, settings.where)
     held = quality_source(
-        settings.quality_tables or settings.tables,
+        table_files(settings.quality_tables) or tables,
         model,
         settings.columns,
         settings.quality_where if settings.quality_where or settings.quality_tables else settings.where,
@@ -116,6 +120,7 @@ def build_baseline(
         remarks.insert(0, "quality is measured on the reference rows themselves: flattering if it was trained on them")
     times = extent.plan_times
     features = _features(layouts, counted, len(model.features), chdtri)
+    remarks += _too_small(features, extent.rows, settings.bins, chdtri)
     if extent.plan.seconds is not None:
         remarks += _restless(features, extent.plan.describe())
     baseline = Baseline(
@@ -129,7 +134,7 @@ def build_baseline(
         error_edges=quality.error_edges,
         classes=list(model.classes or ()),
         lineage=Lineage(
-            training_data=digest(settings.tables),
+            training_data=digest(tables),
             source=", ".join(table.name for table in settings.tables),
             rows=extent.rows,
             quality_rows=quality.rows,
@@ -140,6 +145,27 @@ def build_baseline(
         ),
     )
     return Built(baseline, extent.plan.describe(), tuple(remarks))
+
+
+def _too_small(
+    features: Mapping[str, FeatureBins], rows: int, numeric_bins: int, chi2: Callable[[float, float], float]
+) -> list[str]:
+    """Say so if even a large change of no input can be told from the chance of which rows the reference has.
+
+    Its share of chance does not fall with the number of predictions.
+    """
+    inputs = [bins for name, bins in features.items() if name not in PSEUDO_FEATURES]
+    least = min(significant_psi(bins.counts, rows * 10.0**k, bins.chi2) for bins in inputs for k in range(5))
+    if least <= LARGE_PSI:
+        return []
+    # As many bins as more rows would give: with below, above and missing, less one degree of freedom.
+    usual = float(chi2(numeric_bins + 2, ALPHA / len(inputs)))
+    needed = math.ceil(max(usual, *(bins.chi2 for bins in inputs)) / LARGE_PSI)
+    return [
+        f"a reference of {rows} {'row' if rows == 1 else 'rows'} is too small to detect drift: with any number of "
+        f"predictions, only a PSI above {least:.2g} is more than chance, and {LARGE_PSI:g} is a large change. About "
+        f"{needed} rows are needed"
+    ]
 
 
 def _restless(features: Mapping[str, FeatureBins], blocks: str) -> list[str]:

@@ -6,7 +6,7 @@ Between ``table`` (any file) and ``build`` (one model): knows the columns' roles
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from plumbline.baseline.table import Batch, Filter, Request, column_names, read_batches, require_columns
@@ -22,7 +22,7 @@ Progress = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of the columns that are no features. None = the usual name if the table has it; "" = there is none.
+    """Names of the columns. None = the usual name if the table has it; "" = there is none.
 
     A usual name that the catalogue declares as a feature is that feature's column only.
     """
@@ -32,6 +32,7 @@ class Columns:
     time: str | None = None
     score: str | None = None
     clock: Clock = PLAIN_CLOCK
+    features: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def reference_source(tables: Sequence[Path], model: Model, columns: Columns, cho
     present = _common_columns(tables)
     wanted: dict[str, Request] = {}
     for name, feature in model.features.items():
-        wanted[name] = Request(name, "number" if feature.type == "numeric" else "category")
+        wanted[name] = Request(columns.features.get(name, name), "number" if feature.type == "numeric" else "category")
     wanted.update(_answers(model, columns, present))
     if actual := _role(columns.actual, "actual", model, present):
         wanted[ACTUAL_FEATURE] = _answer(model, actual)

@@ -1,4 +1,4 @@
-"""Tables: reads CSV (also .gz) and Parquet in batches, and hands out typed columns.
+"""Tables: reads them in batches, and hands out typed columns.
 
 A table may be larger than memory: only one batch is held. Cells are converted here, so that a wrong one
 is reported with its file, column and row. ``arrow`` reads the files, ``convert`` makes the columns.
@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.baseline.arrow import arrow_batches, is_parquet, open_csv, parquet_file, reading
+from plumbline.baseline.arrow import arrow_batches, columns_of, reading, typed_columns
 from plumbline.baseline.convert import Floats, Place, TextColumn, to_names, to_numbers, to_probabilities, to_times
 from plumbline.errors import TableError, UsageError
 from plumbline.units import PLAIN_CLOCK, Clock
@@ -108,12 +108,7 @@ def column_names(path: Path) -> list[str]:
     Raises:
         TableError: if the file is absent, empty, no table, or names a column twice.
     """
-    if is_parquet(path):
-        with reading(path):
-            names = [str(name) for name in parquet_file(path).schema_arrow.names]
-    else:
-        with reading(path), open_csv(path, None) as reader:
-            names = [str(name) for name in reader.schema.names]
+    names = columns_of(path)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise TableError(f"{path}: column {twice[0]!r} appears twice: rename one of them")
@@ -124,7 +119,7 @@ def read_batches(path: Path, wanted: Mapping[str, Request], chosen: Filter | Non
     """Yield the table's rows in order, with the wanted columns under the given keys.
 
     Args:
-        path: a CSV (.csv, .csv.gz) or Parquet file; Parquet is recognised by its first bytes.
+        path: one file of a table (``arrow.table_files``).
         wanted: key -> column and kind; two keys may ask for one column in two kinds.
         chosen: the rows to read; None = all.
 
@@ -134,19 +129,21 @@ def read_batches(path: Path, wanted: Mapping[str, Request], chosen: Filter | Non
     """
     columns = sorted({request.column for request in wanted.values()} | ({chosen.column} if chosen else set()))
     require_columns(path, columns)
-    typed = is_parquet(path)
+    typed = typed_columns(path, columns)
     row = 1
     for arrow in arrow_batches(path, columns):
         numbers: dict[str, Floats] = {}
         texts: dict[str, TextColumn] = {}
         read, kept = arrow.num_rows, None
         if chosen is not None:
-            column = to_names(arrow.column(chosen.column), Place(path, chosen.column, row, typed), category_name)
+            column = to_names(
+                arrow.column(chosen.column), Place(path, chosen.column, row, chosen.column in typed), category_name
+            )
             kept = np.flatnonzero(chosen.kept(column))
             arrow = arrow.take(kept)
         for key, request in wanted.items():
             cells = arrow.column(request.column)
-            place = Place(path, request.column, row, typed, kept)
+            place = Place(path, request.column, row, request.column in typed, kept)
             if request.kind == "number":
                 numbers[key] = to_numbers(cells, place)
             elif request.kind == "probability":

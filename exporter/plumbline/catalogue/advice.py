@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import AfterValidator, BaseModel
 from pydantic_core import ErrorDetails
 
 from plumbline.catalogue.model import Catalogue
 from plumbline.catalogue.source import Location
+from plumbline.names import CONTROLS
 
 Finding = tuple[Location, str, str]
 
@@ -23,6 +24,7 @@ BAD_NAME = "catalogue/bad-name"
 BAD_VALUE = "catalogue/bad-value"
 
 _NAME_REMEDY = "use letters, digits and _ . : - , at most 128, beginning with a letter or digit"
+_LABEL_REMEDY = "use 1 to 128 characters, no control character, and none of _ at the beginning"
 
 
 def explain(error: ErrorDetails) -> Finding:
@@ -32,7 +34,7 @@ def explain(error: ErrorDetails) -> Finding:
         location = location[:-1]
         if error["type"] in ("string_type",):
             return location, f"a name under {dotted(location[:-1])} {_unquoted(error['input'])}", BAD_NAME
-        return location, f"{location[-1]!r} is no usable name: {_NAME_REMEDY}", BAD_NAME
+        return location, f"{location[-1]!r} is no usable name: {_name_remedy(error)}", BAD_NAME
     what = dotted(location) or "the catalogue"
     kind = error["type"]
     if kind == "extra_forbidden":
@@ -62,7 +64,7 @@ def _value_message(error: ErrorDetails) -> str:
     if kind == "string_type":
         return _unquoted(given, _is_duration(location))
     if kind == "string_pattern_mismatch":
-        return f"is {given!r}, no usable name: {_NAME_REMEDY}"
+        return f"is {given!r}, no usable name: {_name_remedy(error)}"
     if kind == "literal_error":
         return f"is {given!r}: write {context['expected']}{nearest(str(given), _options(context))}"
     if kind == "value_error":
@@ -92,12 +94,17 @@ def _value_message(error: ErrorDetails) -> str:
     return f"cannot be used: {error['msg']}"
 
 
+def _name_remedy(error: ErrorDetails) -> str:
+    return _LABEL_REMEDY if CONTROLS in error.get("ctx", {}).get("pattern", "") else _NAME_REMEDY
+
+
 def _unquoted(given: object, duration: bool = False) -> str:
     if isinstance(given, bool):
         return f"is {str(given).lower()} to YAML (so are yes, no, on and off): put it in quotes"
     if isinstance(given, int | float):
         if duration:
-            return f'is the number {given}: a duration has a unit, such as "{given}s" or "{given}d"'
+            near = f"{given}s, {given}m or {given}d" if given == int(given) else f"{round(given * 1000)}ms"
+            return f"is the number {given}: a duration has a unit, such as {near}"
         return f'is a number to YAML: put it in quotes, "{given}"'
     if given is None:
         return "has no value: write one, or leave the key out"
@@ -142,7 +149,10 @@ def _is_duration(location: Location) -> bool:
         return location[:-1] in (("evaluation", "drift"), ("evaluation", "quality"))
     model = _model_at(location[:-1])
     info = model.model_fields.get(str(location[-1])) if model else None
-    return info is not None and any(isinstance(m, AfterValidator) for m in info.metadata)
+    if info is None:
+        return False
+    of_optional = (m for one in get_args(info.annotation) for m in getattr(one, "__metadata__", ()))
+    return any(isinstance(m, AfterValidator) for m in (*info.metadata, *of_optional))
 
 
 def _fields_at(location: Location) -> list[str]:

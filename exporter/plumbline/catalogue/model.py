@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from plumbline.names import CONTROLS
 from plumbline.units import parse_duration
 
 
@@ -32,8 +33,14 @@ Name = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$"),
     Field(description="letters, digits and _ . : - ; starts with a letter or digit"),
 ]
+LabelName = Annotated[
+    str,
+    StringConstraints(pattern=rf"^[^_{CONTROLS}][^{CONTROLS}]{{0,127}}$"),
+    Field(description="1 to 128 characters, as in the data; no control character, and no _ at the beginning"),
+]
+ClassName = Annotated[str, StringConstraints(pattern=rf"^[^{CONTROLS}]{{0,128}}$")]
 Severity = Literal["critical", "warning"]
-INTERSECTION = " & "  # between the names, and the values, of an intersection; no name can hold a space
+INTERSECTION = " & "  # between the names, and the values, of an intersection; no slice has it in its name
 
 
 class _Strict(BaseModel):
@@ -171,11 +178,11 @@ class Model(_Strict):
     description: str = ""
     task: Literal["binary", "multiclass", "regression"]
     owner: Name
-    features: dict[Name, Feature] = Field(min_length=1)
-    classes: tuple[str, ...] | None = None
+    features: dict[LabelName, Feature] = Field(min_length=1)
+    classes: tuple[ClassName, ...] | None = None
     positive_class: str | None = None
-    slices: dict[Name, tuple[str, ...]] = Field(default_factory=dict)
-    intersections: tuple[tuple[Name, ...], ...] = Field(
+    slices: dict[LabelName, tuple[str, ...]] = Field(default_factory=dict)
+    intersections: tuple[tuple[LabelName, ...], ...] = Field(
         (), description="slices to look at together, such as [[sex, age]]: every combination of their values"
     )
     disparities: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
@@ -186,8 +193,8 @@ class Model(_Strict):
     outcome: Outcome = Outcome()
     objectives: tuple[Objective, ...] = ()
     serving: Serving = Serving()
-    kpis: tuple[Name, ...] = ()
-    kpi_objectives: dict[Name, KpiObjective] = Field(
+    kpis: tuple[LabelName, ...] = ()
+    kpi_objectives: dict[LabelName, KpiObjective] = Field(
         default_factory=dict, description="bounds of declared KPIs; their drop opens a ticket"
     )
     retention: Name = "standard"
@@ -225,12 +232,12 @@ class Pipeline(_Strict):
 
     description: str = ""
     owner: Name
-    stages: tuple[Name, ...] = Field(min_length=1)
+    stages: tuple[LabelName, ...] = Field(min_length=1)
     cadence: Duration
     freshness: Duration = Field(description="largest acceptable age of the newest data")
     rows: Rows = Rows()
-    checks: tuple[Name, ...] = ()
-    models: tuple[Name, ...] = ()
+    checks: tuple[LabelName, ...] = ()
+    models: tuple[LabelName, ...] = ()
 
 
 class Retention(_Strict):
@@ -243,8 +250,8 @@ class Retention(_Strict):
 class SeriesBudget(_Strict):
     """Largest number of series."""
 
-    total: int = Field(100_000, ge=1)
-    per_model: int = Field(15_000, ge=1)
+    total: int = Field(300_000, ge=1)
+    per_model: int = Field(120_000, ge=1)
     versions_per_model: int = Field(5, ge=1, description="live versions per model the budget assumes")
 
 
@@ -314,8 +321,8 @@ class Catalogue(_Strict):
     version: Literal[1]
     owners: dict[Name, Owner] = Field(min_length=1)
     platform_owner: Name = Field(description="owner of the alerts about the monitoring itself")
-    models: dict[Name, Model] = Field(min_length=1)
-    pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
+    models: dict[LabelName, Model] = Field(min_length=1)
+    pipelines: dict[LabelName, Pipeline] = Field(default_factory=dict)
     retention: dict[Name, Retention] = Field(
         default_factory=lambda: {"standard": Retention(minimum="180d", maximum="730d")}
     )

@@ -66,7 +66,7 @@ def backfill(
 ) -> None:
     """Load HISTORY as if it happened at its own time.
 
-    Reads HISTORY: the contract's events (NDJSON, plain or .gz), or tables (CSV, .csv.gz, Parquet) with a
+    Reads HISTORY: the contract's events (JSON), or tables (CSV, Parquet, Arrow; folders too) with a
     prediction per row; the catalogue, baselines and rule files. Events may be in any order and exceed
     memory. Writes the events and counters into the data folder, so that an exporter started on it continues
     from them, and TSDB blocks of all series and of the recording rules. Cut off at any point, the same

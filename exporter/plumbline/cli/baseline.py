@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -18,10 +18,21 @@ from plumbline.baseline.compare import compare, levels
 from plumbline.baseline.show import difference, picture
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
-from plumbline.cli.options import PathType, catalogue_option, json_option, optional_duration, time_options, writing
+from plumbline.cli.options import (
+    PathType,
+    catalogue_option,
+    json_option,
+    map_option,
+    optional_duration,
+    time_options,
+    writing,
+)
 from plumbline.errors import UsageError
 from plumbline.files import write_whole
 from plumbline.units import Clock, parse_duration
+
+if TYPE_CHECKING:
+    from plumbline.baseline.rows import Columns
 
 
 @click.group()
@@ -43,6 +54,7 @@ def baseline() -> None:
 @click.option("--where", metavar="COL=VALUE", help="Use only these rows as the drift reference.")
 @click.option("--quality-table", type=PathType, help="Held-out table for the quality  [default: TABLE].")
 @click.option("--quality-where", metavar="COL=VALUE", help="Use only these rows for the quality.")
+@map_option
 @click.option("--time-column", help="Time of the prediction; '' = none  [default: ts, if the table has it].")
 @time_options
 @click.option("--prediction-column", help="The model's answer  [default: prediction].")
@@ -61,9 +73,16 @@ def baseline() -> None:
 @click.option("--config", help="Training configuration, or its digest, kept as lineage.")
 @json_option
 def build(
-    tables: tuple[Path, ...], model_name: str, version: str, catalogue: Path, output: Path, as_json: bool, **given: Any
+    tables: tuple[Path, ...],
+    model_name: str,
+    version: str,
+    catalogue: Path,
+    output: Path,
+    mapping: dict[str, str],
+    as_json: bool,
+    **given: Any,
 ) -> None:
-    """Build the baseline of a model version from TABLE... (CSV, CSV.gz or Parquet).
+    """Build the baseline of a model version from TABLE... (CSV, Parquet or Arrow; files, or folders of them).
 
     Reads the tables in batches (they may exceed memory) and the catalogue. The rows are the drift
     reference: features, prediction and score; the held-out rows give quality and its spread over time.
@@ -71,7 +90,6 @@ def build(
     """
     # Imported here: only building a baseline needs these.
     from plumbline.baseline.build import BuildSettings, build_baseline
-    from plumbline.baseline.rows import Columns
     from plumbline.baseline.table import Filter
 
     loaded = load_catalogue(catalogue)
@@ -82,13 +100,7 @@ def build(
         quality_tables=(given["quality_table"],) if given["quality_table"] else (),
         where=Filter.parse(where, "--where") if where else None,
         quality_where=Filter.parse(quality_where, "--quality-where") if quality_where else None,
-        columns=Columns(
-            given["prediction_column"],
-            given["actual_column"],
-            given["time_column"],
-            given["score_column"],
-            Clock(given["time_zone"], given["time_unit"]),
-        ),
+        columns=_columns(model, mapping, given),
         block_seconds=given["block"] or parse_duration(loaded.evaluation.drift_alert),
         quality_block_seconds=given["block"] or 7 * 86_400.0,
         quality_windows={name: parse_duration(name) for name in loaded.evaluation.quality},
@@ -141,7 +153,7 @@ def show(file: Path, html: Path | None, as_json: bool) -> None:
     if html is not None:
         _write(html, "baseline.html.j2", baseline=loaded, levels=levels)
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     for part in picture(loaded):
         console.print(part)
 
@@ -180,9 +192,32 @@ def diff(old: Path, new: Path, draw: int, html: Path | None, as_json: bool) -> N
     if html is not None:
         _write(html, "difference.html.j2", comparison=comparison)
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     for part in difference(comparison, draw):
         console.print(part)
+
+
+_FIELDS = {"prediction": "prediction_column", "actual": "actual_column", "ts": "time_column", "score": "score_column"}
+
+
+def _columns(model: Model, mapping: dict[str, str], given: dict[str, Any]) -> Columns:
+    """Return the columns; --map says the same of prediction, actual, ts and score as their own options do."""
+    from plumbline.baseline.rows import Columns
+
+    for name, column in mapping.items():
+        if name not in model.features and name.removeprefix("_") not in _FIELDS:
+            choices = ", ".join((*_FIELDS, *model.features))
+            raise UsageError(f"--map {name}=...: {name!r} is no field or feature; these are: {choices}")
+        if not column and name in model.features:
+            raise UsageError(f"--map {name}=: a baseline needs every feature: name its column")
+    features = {name: column for name, column in mapping.items() if name in model.features}
+
+    def of(field: str) -> Any:
+        named = given[_FIELDS[field]] if field in model.features else mapping.get(field, given[_FIELDS[field]])
+        return mapping.get(f"_{field}", named)
+
+    clock = Clock(given["time_zone"], given["time_unit"])
+    return Columns(of("prediction"), of("actual"), of("ts"), of("score"), clock, features)
 
 
 def _write(path: Path, template: str, **data: object) -> None:

@@ -161,7 +161,7 @@ def _print(
     baselines: list[str],
     remarks: list[str],
 ) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     console.print(f"{path}: no problem found", style="green")
     console.print(budget_table(budgets))
     if stale:

@@ -140,7 +140,7 @@ def evaluate(
         data = {**as_data(result), "rules": made_with, "budget": budget, "exceeded": broken}
         click.echo(json.dumps(data, indent=2, allow_nan=False))
     else:
-        console = Console(highlight=False)
+        console = Console(highlight=False, markup=False, emoji=False)
         if not console.is_terminal:
             console.width = _WIDE
         for part in tables(result, console.width):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import itertools
 import json
 import os
@@ -11,7 +10,6 @@ import select
 import stat
 import sys
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +17,16 @@ from typing import IO
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from plumbline.client.post import Answer, Sender
 from plumbline.errors import PlumblineError, UsageError
-from plumbline.events.parse import MAX_LINE_BYTES
+from plumbline.events.lines import MAX_LINE_BYTES, Values, one_a_line
+from plumbline.files import GZIP, text_lines
+from plumbline.history.open import is_table
 from plumbline.names import DEFAULT_PORT
+from plumbline.trace.show import visible
 
 _LINGER_SECONDS = 1.0  # how long a line from a pipe may wait for others to share its request
 
@@ -50,38 +52,34 @@ class Summary:
         self.duplicates += answer.duplicates
 
 
-@contextlib.contextmanager
-def _open(name: str) -> Iterator[IO[bytes]]:
-    if name == "-":
-        yield sys.stdin.buffer
-        return
+def _batches(file: IO[bytes], name: str, batch: int) -> Iterator[list[tuple[int, bytes]]]:
+    """Yield numbered lines in groups of at most ``batch``; of a pipe or terminal, as they come."""
     try:
-        with gzip.open(name, "rb") if name.endswith(".gz") else Path(name).open("rb") as file:
-            yield file  # type: ignore[misc]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise PlumblineError(f"{name}: is damaged or cut off: {error}") from error
-    except OSError as error:
-        raise PlumblineError(f"{name}: cannot be read: {error.strerror}") from error
-
-
-def _batches(file: IO[bytes], batch: int) -> Iterator[list[bytes]]:
-    """Yield the lines in groups of at most ``batch``; of a pipe or terminal, as they come."""
-    try:
-        descriptor = file.fileno()
-        streams = not stat.S_ISREG(os.fstat(descriptor).st_mode)
+        streams = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     except (OSError, ValueError):  # no file of the system's
         streams = False
-    if streams:
-        yield from _streamed(descriptor, batch)
-    else:
-        while lines := list(itertools.islice(file, batch)):
-            yield lines
+    if not streams:
+        lines = one_a_line(enumerate(text_lines(file, name), 1))
+        while some := list(itertools.islice(lines, batch)):
+            yield some
+        return
+    values, number = Values(), 0
+    for came in _streamed(file.fileno(), batch):
+        found: list[tuple[int, bytes]] = []
+        for line in came:
+            number += 1
+            found += values.take(number, line)
+        for at in range(0, len(found), batch):
+            yield found[at : at + batch]
+    if rest := list(values.rest()):
+        yield rest
 
 
 def _streamed(descriptor: int, batch: int) -> Iterator[list[bytes]]:
     lines: list[bytes] = []
     begun = b""  # the line that has no end yet
     due = 0.0
+    first = True
     while True:
         wait = max(0.0, due - time.monotonic()) if lines else None
         if not select.select([descriptor], [], [], wait)[0]:
@@ -89,6 +87,9 @@ def _streamed(descriptor: int, batch: int) -> Iterator[list[bytes]]:
             lines = []
             continue
         data = os.read(descriptor, 65_536)
+        if first and data.startswith(GZIP):
+            raise UsageError("what comes in is gzip: unpack it first, as by gunzip -c FILE | plumbline ingest -")
+        first = False
         *whole, begun = (begun + data).split(b"\n")
         # A line beyond what is taken goes on its way in pieces, to be rejected, and memory stays bounded.
         if begun and (not data or len(begun) > MAX_LINE_BYTES):
@@ -113,22 +114,21 @@ def ingest_file(name: str, sender: Sender, batch: int, summary: Summary, advance
     task = None
     if advance is not None:
         known = name != "-" and not name.endswith(".gz") and Path(name).is_file()
-        task = advance.add_task(name, total=Path(name).stat().st_size if known else None)
-    before = 0
-    with _open(name) as file:
-        for lines in _batches(file, batch):
-            answer = sender.send([line.rstrip(b"\n") for line in lines])
+        task = advance.add_task(escape(name), total=Path(name).stat().st_size if known else None)
+    if Path(name).is_file() and is_table(Path(name)):
+        raise UsageError(f"{name} is a table: load it by 'plumbline backfill', or send it by 'plumbline replay'")
+    with contextlib.ExitStack() as stack:
+        try:
+            file = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
+        except OSError as error:
+            raise PlumblineError(f"{name}: cannot be read: {error.strerror}") from error
+        for lines in _batches(file, name, batch):
+            answer = sender.send([line.rstrip(b"\n") for _, line in lines])
             summary.add(answer)
-            for line, reason, detail in answer.rejections:
-                click.echo(f"{name}:{before + line}: {reason}: {_one_line(detail)}", err=True)
-            before += len(lines)
+            for at, reason, detail in answer.rejections:
+                click.echo(f"{name}:{lines[at - 1][0]}: {reason}: {visible(detail)}", err=True)
             if advance is not None and task is not None:
-                advance.update(task, advance=sum(map(len, lines)))
-
-
-def _one_line(text: str) -> str:
-    """Return text that cannot move the cursor or fake a second line: it quotes what others sent."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+                advance.update(task, advance=sum(len(line) for _, line in lines))
 
 
 @click.command()
@@ -146,7 +146,8 @@ def _one_line(text: str) -> str:
 def ingest(files: tuple[str, ...], url: str, batch: int, retry_seconds: float, as_json: bool) -> None:
     """Send events, one JSON object per line, to an exporter.
 
-    Reads files (plain or .gz) or standard input (-); writes nothing here. Sending again is safe: an event
+    Reads files (plain or packed; also a JSON array, or objects over several lines) or standard input (-);
+    writes nothing here. Sending again is safe: an event
     that is already stored is counted as a duplicate. Exit code 1 if any line was rejected; each is told
     on standard error as FILE:LINE: reason: detail. Log lines as plumbline.logging writes them are events too.
 

@@ -86,8 +86,10 @@ def run(arguments: Sequence[str] | None = None, command: click.Command = cli) ->
         error.show()
         return error.exit_code
     except PlumblineError as error:
+        from plumbline.trace.show import visible  # a message quotes what a file holds
+
         prefix = "" if isinstance(error, CatalogueError) else "plumbline: "
-        click.echo(f"{prefix}{error}", err=True)
+        click.echo(prefix + visible(str(error), lines=True), err=True)
         return error.exit_code
     except KeyboardInterrupt:
         return _interrupted()

@@ -112,17 +112,20 @@ def time_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+map_option: Callable[[Any], Any] = click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    callback=_mapping,
+    help="Tables: the column that holds a field, feature or slice; FIELD= says there is none.",
+)
+
+
 def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what the columns of a CSV or Parquet history hold."""
+    """Add the options that say what the columns of a table hold."""
     options = (
-        click.option(
-            "--map",
-            "mapping",
-            multiple=True,
-            metavar="FIELD=COLUMN",
-            callback=_mapping,
-            help="Tables: the column that holds a field, feature or slice; FIELD= says there is none.",
-        ),
+        map_option,
         click.option("--model", help="Tables: the model of all rows  [default: the catalogue's only one]."),
         click.option("--version", help="Tables: the version of all rows  [default: column version]."),
     )

@@ -60,12 +60,13 @@ def replay(
 ) -> None:
     """Send HISTORY to a running exporter as if it happened now.
 
-    Reads HISTORY: the contract's events (NDJSON, plain or .gz), or tables (CSV, .csv.gz, Parquet) with a
+    Reads HISTORY: the contract's events (JSON), or tables (CSV, Parquet, Arrow; folders too) with a
     prediction per row, in any order; for tables, the catalogue. Writes nothing but to the exporter. Event
     times are moved linearly onto the clock, so an outcome keeps its delay, divided by the speed. Batches
     are sent again until they are answered; nothing is counted twice.
     """
     from plumbline import replay as work
+    from plumbline.baseline.arrow import table_files
     from plumbline.catalogue.load import load_catalogue
     from plumbline.client.post import Sender
     from plumbline.history.open import is_table, open_history
@@ -73,7 +74,7 @@ def replay(
     from plumbline.progress import progress
 
     models = {}
-    if any(map(is_table, history)):
+    if any(map(is_table, table_files(history))):
         models = load_catalogue(catalogue or Path(DEFAULT_CATALOGUE)).models
     source, left_out = open_history(history, models, mapping, model, version, Clock(time_zone, time_unit))
     if left_out:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import cast
@@ -53,6 +54,13 @@ from plumbline.trace.lookup import Lookup
 @click.option(
     "--listen", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, help="HOST:PORT; port 0 takes a free one."
 )
+@click.option(
+    "--web.external-url",
+    "external_url",
+    metavar="URL",
+    help="Where people reach the exporter, behind a proxy say. Links begin with its path, and requests may.  "
+    "[default: links.exporter of the catalogue]",
+)
 @click.option("--insecure-listen", is_flag=True, help="Allow plain HTTP beyond this machine.")
 @click.option(
     "--queue-events",
@@ -76,6 +84,7 @@ def serve(
     url: str | None,
     shard: str | None,
     listen: str,
+    external_url: str | None,
     insecure_listen: bool,
     queue_events: int,
     log_format: str,
@@ -91,6 +100,8 @@ def serve(
     os.umask(0o077)  # what is stored is for the exporter's own user
     log_stream = configure_logging(cast("Format", log_format), debug)
     host, port = parse_listen(listen, insecure_listen)
+    if external_url is not None and not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", external_url):
+        raise UsageError(f"--web.external-url {external_url!r}: write it whole, such as https://example.org/plumbline")
     if shard is not None and url is None:
         raise UsageError("--shard names an exporter among those that share a --store; a folder has only one")
     declared = load_catalogue(catalogue)
@@ -108,6 +119,7 @@ def serve(
             lookup=lookup,
             hooks=hooks,
             queue_events=queue_events,
+            external_url=external_url,
         )
         exporter.app.metrics.log_lines_dropped = lambda: log_stream.dropped
         code = exporter.run(lambda url: click.echo(f"plumbline listens on {url}"))

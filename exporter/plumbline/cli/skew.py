@@ -36,10 +36,10 @@ def skew(
 ) -> None:
     """Compare the features of TABLE with those that were served, by request id.
 
-    Reads TABLE (CSV, .csv.gz or Parquet): the column request_id, and any of the model's features as the
-    training code makes them from the raw data; and the catalogue. Sends each row to the exporter as an event
-    "recomputed", which meets the stored prediction and counts, per feature, rows and mismatches: the share is
-    feature:ml_feature_skew:ratio. Numbers are the same within 1e-6 of the larger; missing equals only
+    Reads TABLE (CSV, Parquet or Arrow; a file or a folder): the column request_id, and any of the model's
+    features as the training code makes them from the raw data; and the catalogue. Sends each row to the exporter
+    as an event "recomputed", which meets the stored prediction and counts, per feature, rows and mismatches: the
+    share is feature:ml_feature_skew:ratio. Numbers are the same within 1e-6 of the larger; missing equals only
     missing. A request is compared once, however often it is sent. --version limits it to one version's
     predictions. Exit code 1 if a row was refused.
     """

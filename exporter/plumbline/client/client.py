@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from plumbline.client.account import Account, Stats
 from plumbline.client.encode import EventIds, encode
-from plumbline.client.metrics import ClientCollector
+from plumbline.client.metrics import COLLECTOR
 from plumbline.client.post import Connection
 from plumbline.client.queue import Queue
 from plumbline.client.settings import Settings
@@ -228,8 +228,16 @@ class Client:
         return self._account.snapshot()
 
     def collector(self) -> Collector:
-        """Return the account as a collector, for ``prometheus_client.REGISTRY.register``."""
-        return ClientCollector(self.stats, lambda: self._worker.disk.size)
+        """Return a collector for ``prometheus_client.REGISTRY.register``.
+
+        It adds up the accounts of all clients of this process that were asked for it.
+        """
+        COLLECTOR.add(self)
+        return COLLECTOR
+
+    def spool_size(self) -> int:
+        """Return the bytes that the spool holds."""
+        return self._worker.disk.size
 
     # --- the end ---
 

@@ -115,7 +115,7 @@ def encode(event: Mapping[str, Any], ids: EventIds) -> bytes:
     found = parse_line(line, now)
     if not isinstance(found, Item):
         raise Refused(*found)
-    return line
+    return found.raw
 
 
 def _without_surrogates(value: object) -> object:

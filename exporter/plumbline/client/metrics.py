@@ -1,8 +1,9 @@
-"""A client's account as a prometheus_client collector, for the service's own ``/metrics``."""
+"""The account of a process's clients as a prometheus_client collector, for the service's own ``/metrics``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -11,40 +12,52 @@ from plumbline import names
 from plumbline.client.account import Stats
 
 
-class ClientCollector(Collector):
-    """Exposes the account at each scrape.
+class Accountable(Protocol):
+    """What the collector asks of a client."""
 
-    Args:
-        stats: gives the account.
-        spool_bytes: gives the spool's size.
+    def stats(self) -> Stats:
+        """Return the account."""
+
+    def spool_size(self) -> int:
+        """Return the bytes that the spool holds."""
+
+
+class ClientCollector(Collector):
+    """Exposes at each scrape the sum of the accounts of every client that was added, closed ones too.
+
+    There is one per process: two in a registry would expose the same names twice. For the same reason it describes
+    nothing, so that a registry takes it as often as a client is registered, and asks it once.
     """
 
-    def __init__(self, stats: Callable[[], Stats], spool_bytes: Callable[[], int]) -> None:
-        self._stats = stats
-        self._spool_bytes = spool_bytes
+    def __init__(self) -> None:
+        self._clients: list[Accountable] = []
 
-    def describe(self) -> Iterator[Metric]:
-        """Yield the families without samples."""
-        yield CounterMetricFamily(names.CLIENT_CREATED.family, names.CLIENT_CREATED.help)
-        yield CounterMetricFamily(
-            names.CLIENT_EVENTS.family, names.CLIENT_EVENTS.help, labels=names.CLIENT_EVENTS.labels
-        )
-        for gauge in (names.CLIENT_QUEUED, names.CLIENT_SPOOLED, names.CLIENT_SPOOL_BYTES):
-            yield GaugeMetricFamily(gauge.name, gauge.help)
+    def add(self, client: Accountable) -> None:
+        """Count a client in."""
+        if client not in self._clients:
+            self._clients.append(client)
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing."""
+        return ()
 
     def collect(self) -> Iterator[Metric]:
         """Yield one moment's account."""
-        stats = self._stats()
-        yield CounterMetricFamily(names.CLIENT_CREATED.family, names.CLIENT_CREATED.help, value=stats.created)
+        every = [client.stats() for client in self._clients]
+        created = sum(stats.created for stats in every)
+        yield CounterMetricFamily(names.CLIENT_CREATED.family, names.CLIENT_CREATED.help, value=created)
         ends = CounterMetricFamily(
             names.CLIENT_EVENTS.family, names.CLIENT_EVENTS.help, labels=names.CLIENT_EVENTS.labels
         )
-        for result, count in {"sent": stats.sent, **stats.dropped}.items():
-            ends.add_metric([result], count)
+        for result in ("sent", *names.CLIENT_DROP_REASONS):
+            ends.add_metric([result], sum({"sent": stats.sent, **stats.dropped}[result] for stats in every))
         yield ends
         for gauge, value in (
-            (names.CLIENT_QUEUED, stats.queued),
-            (names.CLIENT_SPOOLED, stats.spooled),
-            (names.CLIENT_SPOOL_BYTES, self._spool_bytes()),
+            (names.CLIENT_QUEUED, sum(stats.queued for stats in every)),
+            (names.CLIENT_SPOOLED, sum(stats.spooled for stats in every)),
+            (names.CLIENT_SPOOL_BYTES, sum(client.spool_size() for client in self._clients)),
         ):
             yield GaugeMetricFamily(gauge.name, gauge.help, value=value)
+
+
+COLLECTOR = ClientCollector()

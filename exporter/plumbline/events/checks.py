@@ -8,8 +8,10 @@ from typing import Any
 from plumbline.events.kinds import Deployment, Event, Kpi, Log, Outcome, PipelineEvent, Prediction, Recomputed
 from plumbline.events.parsed import clip
 from plumbline.loglines import MAX_ID_CHARS, MAX_NAME_CHARS
+from plumbline.names import CONTROLS
 
 MAX_INPUTS = 1000
+_CONTROL = re.compile(f"[{CONTROLS}]")
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 # No measured quantity is near it, and its square, summed over any number of events, stays finite: one
 # infinite sum would spoil a counter for ever.
@@ -24,7 +26,7 @@ def _wrong_common(event: Event) -> tuple[str, str] | None:
 
 def _wrong_prediction(e: Prediction) -> tuple[str, str] | None:
     if e.prediction is None and e.status == "ok":
-        return "missing_field", "Object missing required field `prediction`"
+        return "missing_field", "the field 'prediction' is missing: add it, or status: error for a failed request"
     return (
         _bad_id("request_id", e.request_id)
         or _bad_name("model", e.model)
@@ -106,18 +108,18 @@ def _bad_id(field: str, value: str | None) -> tuple[str, str] | None:
         return None
     if not 0 < len(value) <= MAX_ID_CHARS:
         return "bad_id", f"{field} must have 1 to {MAX_ID_CHARS} characters, not {len(value)}"
-    return "bad_id", f"{field} holds control or unprintable characters"
+    return "bad_id", f"{field} holds control or unprintable characters: send printable ones"
 
 
 def _bad_name(field: str, value: str | None) -> tuple[str, str] | None:
-    if value is None or (0 < len(value) <= MAX_NAME_CHARS and value.isprintable()):
+    if value is None or (0 < len(value) <= MAX_NAME_CHARS and (value.isprintable() or not _CONTROL.search(value))):
         return None
-    return "bad_field", f"{field} must have 1 to {MAX_NAME_CHARS} printable characters"
+    return "bad_field", f"{field} must have 1 to {MAX_NAME_CHARS} characters, and no control character"
 
 
 def _bad_number(field: str, value: object, low: float, high: float) -> tuple[str, str] | None:
     if isinstance(value, int | float) and not low <= value <= high:
-        return "bad_field", f"{field} must be from {low:g} to {high:g}"
+        return "bad_field", f"{field} is {clip(repr(value), 40)}: it must be from {low:g} to {high:g}"
     return None
 
 

@@ -1,37 +1,40 @@
-"""Lines to events: reads newline-delimited JSON, writes ``Parsed``."""
+"""Lines to events: reads newline-delimited JSON, or what ``lines`` makes lines of; writes ``Parsed``."""
 
 from __future__ import annotations
 
 import msgspec
 
 from plumbline.events.checks import what_is_wrong
+from plumbline.events.explain import explain
 from plumbline.events.identity import identify, links_of
 from plumbline.events.kinds import Event, PipelineEvent
+from plumbline.events.lines import MAX_LINE_BYTES, event_lines, mended
 from plumbline.events.parsed import Item, Parsed, Rejected, clip
 from plumbline.loglines import event_of_line
 from plumbline.units import parse_time
 
-MAX_LINE_BYTES = 1_048_576
 # Clocks differ by seconds and time zones by hours; beyond a day a time in the future is a mistake.
 MAX_AHEAD_SECONDS = 86_400.0
 _decode_event = msgspec.json.Decoder(Event).decode
 
 
-def parse(body: bytes, now: float) -> Parsed:
-    """Decode newline-delimited JSON.
+def parse(body: bytes, now: float, most: float = float("inf")) -> Parsed:
+    """Decode newline-delimited JSON, or an array, or objects over several lines.
 
     Args:
         body: UTF-8 bytes; lines end in LF or CRLF; blank lines are skipped.
         now: epoch seconds given to events without ``ts``.
+        most: events that are taken.
 
     Returns:
-        Every line either as an event or as a rejection; nothing raises.
+        Every line (value of an array) either as an event or as a rejection, by the line on which it begins.
+
+    Raises:
+        TooMany: there are more than ``most``.
     """
     events: list[Item] = []
     rejected: list[Rejected] = []
-    number = 0
-    for line in body.split(b"\n"):
-        number += 1
+    for number, line in event_lines(body, most):
         line = line.strip()
         if not line:
             continue
@@ -54,22 +57,27 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
         event = _decode_event(line)
         if not line.isascii():
             line.decode()  # unknown fields are stored unread: they must be UTF-8 all the same
-    except msgspec.ValidationError as error:
-        made = _log_line(line) if "required field `type`" in str(error) else None
-        return (_reason(str(error)), clip(str(error))) if made is None else parse_line(made, now)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return "bad_json", clip(str(error))
+        if (better := mended(line)) != line:
+            again = parse_line(better, now)
+            if isinstance(again, Item):
+                return again
+            return again[0], again[1] + " (NaN and infinities are taken as null)" * (" is null" in again[1])
+        made = _log_line(line) if "required field `type`" in str(error) else None
+        return explain(line, error) if made is None else parse_line(made, now)
+    field = "ts"
     try:
         ts = now if event.ts is None else parse_time(event.ts)
         if ts > now + MAX_AHEAD_SECONDS:
-            return "bad_timestamp", f"{event.ts!r} is more than a day ahead of this machine's clock"
+            return "bad_timestamp", f"ts: {event.ts!r} is more than a day ahead of this machine's clock"
         # What has been reported has happened: a clock that runs ahead must not make things look fresh after
         # they stopped, outrank what comes later, or mature late.
         ts = min(ts, now)
         if type(event) is PipelineEvent and event.data_ts is not None:
+            field = "data_ts"
             parse_time(event.data_ts)
     except (ValueError, OverflowError) as error:
-        return "bad_timestamp", clip(str(error))
+        return "bad_timestamp", f"{field}: {clip(str(error))}"
     found = what_is_wrong(event)
     if found is not None:
         return found
@@ -86,11 +94,3 @@ def _log_line(line: bytes) -> bytes | None:
         return event_of_line(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _reason(message: str) -> str:
-    if "missing required field" in message:
-        return "missing_field"
-    if message.startswith("Invalid value") and message.endswith("`$.type`"):
-        return "unknown_type"
-    return "bad_field"

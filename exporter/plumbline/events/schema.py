@@ -16,13 +16,14 @@ from plumbline.events.checks import HUGE, MAX_INPUTS
 from plumbline.events.kinds import Event
 from plumbline.generated import GeneratedFile
 from plumbline.loglines import MAX_ID_CHARS, MAX_NAME_CHARS
+from plumbline.names import CONTROLS
 from plumbline.values import ROUNDING
 
 PATH = "docs/events.schema.json"
 # What Python calls unprintable, as far as a regular expression without Unicode classes can say it.
 _PRINTABLE = "^[^\\u0000-\\u001f\\u007f-\\u00a0\\u00ad\\u2028\\u2029]*$"
 _ID = {"minLength": 1, "maxLength": MAX_ID_CHARS, "pattern": _PRINTABLE}
-_NAME = {"minLength": 1, "maxLength": MAX_NAME_CHARS, "pattern": _PRINTABLE}
+_NAME = {"minLength": 1, "maxLength": MAX_NAME_CHARS, "pattern": f"^[^{CONTROLS}]*$"}
 
 
 def _between(low: float, high: float) -> dict[str, float]:

@@ -1,30 +1,42 @@
-"""Which reader a history file needs: by its name, and for Parquet by its first bytes."""
+"""Which reader a history file needs."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from plumbline.catalogue.model import Model
 from plumbline.errors import UsageError
+from plumbline.events.lines import mended
+from plumbline.files import text_lines
 from plumbline.history.records import JsonLines, Source
 from plumbline.units import PLAIN_CLOCK, Clock
 
+_EVENTS = re.compile(r"\.(ndjson|jsonl|json|log)(\.\w+)?$", re.IGNORECASE)
+_TABLE = re.compile(r"\.(csv|tsv|tab|psv)(\.\w+)?$", re.IGNORECASE)
+
 
 def is_table(path: Path) -> bool:
-    """Whether a file holds a table rather than one event a line.
+    """Whether a file holds a table rather than events.
+
+    By its first bytes if it is no text, else by its name, else by its first line: an event begins with a bracket.
 
     Raises:
         UsageError: there is no such file.
+        TableError: it cannot be read.
     """
-    from plumbline.history.tables import TABLE_SUFFIXES
+    from plumbline.baseline.arrow import kind_of
 
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
-    if path.name.lower().endswith(TABLE_SUFFIXES):
+    if kind_of(path) != "text" or _TABLE.search(path.name):
         return True
+    if _EVENTS.search(path.name):
+        return False
     with path.open("rb") as file:
-        return file.read(4) == b"PAR1"
+        first = mended(next(text_lines(file, path), b"")).strip()
+    return not first.startswith((b"{", b"[")) and any(sign in first for sign in b",;\t|")
 
 
 def open_history(
@@ -38,7 +50,7 @@ def open_history(
     """Return the history of some files, and the columns that nothing reads.
 
     Args:
-        paths: all NDJSON, or all tables.
+        paths: files or folders; all of events, or all tables.
         models: the catalogue's models; for tables.
         given: see ``plumbline.history.columns.choose_columns``; for tables, as are the rest.
         model: the model of all rows.
@@ -49,6 +61,9 @@ def open_history(
         UsageError: the files differ in kind, one is missing, or the options do not fit.
         TableError: a table lacks a column.
     """
+    from plumbline.baseline.arrow import table_files
+
+    paths = table_files(paths)
     tables = [is_table(path) for path in paths]
     if not any(tables):
         if given or (model, version, clock) != (None, None, PLAIN_CLOCK):
@@ -57,7 +72,7 @@ def open_history(
             )
         return JsonLines(paths), ()
     if not all(tables):
-        raise UsageError("either all files hold events (NDJSON), or all hold tables (CSV, Parquet)")
+        raise UsageError("either all files hold events (JSON), or all hold tables (CSV, Parquet, Arrow)")
     from plumbline.history.columns import choose_columns
     from plumbline.history.tables import Tables
 

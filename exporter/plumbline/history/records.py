@@ -1,12 +1,10 @@
-"""Events of history files, one by one: reads NDJSON (plain or .gz), yields records.
+"""Events of history files, one by one: reads JSON, plain or packed, yields records.
 
 A record keeps the place it came from, so that whoever refuses it later can name file and line.
 """
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -14,6 +12,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from plumbline.errors import TableError
+from plumbline.events.lines import mended, one_a_line
+from plumbline.files import text_lines
 from plumbline.units import parse_time
 
 _LINE_BITS = 40
@@ -54,7 +54,7 @@ class JsonLines:
     """NDJSON files, one after the other.
 
     Args:
-        paths: plain or .gz.
+        paths: one event a line, an array, or objects over several lines; plain or packed.
     """
 
     tabular = False
@@ -67,7 +67,7 @@ class JsonLines:
         decode = msgspec.json.Decoder(_Stamp).decode
         for index, path in enumerate(self._paths):
             for number, raw in _lines(path):
-                line = raw.strip()
+                line = mended(raw.strip())
                 if not line:
                     continue
                 try:
@@ -95,12 +95,8 @@ def unpack(place: int) -> tuple[int, int]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    number = 0
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                yield number, raw
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise TableError(f"{path}:{number + 1}: is damaged or cut off: {error}") from error
+        with path.open("rb") as file:
+            yield from one_a_line(enumerate(text_lines(file, path), start=1))
     except OSError as error:
         raise TableError(f"{path}: cannot be read: {error.strerror or error}") from error

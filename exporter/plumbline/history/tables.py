@@ -1,4 +1,4 @@
-"""CSV and Parquet as events: each row is a prediction, and its outcome where that is known.
+"""Tables as events: each row is a prediction, and its outcome where that is known.
 
 Reads tables through ``plumbline.baseline.table`` (in batches, so they may exceed memory; a wrong cell is
 named by file, column and row), yields records. ``columns`` decides once which column holds what, ``rows``
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from plumbline.baseline.arrow import table_files
 from plumbline.baseline.table import column_names, digest, read_batches
 from plumbline.catalogue.model import Model
 from plumbline.errors import UsageError
@@ -19,11 +20,9 @@ from plumbline.history.columns import TableColumns, model_of_rows
 from plumbline.history.records import Record, pack, unpack
 from plumbline.history.rows import Row
 
-TABLE_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
-
 
 class Tables:
-    """CSV or Parquet files as history.
+    """Tables as history.
 
     Args:
         paths: tables with the same columns.
@@ -81,6 +80,7 @@ def recomputed_rows(
         TableError: a column is missing, or a cell cannot be read.
         UsageError: the model is unknown, or the table has none of its features.
     """
+    paths = table_files(paths)
     name = model_of_rows(models, model)
     declared = models[name].features
     for unfit in given.keys() - {"request_id", *declared}:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from plumbline.events.kinds import Action
+from plumbline.events.lines import stored_json
 from plumbline.expose.block import Block
 from plumbline.expose.text import Renderer
 from plumbline.keys import model_key
@@ -84,7 +85,7 @@ def _events(reader: Reader, model: str, last_seq: int) -> bytes:
     """Return the model's newest predictions and KPI events, and outcomes of those predictions, by arrival."""
     events = reader.read(range(max(1, last_seq - NEWEST_EVENTS + 1), last_seq + 1))
     decoded: dict[int, Mapping[str, Any]] = {
-        seq: msgspec.json.decode(event.raw) for seq, event in events.items() if event.kind in _KINDS
+        seq: stored_json(event.raw) for seq, event in events.items() if event.kind in _KINDS
     }
     requests = {e["request_id"] for e in decoded.values() if e.get("model") == model and e.get("request_id")}
     kept = [

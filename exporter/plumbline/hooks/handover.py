@@ -14,6 +14,7 @@ from plumbline.catalogue.model import Model
 from plumbline.errors import StoreError, TableError
 from plumbline.events.kinds import Action
 from plumbline.export import Selection, export
+from plumbline.files import file_name
 from plumbline.store.base import Reader
 from plumbline.trace.lookup import Lookup
 from plumbline.units import parse_time
@@ -36,7 +37,7 @@ def hand_over(action: Action, model: Model, folder: Path, reader: Reader, baseli
     """
     period = (action.payload or {})["period"]
     selection = Selection(action.model, None, parse_time(period["start"]), parse_time(period["end"]))
-    path = folder / f"{action.model}.parquet"
+    path = folder / f"{file_name(action.model)}.parquet"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         report = export(Lookup(reader, baselines), model, selection, path)

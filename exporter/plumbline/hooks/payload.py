@@ -8,6 +8,7 @@ from typing import Any
 from plumbline import names
 from plumbline.catalogue.model import Catalogue
 from plumbline.events.kinds import Alert
+from plumbline.files import file_name
 from plumbline.units import format_time, parse_duration
 
 PAYLOAD_VERSION = 1
@@ -58,15 +59,15 @@ def hook_payload(hook: str, alert: Alert, catalogue: Catalogue, since: float | N
 
 def _period(alert: Alert, catalogue: Catalogue, deployed: float | None, now: float) -> dict[str, str]:
     """Return the time whose predictions have mature outcomes by now, and how to export them."""
-    model = catalogue.models[alert.model or ""]
+    name = alert.model or ""
+    model = catalogue.models[name]
     end = now - model.outcome.maturity_seconds
     start = max(0.0, end - parse_duration(model.hooks.retrain_period))
     since, until = format_time(start), format_time(end)
+    file = f"{file_name(name)}.parquet"
     return {
         "start": since,
         "end": until,
         **({} if deployed is None else {"version_in_production_since": format_time(deployed)}),
-        "export": shlex.join(
-            ["plumbline", "export", alert.model or "", f"{alert.model}.parquet", "--from", since, "--to", until]
-        ),
+        "export": shlex.join(["plumbline", "export", name, file, "--from", since, "--to", until]),
     }

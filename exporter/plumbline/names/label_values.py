@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 # Values that stand for "not one of the declared ones"; they bound every label set.
+# Names begin with another sign, so that none is one of these.
 UNKNOWN = "_unknown"
 OTHER = "other"
 MISSING = "missing"
+# What no name may hold, as the inside of a regular expression's class: control characters and line ends.
+CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 ALL = "all"  # slice="all", value="all": every row of the model version
 
 SCORE_FEATURE = "_score"

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.applications import Starlette
@@ -17,18 +19,25 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from plumbline import otlp
 from plumbline.alerts import WebhookError, parse_webhook
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import Overloaded, StoreError
+from plumbline.events.lines import TooMany
 from plumbline.events.parse import parse
 from plumbline.events.parsed import Parsed
 from plumbline.expose.registry import Registry
 from plumbline.expose.self_metrics import SelfMetrics
 from plumbline.expose.text import Renderer
-from plumbline.names import ALERTS_PATH, CONTENT_TYPE_JSON, CONTENT_TYPE_OPENMETRICS, CONTENT_TYPE_TEXT
+from plumbline.names import (
+    ALERTS_PATH,
+    CONTENT_TYPE_JSON,
+    CONTENT_TYPE_NDJSON,
+    CONTENT_TYPE_OPENMETRICS,
+    CONTENT_TYPE_TEXT,
+)
 from plumbline.pages import HEADERS
 from plumbline.server.body import BodyReader, Held, Refusal
 from plumbline.server.landing import landing_page
@@ -53,6 +62,7 @@ class App:
         bodies: reads request bodies within bounds.
         renderer: keeps what does not change between scrapes.
         more: routes of other parts.
+        url: where the outside world reaches this; its path stands before all links, and may before requests.
     """
 
     catalogue: Catalogue
@@ -62,26 +72,38 @@ class App:
     bodies: BodyReader = field(default_factory=BodyReader)
     renderer: Renderer = field(default_factory=Renderer)
     more: Sequence[Route] = ()
+    url: str = ""
 
     def asgi(self) -> Starlette:
         """Return the application."""
-        return Starlette(
-            routes=[
-                Route("/", self.landing),
-                Route("/metrics", self.scrape),
-                Route("/v1/events", self.ingest, methods=["POST"]),
-                Route("/v1/logs", self.logs, methods=["POST"]),
-                Route(ALERTS_PATH, self.alerts, methods=["POST"]),
-                Route("/-/healthy", self.healthy),
-                Route("/-/ready", self.ready),
-                *self.more,
-            ],
-            exception_handlers={HTTPException: _http_error},  # type: ignore[dict-item]
+        routes: list[BaseRoute] = [
+            Route("/", self.landing),
+            Route("/metrics", self.scrape),
+            Route("/v1/events", self.ingest, methods=["POST"]),
+            Route("/v1/logs", self.logs, methods=["POST"]),
+            Route(ALERTS_PATH, self.alerts, methods=["POST"]),
+            Route("/-/healthy", self.healthy),
+            Route("/-/ready", self.ready),
+            *self.more,
+        ]
+        # A proxy may take the path off or leave it; Prometheus and the orchestrator come without it.
+        root = urlsplit(self.url).path.rstrip("/")
+        inside = Router(routes, redirect_slashes=False)
+        made = Starlette(
+            routes=[*routes, *([Mount(root, inside)] if root else ())],
+            exception_handlers={HTTPException: self._http_error},  # type: ignore[dict-item]
         )
+        made.router.redirect_slashes = False  # it would redirect to where nobody outside gets
+        return made
+
+    async def _http_error(self, request: Request, error: HTTPException) -> Response:
+        remedy = _REMEDIES.get(error.status_code, "").format(root=urlsplit(self.url).path.rstrip("/"))
+        body = {"error": error.detail, "detail": remedy or error.detail}
+        return JSONResponse(body, error.status_code, headers=error.headers)
 
     async def landing(self, request: Request) -> Response:
         """``/``: where to go and what to do first."""
-        page = landing_page(self.catalogue, self.writer.not_ready())
+        page = landing_page(self.catalogue, self.writer.not_ready(), self.url)
         return Response(page, headers=HEADERS, media_type="text/html")
 
     async def healthy(self, request: Request) -> Response:
@@ -153,11 +175,12 @@ class App:
         return answer
 
     async def _ingest(self, request: Request, held: Held, start: float) -> Response:
-        body, packed = await self.bodies.read(request, held)
-        if packed or len(body) > _INLINE_BYTES:
-            parsed, size = await run_in_threadpool(self._parse, body, packed)
-        else:
-            parsed, size = self._parse(body, packed)
+        body, packed = await self.bodies.read(request, held, (CONTENT_TYPE_NDJSON, CONTENT_TYPE_JSON))
+        with self._not_too_many("lines", "send fewer lines per request"):
+            if packed or len(body) > _INLINE_BYTES:
+                parsed, size = await run_in_threadpool(self._parse, body, packed)
+            else:
+                parsed, size = self._parse(body, packed)
         held.take(size - len(body) if packed else 0)
         duplicates = await self._commit(parsed)
         log.debug(
@@ -197,16 +220,11 @@ class App:
             parse_body = otlp.parse_protobuf if protobuf else otlp.parse_json
             return parse_body(plain, time.time(), self.writer.queue_events), len(plain)
 
-        try:
-            parsed, size = await run_in_threadpool(read)
-        except otlp.OtlpError as error:
-            raise Refusal(400, "bad_encoding", str(error)) from error
-        except otlp.TooManyRecords as error:
-            raise Refusal(
-                413,
-                "too_large",
-                f"more than {self.writer.queue_events} records, which the queue never holds: send fewer per request",
-            ) from error
+        with self._not_too_many("records", "send fewer per request"):
+            try:
+                parsed, size = await run_in_threadpool(read)
+            except otlp.OtlpError as error:
+                raise Refusal(400, "bad_encoding", str(error)) from error
         held.take(size - len(body) if packed else 0)
         await self._commit(parsed)
         _tell_rejected("log records", parsed)
@@ -236,16 +254,17 @@ class App:
 
     def _parse(self, body: bytes, packed: bool) -> tuple[Parsed, int]:
         plain = self.bodies.unpack(body) if packed else body
-        # Before anything is made of the lines: millions of bad ones would cost a hundred times their bytes.
-        lines = plain.count(b"\n") + (not plain.endswith(b"\n"))
-        if lines > self.writer.queue_events:
+        return parse(plain, time.time(), self.writer.queue_events), len(plain)
+
+    @contextmanager
+    def _not_too_many(self, what: str, remedy: str) -> Iterator[None]:
+        try:
+            yield
+        except TooMany as error:
+            most = self.writer.queue_events
             raise Refusal(
-                413,
-                "too_large",
-                f"{lines} lines are more than the queue ever holds ({self.writer.queue_events}): "
-                "send fewer lines per request",
-            )
-        return parse(plain, time.time()), len(plain)
+                413, "too_large", f"more than {most} {what}, which the queue never holds: {remedy}"
+            ) from error
 
 
 def _tell_rejected(what: str, parsed: Parsed) -> None:
@@ -271,14 +290,9 @@ def _account(parsed: Parsed, duplicates: int, what: str) -> dict[str, object]:
 
 
 _REMEDIES = {
-    404: "there is nothing here; / lists what there is",
+    404: "there is nothing here; {root}/ lists what there is",
     405: (
-        "this path does not take that method; events go by POST to /v1/events, OpenTelemetry's logs to "
-        "/v1/logs, alerts to /v1/alerts, the rest is read by GET"
+        "this path does not take that method; events go by POST to {root}/v1/events, OpenTelemetry's logs to "
+        "{root}/v1/logs, alerts to {root}/v1/alerts, the rest is read by GET"
     ),
 }
-
-
-async def _http_error(request: Request, error: HTTPException) -> Response:
-    detail = _REMEDIES.get(error.status_code, error.detail)
-    return JSONResponse({"error": error.detail, "detail": detail}, error.status_code, headers=error.headers)

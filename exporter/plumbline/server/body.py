@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from plumbline.names import CONTENT_TYPE_NDJSON
+from plumbline.files import GZIP
 from plumbline.server.timeouts import Timeouts
 
 BODY_BYTES = 16 * 1024 * 1024
@@ -75,13 +75,9 @@ class BodyReader:
         self.in_flight = 0
 
     async def read(
-        self,
-        request: Request,
-        held: Held,
-        media_types: Sequence[str] = (CONTENT_TYPE_NDJSON,),
-        what: str = "newline-delimited JSON",
+        self, request: Request, held: Held, media_types: Sequence[str], what: str = "newline-delimited JSON"
     ) -> tuple[bytes, bool]:
-        """Return the body as sent, and whether it is gzip.
+        """Return the body as sent, and whether it is gzip: by its first bytes, whatever the header says.
 
         Args:
             request: to read.
@@ -110,7 +106,11 @@ class BodyReader:
             chunks = await self._chunks(request, held)
         except TimeoutError as error:
             raise Refusal(408, "too_slow", "the body came too slowly: send smaller ones") from error
-        return b"".join(chunks), encoding != "identity"
+        body = b"".join(chunks)
+        packed = body.startswith(GZIP)
+        if encoding != "identity" and body and not packed and body.lstrip()[:1] not in (b"{", b"["):
+            raise Refusal(400, "bad_encoding", "the body is not the gzip that its header says: leave the header out")
+        return body, packed
 
     async def _chunks(self, request: Request, held: Held) -> list[bytes]:
         start = asyncio.get_running_loop().time()
@@ -164,5 +164,5 @@ class BodyReader:
             if body and not unpacker.eof:
                 raise Refusal(400, "bad_encoding", "the gzip body is cut off: send it again whole")
         except zlib.error as error:
-            raise Refusal(400, "bad_encoding", f"the body is not the gzip its header says: {error}") from error
+            raise Refusal(400, "bad_encoding", f"the gzip body is damaged: {error}: send it again") from error
         return b"".join(parts)

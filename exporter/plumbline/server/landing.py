@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlsplit
 
 from plumbline import __version__
 from plumbline.catalogue.model import Catalogue
-from plumbline.pages import render
+from plumbline.pages import render, rooted
 
 _SHOWN_FEATURES = 3
 _VALUES = {"numeric": 1.5, "categorical": "a", "boolean": True}
 
 
-def landing_page(catalogue: Catalogue, problem: str | None) -> str:
+def landing_page(catalogue: Catalogue, problem: str | None, url: str = "") -> str:
     """Return the page.
 
     Args:
         catalogue: whose models are listed.
         problem: why the exporter is not ready, or None.
+        url: where the outside world reaches the exporter.
     """
     name, model = next(iter(catalogue.models.items()))
     value = 12.5 if model.task == "regression" else (model.classes or ("1",))[-1]
@@ -28,4 +30,6 @@ def landing_page(catalogue: Catalogue, problem: str | None) -> str:
         json.dumps({"type": "prediction", "request_id": "r-1", **answer}),
         json.dumps({"type": "outcome", "request_id": "r-1", "actual": value}),
     ]
-    return render("landing.html.j2", catalogue=catalogue, problem=problem, version=__version__, example=lines)
+    shown = {"catalogue": catalogue, "problem": problem, "version": __version__, "example": lines}
+    page = render("landing.html.j2", url=(url or catalogue.links.exporter).rstrip("/"), **shown)
+    return rooted(page, urlsplit(url).path.rstrip("/"))

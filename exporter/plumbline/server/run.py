@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -108,6 +109,7 @@ class Exporter:
         body_bytes: largest request body.
         tick_seconds: how often maturing outcomes are looked for.
         timeouts: how long a peer may take.
+        external_url: where the outside world reaches the exporter; default: the catalogue's link to it.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class Exporter:
         body_bytes: int = BODY_BYTES,
         tick_seconds: float = 1.0,
         timeouts: Timeouts | None = None,
+        external_url: str | None = None,
     ) -> None:
         self._timeouts = timeouts or Timeouts()
         self._engine = engine
@@ -142,10 +145,13 @@ class Exporter:
             groups = {name: p.command_contains for name, p in catalogue.processes.items()}
             collectors["process"] = ProcessCollector(groups).blocks
         bodies = BodyReader(body_bytes, self._timeouts)
-        self.app = App(catalogue, self.writer, Registry(collectors), metrics, bodies)
+        outside = catalogue.links.exporter if external_url is None else external_url
+        self.app = App(catalogue, self.writer, Registry(collectors), metrics, bodies, url=outside)
         if lookup is not None:
             tasks = {name: model.task for name, model in catalogue.models.items()}
-            self.app.more = TraceRoutes(lookup, tasks, catalogue.links.grafana).routes()
+            self.app.more = TraceRoutes(
+                lookup, tasks, catalogue.links.grafana, urlsplit(outside).path.rstrip("/")
+            ).routes()
 
     @property
     def url(self) -> str:

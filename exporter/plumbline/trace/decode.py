@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from plumbline.events.kinds import Kpi, Log, Outcome, PipelineEvent, Prediction
+from plumbline.events.lines import stored_json
 from plumbline.store.base import Reader, StoredEvent
 from plumbline.trace.records import CheckRecord, KpiRecord, LogRecord, StageRecord
 from plumbline.units import format_time, parse_time
@@ -43,7 +44,7 @@ def pages_of(reader: Reader, key: int, after: int = 0, size: int = 1000) -> Iter
 
 def extra_of(raw: bytes, known: Iterable[str]) -> dict[str, Any]:
     """Return the fields of a stored line that are not among the known ones."""
-    whole = msgspec.json.decode(raw)
+    whole = stored_json(raw)
     return {name: value for name, value in whole.items() if name not in set(known)}
 
 

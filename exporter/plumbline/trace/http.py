@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from plumbline.errors import StoreError
 from plumbline.names import DASHBOARD_UIDS
-from plumbline.pages import HEADERS, render
+from plumbline.pages import HEADERS, render, rooted
 from plumbline.server.negotiate import wants_json
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.model import to_json
@@ -42,11 +42,13 @@ class TraceRoutes:
         lookup: answers; its owner closes it when the server has ended.
         tasks: of the models; the answers of regressions are numbers.
         grafana: address of Grafana, for links to its dashboards; empty = none.
+        root: path before all links.
     """
 
     lookup: Lookup
     tasks: Mapping[str, str] = field(default_factory=dict)
     grafana: str = ""
+    root: str = ""
     _limiter: CapacityLimiter | None = field(default=None, init=False)
 
     def routes(self) -> list[Route]:
@@ -77,7 +79,7 @@ class TraceRoutes:
             return await anyio.to_thread.run_sync(make, request, json, limiter=self._limiter)
         except StoreError as error:
             log.warning("a look-up failed", path=request.url.path, problem=str(error))
-            return _problem(json, 503, "store_error", f"{error}; try again later", "The store cannot be read")
+            return self._problem(json, 503, "store_error", f"{error}; try again later", "The store cannot be read")
 
     # --- in a worker thread ---
 
@@ -85,34 +87,49 @@ class TraceRoutes:
         request_id = request.path_params["request_id"]
         found = self.lookup.trace(request_id)
         if found is None:
-            return _missing(json, "request", request_id)
+            return self._missing(json, "request", request_id)
         if json:
             return _json(to_json(found))
-        return _html("trace.html.j2", trace=found, grafana=self.grafana, uids=DASHBOARD_UIDS, around=_AROUND)
+        return self._html("trace.html.j2", trace=found, grafana=self.grafana, uids=DASHBOARD_UIDS, around=_AROUND)
 
     def _batch(self, request: Request, json: bool) -> Response:
         data_batch_id = request.path_params["data_batch_id"]
         if request.query_params.get("part") == "predictions":
             after, limit = _number(request, "after", 0), _number(request, "limit", PAGE)
             if after is None or limit is None:
-                return _problem(json, 400, "bad_request", "after and limit are whole numbers", "Bad request")
+                return self._problem(json, 400, "bad_request", "after and limit are whole numbers", "Bad request")
             used = self.lookup.used(data_batch_id, after, limit)
-            return _json(to_json(used)) if json else _html("used.html.j2", used=used)
+            return _json(to_json(used)) if json else self._html("used.html.j2", used=used)
         found = self.lookup.batch(data_batch_id)
         if found is None:
-            return _missing(json, "data batch", data_batch_id)
+            return self._missing(json, "data batch", data_batch_id)
         if json:
             return _json(to_json(found))
-        return _html("batch.html.j2", batch=found, used=self.lookup.used(data_batch_id))
+        return self._html("batch.html.j2", batch=found, used=self.lookup.used(data_batch_id))
 
     def _requests(self, request: Request, json: bool) -> Response:
         model, version = (request.query_params.get(name, "") for name in ("model", "version"))
         if not model:
-            detail = "name a model: /requests?model=NAME"
-            return _problem(json, 400, "bad_request", detail, "Which model?", self.tasks)
+            detail = f"name a model: {self.root}/requests?model=NAME"
+            return self._problem(json, 400, "bad_request", detail, "Which model?", self.tasks)
         newest = self.lookup.last_seq()
         found = sample_requests(self.lookup.reader, model, version, newest, self.tasks.get(model) == "regression")
-        return _json(msgspec.json.encode(found)) if json else _html("requests.html.j2", samples=found)
+        return _json(msgspec.json.encode(found)) if json else self._html("requests.html.j2", samples=found)
+
+    def _missing(self, json: bool, what: str, identifier: str) -> Response:
+        known = f"the store holds nothing of {what} {identifier!r}"
+        why = "it was never sent, or was rejected when it came"
+        return self._problem(json, 404, "not_found", f"{known}: {why}", f"Unknown {what}")
+
+    def _problem(
+        self, json: bool, status: int, error: str, detail: str, title: str, models: Iterable[str] = ()
+    ) -> Response:
+        if json:
+            return _json(msgspec.json.encode({"error": error, "detail": detail}), status)
+        return self._html("problem.html.j2", status, title=title, detail=detail, models=models)
+
+    def _html(self, template: str, status: int = 200, **data: object) -> Response:
+        return Response(rooted(render(template, **data), self.root), status, HEADERS, "text/html")
 
 
 def _number(request: Request, name: str, default: int) -> int | None:
@@ -120,22 +137,6 @@ def _number(request: Request, name: str, default: int) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
-def _missing(json: bool, what: str, identifier: str) -> Response:
-    known = f"the store holds nothing of {what} {identifier!r}"
-    why = "it was never sent, or was rejected when it came"
-    return _problem(json, 404, "not_found", f"{known}: {why}", f"Unknown {what}")
-
-
-def _problem(json: bool, status: int, error: str, detail: str, title: str, models: Iterable[str] = ()) -> Response:
-    if json:
-        return _json(msgspec.json.encode({"error": error, "detail": detail}), status)
-    return _html("problem.html.j2", status, title=title, detail=detail, models=models)
-
-
 def _json(body: bytes, status: int = 200) -> Response:
     headers = {name: value for name, value in HEADERS.items() if name != "Content-Security-Policy"}
     return Response(body, status, headers, "application/json")
-
-
-def _html(template: str, status: int = 200, **data: object) -> Response:
-    return Response(render(template, **data), status, HEADERS, "text/html")

@@ -53,11 +53,13 @@ def print_batch(batch: Batch) -> None:
 
 
 def _print(parts: Iterable[RenderableType]) -> None:
-    console = Console()
+    console = Console(markup=False, emoji=False)
     if console.is_terminal:
         console.print(Group(*parts))
         return
-    plain = Console(file=io.StringIO(), width=_PIPE_WIDTH, no_color=True, legacy_windows=False)
+    plain = Console(
+        file=io.StringIO(), width=_PIPE_WIDTH, no_color=True, legacy_windows=False, markup=False, emoji=False
+    )
     with plain.capture() as capture:
         plain.print(Group(*parts))
     for line in capture.get().splitlines():

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from plumbline.catalogue.advice import nearest
 from plumbline.catalogue.checks.base import Found, check, unknown
-from plumbline.catalogue.model import Catalogue
+from plumbline.catalogue.model import INTERSECTION, Catalogue
 from plumbline.catalogue.source import Location
 from plumbline.names import ALL, FAIRNESS_METRICS, MISSING, OTHER, PROPORTIONS, UNKNOWN
 from plumbline.units import parse_duration
@@ -109,6 +109,8 @@ def slice_values(catalogue: Catalogue) -> Found:
             here: Location = ("models", name, "slices", slice_name)
             if slice_name == ALL:
                 yield here, f"{ALL!r} is reserved for all rows: name the slice otherwise"
+            if INTERSECTION in slice_name:
+                yield here, f"{INTERSECTION!r} stands between the names of an intersection: name the slice otherwise"
             if not values:
                 yield here, "the slice has no values: list those to watch; the rest is counted as other"
             elif len(values) > MAXIMUM_SLICE_VALUES:
