@@ -41,7 +41,8 @@ from plumbline.backfill.rules import RecordingRule, read_rules
 from plumbline.backfill.run import backfill
 from plumbline.baseline.artefact import Baseline, save_baseline
 from plumbline.baseline.build import BuildSettings, build_baseline
-from plumbline.baseline.rows import Columns, Filter
+from plumbline.baseline.rows import Columns
+from plumbline.baseline.table import Filter
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.evaluate.alerts import AlertRule, choose, read_alerts

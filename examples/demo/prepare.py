@@ -16,7 +16,8 @@ from examples.demo.settings import Prepared, Settings
 from plumbline.backfill.history import KEEP_AWAY_SECONDS
 from plumbline.baseline.artefact import save_baseline
 from plumbline.baseline.build import BuildSettings, build_baseline
-from plumbline.baseline.rows import Columns, Filter
+from plumbline.baseline.rows import Columns
+from plumbline.baseline.table import Filter
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import ToolError
 from plumbline.servers import run_program

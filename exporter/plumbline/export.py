@@ -27,7 +27,7 @@ from plumbline.trace.decode import decode_outcome, decode_prediction
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.outcomes import standing_outcome
 from plumbline.units import format_time
-from plumbline.values import category_name, class_codes
+from plumbline.values import category_name, class_codes, code_of, is_number, listed_name
 
 METADATA_KEY = b"plumbline"
 _PART = 2000
@@ -233,14 +233,13 @@ def _row(
         "_weight": weight,
     }
     given = {**made.features, **(made.slices or {})}
-    row |= {f"_slice_{name}": category_name(given.get(name)) for name in model.slices}
+    row |= {f"_slice_{name}": listed_name(values, given.get(name)) for name, values in model.slices.items()}
     for name, feature in model.features.items():
         value = made.features.get(name)
         if feature.type == "numeric":
-            usable = isinstance(value, int | float) and not isinstance(value, bool)
-            row[name] = float(value) if usable and value is not None else None
+            row[name] = float(value) if is_number(value) else None
         elif feature.type == "boolean":
-            row[name] = value if isinstance(value, bool) else None
+            row[name] = {"true": True, "false": False}.get(listed_name(("false", "true"), value) or "")
         else:
             row[name] = category_name(value)
     return row
@@ -248,9 +247,9 @@ def _row(
 
 def _answer(model: Model, codes: dict[object, int] | None, value: object) -> float | str | None:
     if model.task == "regression":
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return float(value) if is_number(value) else None
     if codes is not None:
-        code = codes.get(value)
+        code = code_of(codes, value)
         return None if code is None else (model.classes or ())[code]
     return category_name(value) or str(value)
 

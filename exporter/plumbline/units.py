@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 
 DAY_SECONDS = 86_400.0
 MONTH_SECONDS = 365.25 / 12 * DAY_SECONDS  # on average
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY_SECONDS, "w": 604800.0, "y": 31536000.0}
 _PART = re.compile(r"(\d+)(ms|[smhdwy])")
 _WHOLE = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
+_LEAP = re.compile(r"(?<=:\d\d):60(?=[.Z+-]|$)")
+_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_EXAMPLE = "2013-01-01T10:15:00Z"
+_NO_TIME = f"is no time: write RFC 3339 such as {_EXAMPLE}, or a number of epoch seconds"
 
 
 def parse_duration(text: str) -> float:
@@ -38,24 +44,65 @@ def format_duration(seconds: float) -> str:
     return f"{whole}s"
 
 
-def parse_time(value: str | float) -> float:
-    """Return epoch seconds of an RFC 3339 text or a number of epoch seconds.
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How times are meant that do not say it themselves.
 
-    A text without an offset is refused rather than guessed.
+    Attributes:
+        zone: of times without an offset; None refuses them, but for a column of timestamps, which is UTC then.
+        unit: seconds that a number counts; 0.001 where they are milliseconds.
+    """
+
+    zone: tzinfo | None = None
+    unit: float = 1.0
+
+
+PLAIN_CLOCK = Clock()
+
+
+def parse_time(value: str | float, clock: Clock = PLAIN_CLOCK) -> float:
+    """Return epoch seconds of an RFC 3339 text, or of a number (or its text) of epoch seconds.
+
+    Args:
+        value: e.g. ``2026-01-20T10:00:00Z``, also with a space or in lower case, ``1768903200`` or ``1768903200.5``.
+            A leap second is the second after it.
+        clock: the zone of a text without an offset, and the unit of numbers.
 
     Raises:
         ValueError: if it is neither, or lies outside the years 1970 to 2999.
     """
-    if isinstance(value, str):
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone: append Z or an offset")
-        seconds = moment.timestamp()
+    if isinstance(value, str) and value[4:5] == "-":
+        seconds = _parse_text(value, clock.zone)
     else:
-        seconds = float(value)
+        try:
+            seconds = float(value) * clock.unit
+        except ValueError:
+            raise ValueError(f"{value!r} {_NO_TIME}") from None
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            raise ValueError(f"{value!r} may be a date or epoch seconds: write the date as {_EXAMPLE}")
+    if not math.isfinite(seconds):
+        raise ValueError(f"{value!r} {_NO_TIME}")
     if not 0.0 <= seconds < 32_503_680_000.0:
         raise ValueError(f"{value!r} is not a time in epoch seconds (milliseconds, perhaps?)")
     return seconds
+
+
+def _parse_text(value: str, zone: tzinfo | None) -> float:
+    leap = 0.0
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        text, leaps = _LEAP.subn(":59", value.strip().upper())
+        leap = float(leaps)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"{value!r} {_NO_TIME}") from None
+    if moment.tzinfo is None:
+        if zone is None:
+            raise ValueError(f"{value!r} has no time zone: append Z or an offset")
+        moment = moment.replace(tzinfo=zone)
+    return moment.timestamp() + leap
 
 
 def format_time(seconds: float) -> str:

@@ -10,15 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.baseline.artefact import FeatureBins
-from plumbline.baseline.bins import (
-    NumericBins,
-    bin_categorical,
-    bin_numeric,
-    choose_categories,
-    choose_numeric,
-    declared_labels,
-)
+from plumbline.baseline.bins import NumericBins, bin_numeric, choose_categories, choose_numeric
 
 numbers = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False, width=64, min_value=-1e12, max_value=1e12),
@@ -127,19 +119,6 @@ def test_numeric_bins_agree_with_numpys_histogram_on_inner_intervals():
     # np.histogram closes on the left: mirror values and edges to close on the right.
     expected = np.histogram(-values, bins=-np.array(edges)[::-1])[0][::-1]
     assert counts(values, bins)[1:-2] == expected.tolist()
-
-
-def categorical(categories: list[str]) -> FeatureBins:
-    labels = declared_labels(categories)
-    return FeatureBins(
-        kind="categorical", labels=labels, counts=[0] * len(labels), noise=0.0, chi2=1.0, categories=categories
-    )
-
-
-@given(st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "zz", "missing", "other", ""])), max_size=40))
-def test_categories_go_to_their_bin_unseen_ones_to_other_none_to_missing(values):
-    expected = [3 if v is None else {"a": 0, "b": 1}.get(v, 2) for v in values]
-    assert bin_categorical(values, categorical(["a", "b"])).tolist() == expected
 
 
 def test_the_twenty_most_frequent_categories_get_bins_whose_labels_hide_the_raw_value():

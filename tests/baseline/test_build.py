@@ -20,8 +20,9 @@ from plumbline.baseline.artefact import load_baseline, save_baseline
 from plumbline.baseline.bins import bin_numeric
 from plumbline.baseline.build import BuildSettings, build_baseline
 from plumbline.baseline.noise import psi
-from plumbline.baseline.rows import Columns, Filter
+from plumbline.baseline.rows import Columns
 from plumbline.baseline.sample import RowSample
+from plumbline.baseline.table import Filter
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError, UsageError
 
@@ -220,13 +221,16 @@ def test_a_regression_baseline(write_csv, regression):
     [
         (
             {"prediction": lambda v, i: 2 if i == 7 else v},
-            "column 'prediction': '2' is not one of the model's classes (0, 1)",
+            "column 'prediction', row 8: '2' is not one of the model's classes (0, 1)",
         ),
         (
             {"actual": lambda v, i: "maybe" if i == 5 else v},
-            "column 'actual': 'maybe' is not one of the model's classes (0, 1)",
+            "column 'actual', row 6: 'maybe' is not one of the model's classes (0, 1)",
         ),
-        ({"score": lambda v, i: 1.5 if i == 5 else v}, "1.5 is no probability: the score must lie between 0 and 1"),
+        (
+            {"score": lambda v, i: 1.5 if i == 5 else v},
+            "column 'score', row 6: 1.5 is no probability: a score must lie between 0 and 1",
+        ),
         ({"x": lambda v, i: None}, "column 'x' has no number in the reference rows"),
         ({"x": lambda v, i: "tall" if i == 41 else v}, "column 'x', row 42: 'tall' is not a number"),
         ({"actual": lambda v, i: None}, "column 'actual' is empty in every held-out row"),
@@ -319,3 +323,53 @@ def test_inputs_that_change_by_themselves_are_named(write_csv, binary):
     assert re.match(r"in 40 blocks of 1d of the reference PSI goes that far by itself: x \d", said)
     calm = build_baseline("m", "1", binary, settings(path, block_seconds=7 * DAY)).remarks
     assert not any("by itself" in remark for remark in calm)
+
+
+def test_a_usual_name_that_is_declared_as_a_feature_is_that_feature_only(write_csv, binary):
+    features = {name: {"type": "numeric"} for name in ("score", "ts", "actual")}
+    model = binary.model_copy(
+        update={"features": Model.model_validate({**binary.model_dump(), "features": features}).features}
+    )
+    data = {
+        "score": [300 + i for i in range(80)],
+        "ts": [i % 7 for i in range(80)],
+        "actual": [i / 9 for i in range(80)],
+    }
+    data |= {
+        "prediction": [i % 2 for i in range(80)],
+        "truth": [i % 2 for i in range(80)],
+        "p": [i / 80 for i in range(80)],
+    }
+    path = write_csv("t.csv", data)
+    made = build_baseline("m", "1", model, BuildSettings((path,), columns=Columns(actual="truth"))).baseline
+    assert set(made.features) == {"score", "ts", "actual", "_prediction", "_actual"}
+    assert made.lineage.start is None
+    named = Columns(actual="truth", score="p")
+    assert "_score" in build_baseline("m", "1", model, BuildSettings((path,), columns=named)).baseline.features
+    with pytest.raises(
+        UsageError, match="'actual' is a feature of the model: name the other column by --actual-column"
+    ):
+        build_baseline("m", "1", model, BuildSettings((path,)))
+
+
+def test_a_column_that_is_said_not_to_be_there_is_not_read(write_csv, binary):
+    data = columns(400)
+    data["score"] = [55.0] * 400
+    data["ts"] = ["soon"] * 400
+    made = build_baseline(
+        "m", "1", binary, settings(write_csv("t.csv", data), columns=Columns(time="", score=""))
+    ).baseline
+    assert "_score" not in made.features
+    assert made.lineage.start is None
+
+
+def test_two_undeclared_classes_are_no_hit_unless_they_are_one_class(write_csv):
+    model = {"task": "multiclass", "owner": "o", "features": {"x": {"type": "numeric"}}, "classes": ["a", "b", "c"]}
+    answers, actuals = ["a", "d", "d", "e"] * 20, ["a", "d", "e", "b"] * 20
+    path = write_csv("t.csv", {"x": range(80), "prediction": answers, "actual": actuals})
+    made = build_baseline("m", "1", Model.model_validate(model), BuildSettings((path,))).baseline
+    assert made.quality["accuracy"].value == 0.5
+    assert made.features["_prediction"].counts == [20, 0, 0, 60, 0]
+    # Of "other": 40 of 60 answers were wrong, and 20 of 40 outcomes were found.
+    assert made.quality["macro_precision"].value == pytest.approx((1 + 1 / 3) / 2)
+    assert made.quality["macro_recall"].value == pytest.approx((1 + 0 + 0.5) / 3)

@@ -7,6 +7,7 @@ import gzip
 import math
 from datetime import UTC, datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -15,17 +16,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from plumbline.baseline.arrow import BATCH_ROWS, table_files
-from plumbline.baseline.table import Request, column_names, digest, read_batches
+from plumbline.baseline.table import Filter, Request, column_names, digest, read_batches
 from plumbline.errors import TableError
+from plumbline.units import PLAIN_CLOCK, Clock, parse_time
 
 
-def numbers(path, column, kind="number") -> list[float]:
-    return np.concatenate([b.numbers["k"] for b in read_batches(path, {"k": Request(column, kind)})]).tolist()
+def numbers(path, column, kind="number", clock=PLAIN_CLOCK) -> list[float]:
+    return np.concatenate([b.numbers["k"] for b in read_batches(path, {"k": Request(column, kind, clock)})]).tolist()
 
 
-def texts(path, column) -> list[str | None]:
+def texts(path, column, kind="category") -> list[str | None]:
     result: list[str | None] = []
-    for batch in read_batches(path, {"k": Request(column, "text")}):
+    for batch in read_batches(path, {"k": Request(column, kind)}):
         text = batch.texts["k"]
         result += [None if code < 0 else text.levels[code] for code in text.codes.tolist()]
     return result
@@ -41,8 +43,7 @@ def test_csv_numbers_with_every_spelling_of_missing(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("x,y\n1.5,a\n,b\nNA,c\nnan,d\n -2e3 ,e\ninf,f\n.5,g\n")
     found = numbers(path, "x")
-    assert [f for f in found if not math.isnan(f)] == [1.5, -2000.0, math.inf, 0.5]
-    assert [math.isnan(f) for f in found[:5]] == [False, True, True, True, False]
+    assert [None if math.isnan(f) else f for f in found] == [1.5, None, None, None, -2000.0, None, 0.5]
 
 
 def test_na_is_a_text_in_a_text_column_and_only_an_empty_cell_is_missing(tmp_path):
@@ -71,7 +72,6 @@ def test_parquet_types_are_converted_whatever_the_file_is_called(tmp_path):
     )
     pq.write_table(table, path)
     assert numbers(path, "i")[::2] == [1.0, 3.0]
-    assert numbers(path, "b")[:2] == [1.0, 0.0]
     assert texts(path, "d") == ["u", None, "u"]
     assert texts(path, "b") == ["true", "false", None]
     assert numbers(path, "t", "time") == [1704067200.0] * 3
@@ -83,6 +83,105 @@ def test_times_are_read_as_rfc_3339_or_epoch_seconds(tmp_path):
     path.write_text("a,b\n2024-01-01T00:00:00Z,1704067200\n2024-01-01 02:00:00+02:00,1704067200.25\n")
     assert numbers(path, "a", "time") == [1704067200.0, 1704067200.0]
     assert numbers(path, "b", "time") == [1704067200.0, 1704067200.25]
+
+
+def test_a_clock_says_the_zone_and_the_unit_of_times_that_do_not(tmp_path):
+    moments = [datetime(2024, 1, 1, 1), datetime(2024, 7, 1, 2), None]  # noqa: DTZ001
+    expected = [1704067200.0, 1719792000.0]
+    columns = {
+        "naive": pa.array(moments, pa.timestamp("ns")),
+        "text": pa.array(["2024-01-01 01:00:00", "2024-07-01T02:00:00", ""]),
+        "mixed": pa.array(["2024-01-01 01:00:00", "2024-07-01t00:00:00z", None]),
+        "milliseconds": pa.array([1704067200000, 1719792000000, None]),
+        "milliseconds_as_text": pa.array(["1704067200000", "1719792000000", " "]),
+    }
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table(columns), path)
+    vienna = Clock(ZoneInfo("Europe/Vienna"), 0.001)
+    for name in columns:
+        found = numbers(path, name, "optional_time", vienna)
+        assert found[:2] == expected, name
+        assert math.isnan(found[2]), name
+    assert "is not a time in epoch seconds (milliseconds, perhaps? --time-unit ms says so)" in failure(
+        path, "milliseconds", "time"
+    )
+    assert "append Z or an offset; or say --time-zone" in failure(path, "text", "time")
+    assert "row 3: '' is no time: every row needs one" in failure(path, "naive", "time")
+
+
+@pytest.mark.parametrize("text", ["2024-01-01T00:00:00Z", "2024-01-01 02:00:00+02:00", "2024-01-01T00:00:00+0000"])
+@pytest.mark.parametrize("fraction", ["", ".5", ".123456", ".123456789"])
+def test_times_are_read_alike_whole_and_one_by_one(tmp_path, text, fraction):
+    text = text[:19] + fraction + text[19:]
+    path = tmp_path / "t.csv"
+    path.write_text(f"a,b\n{text},{text}\n{text},2024-01-01t00:00:00z\n")  # one by one: Arrow knows no small t
+    assert numbers(path, "a", "time")[0] == numbers(path, "b", "time")[0] == parse_time(text)
+
+
+def test_ids_keep_their_digits_and_a_float_column_that_has_lost_them_is_refused(tmp_path):
+    path = tmp_path / "t.parquet"
+    ids = pa.table(
+        {
+            "f": [12345678901.0, None, 7.0],
+            "i": [2**60, 1, None],
+            "t": ["1.0x", " a", "007"],
+            "lost": [1.0, 2.0**53, 3.0],
+        }
+    )
+    pq.write_table(ids, path)
+    assert texts(path, "f", "id") == ["12345678901", None, "7"]
+    assert texts(path, "i", "id") == ["1152921504606846976", "1", None]
+    assert texts(path, "t", "id") == ["1.0x", " a", "007"]
+    assert failure(path, "lost", "id") == (
+        "t.parquet: column 'lost', row 2: 9007199254740992.0 is no id: a float column keeps 15 digits; write ids as text "
+        "or as whole numbers"
+    )
+    path = tmp_path / "t.csv"
+    path.write_text("id,version\n12345678901.0,1.0\n7.0,2.10\n")  # as pandas writes ids where one is missing
+    assert texts(path, "id", "id") == ["12345678901", "7"]
+    assert texts(path, "version", "text") == ["1.0", "2.10"]
+
+
+def test_a_score_past_0_or_1_by_rounding_only_is_0_or_1_and_any_other_is_named(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("p,q\n1.0000000000000002,0.5\n-1e-17,1.5\n0.25,\n")
+    assert numbers(path, "p", "probability") == [1.0, 0.0, 0.25]
+    assert failure(path, "q", "probability") == (
+        "t.csv: column 'q', row 2: 1.5 is no probability: a score must lie between 0 and 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([True, False], "holds bool: write numbers as the service sends them, or declare the feature boolean"),
+        (["1.5", "2"], "holds string: write numbers as the service sends them, or declare the feature categorical"),
+        ([datetime(2024, 1, 1, tzinfo=UTC)], "or declare the feature categorical"),
+    ],
+)
+def test_what_an_event_could_not_carry_as_a_number_is_no_number_in_a_typed_table(tmp_path, cells, message):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"x": cells}), path)
+    assert message in failure(path, "x", "number")
+
+
+def test_a_filter_lets_rows_through_before_their_cells_are_read(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("part,x\nTrue,1\nFalse,tall\nTrue,3\nTrue,wide\n")
+    with pytest.raises(TableError, match="row 4: 'wide' is not a number"):
+        list(read_batches(path, {"x": Request("x", "number")}, Filter("part", "true")))
+    path.write_text("part,x\nTrue,1\nFalse,tall\nTrue,3\n")
+    (batch,) = read_batches(path, {"x": Request("x", "number")}, Filter("part", "true"))
+    assert (batch.rows, batch.numbers["x"].tolist()) == (2, [1.0, 3.0])
+
+
+@pytest.mark.parametrize("value", ["True", "true", "1", "1.0"])
+@pytest.mark.parametrize("cells", [[True, False], [1, 0], [1.0, 0.0], ["True", "False"], ["1.0", "0.0"]])
+def test_a_filter_finds_a_value_however_it_is_spelled(tmp_path, value, cells):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"part": cells, "x": [1.0, 2.0]}), path)
+    (batch,) = read_batches(path, {"x": Request("x", "number")}, Filter("part", value))
+    assert batch.numbers["x"].tolist() == [1.0]
 
 
 def test_a_column_may_be_read_in_two_kinds(tmp_path):
@@ -125,7 +224,7 @@ def test_a_table_comes_in_batches_and_a_wrong_cell_is_named_by_its_row_in_the_fi
             "ts\n2024-01-01T00:00:00\n",
             "ts",
             "time",
-            "t.csv: column 'ts', row 1: '2024-01-01T00:00:00' is no time ('2024-01-01T00:00:00' has no time zone: append Z or an offset)",
+            "t.csv: column 'ts', row 1: '2024-01-01T00:00:00' is no time ('2024-01-01T00:00:00' has no time zone: append Z or an offset; or say --time-zone)",
         ),
         ("ts\n1704067200000\n", "ts", "time", "milliseconds, perhaps?"),
         ("ts,x\n1704067200,1\n,2\n", "ts", "time", "t.csv: column 'ts', row 2: '' is no time: every row needs one"),
@@ -137,7 +236,7 @@ def test_a_broken_table_says_where_and_what_to_do(tmp_path, content, column, kin
     assert message in failure(path, column, kind)
 
 
-TABLE = pa.table({"x": ["1", "2", "3"], "y, z": ["a;b", "c\td", None]})
+TABLE = pa.table({"x": [1, 2, 3], "y, z": ["a;b", "c\td", None]})
 
 
 def write_text(path, sep=",", code="utf-8", pack=bytes):
@@ -197,6 +296,10 @@ def test_a_folder_is_the_table_of_the_files_in_it_and_of_its_partitions(tmp_path
         assert numbers(file, "x")[1] == 1
         eras += texts(file, "era")
     assert eras == [None] * 2 + ["a/b"] * 2 + ["train"] * 4
+    # The name of a folder is a text, of which a number can be read, as in CSV.
+    (folder / "year=2024").mkdir()
+    pq.write_table(pa.table({"x": [1.0]}), folder / "year=2024" / "part")
+    assert numbers(folder / "year=2024" / "part", "year") == [2024]
 
 
 def test_a_folder_without_a_table_and_one_that_needs_its_log_are_refused(tmp_path):

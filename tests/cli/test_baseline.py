@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,3 +146,16 @@ def test_bars_are_in_proportion_and_a_rare_bin_is_still_visible():
 def test_a_folder_that_cannot_be_written_is_one_message(table, catalogue, capsys):
     assert run([*build(table, catalogue), "--output", str(table)]) == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_times_without_a_zone_and_in_milliseconds_are_read_by_options(tmp_path, catalogue, capsys):
+    lines = [f"2026-01-{1 + i // 24:02d} {i % 24:02d}:00:00,{i},{'abc'[i % 3]},{i % 2},{i % 2}" for i in range(96)]
+    naive = tmp_path / "naive.csv"
+    naive.write_text("\n".join(["ts,x,c,prediction,actual", *lines]) + "\n")
+    assert run(build(naive, catalogue)) == 1
+    assert "or say --time-zone" in capsys.readouterr().err
+    assert run(build(naive, catalogue, "--time-zone", "Europe/Vienna")) == 0
+    artefact = load_baseline(Path(capsys.readouterr().out.strip()))
+    assert artefact.lineage.start == "2025-12-31T23:00:00.000Z"
+    assert run(build(naive, catalogue, "--time-zone", "Vienna")) == 2
+    assert "'Vienna' is no time zone" in capsys.readouterr().err

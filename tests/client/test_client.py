@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from plumbline import Client, names
+from plumbline.client.encode import EventIds, encode
 from plumbline.client.metrics import ClientCollector
 from plumbline.errors import InvalidEvent, UsageError
 from plumbline.logging import bind
@@ -66,6 +67,23 @@ def test_what_numpy_and_the_caller_give_becomes_a_valid_line(stand_in: StandIn, 
         "e": None,
         "f": "x\r\n\0\u2028\ufffd",
     }
+
+
+def test_ids_that_the_caller_has_as_numbers_are_sent_as_text() -> None:
+    event = {
+        "type": "prediction",
+        "model": "m",
+        "prediction": 1,
+        "features": {"day": np.datetime64("2024-02-29", "ns")},
+    }
+    for request_id, version, text in (
+        (7, 2, "7"),
+        (np.int64(2**60), np.int8(2), str(2**60)),
+        (12345678901.0, 2.0, "12345678901"),
+    ):
+        sent = json.loads(encode(event | {"request_id": request_id, "version": version}, EventIds()))
+        assert (sent["request_id"], sent["version"]) == (text, "2")
+        assert sent["features"] == {"day": "2024-02-29T00:00:00"}
 
 
 class Hostile:

@@ -206,3 +206,37 @@ def test_a_feature_that_is_named_like_a_field_is_the_feature(tmp_path: Path) -> 
     (prediction,) = (json.loads(record.line) for record in source.records())
     assert prediction["features"] == {"latency": 250.0}
     assert "latency" not in prediction
+
+
+def test_a_field_whose_name_is_a_feature_is_given_by_its_name_with_an_underscore(tmp_path: Path) -> None:
+    features = {"score": {"type": "numeric"}, "model": {"type": "categorical"}}
+    model = MODELS["late"].model_dump() | {"features": features, "slices": {}}
+    rows = [{"ts": 1, "request_id": "a", "version": "1", "prediction": 1, "score": 700, "model": "Fiat", "p": 0.25}]
+    path = csv_file(tmp_path / "h.csv", rows)
+    models = {"late": Model.model_validate(model)}
+    for given, score in (({}, None), ({"_score": "p"}, 0.25), ({"score": "score"}, None)):
+        source, _ = open_history([path], models, given)
+        (prediction,) = (json.loads(record.line) for record in source.records())
+        assert prediction["features"] == {"score": 700.0, "model": "Fiat"}
+        assert (prediction["model"], prediction.get("score")) == ("late", score)
+
+
+def test_ids_of_a_float_column_are_those_that_the_service_sent(tmp_path: Path) -> None:
+    rows = [row | {"request_id": 12345678901.0 + i} for i, row in enumerate(ROWS)]
+    for path in (csv_file(tmp_path / "h.csv", rows), parquet_file(tmp_path / "h.parquet", rows)):
+        assert [e["request_id"] for e in events(path)] == ["12345678901", "12345678901", "12345678902"]
+
+
+def test_cells_become_the_values_that_an_event_carries(tmp_path: Path) -> None:
+    rows = [
+        row | {"b": b, "c": c} for row, b, c in zip(ROWS * 2, (1.0, 0.0, None, 2.0), (1.0, 0.5, None, 3.0), strict=True)
+    ]
+    found = [e["features"] for e in events(parquet_file(tmp_path / "h.parquet", rows)) if e["type"] == "prediction"]
+    assert [f["b"] for f in found] == [True, False, None, "2"]
+    assert [f["c"] for f in found] == ["1", "0.5", None, "3"]
+
+
+def test_a_score_that_is_no_probability_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"column 'score', row 2: 55.0 is no probability"):
+        events(csv_file(tmp_path / "h.csv", changed(score=55.0)))
+    assert events(csv_file(tmp_path / "h.csv", changed(score=1.0000000001)))[2]["score"] == 1.0

@@ -63,7 +63,10 @@ def test_a_prediction_is_counted_in_its_bins(engine: Engine) -> None:
         ({"x": -(10**400), "c": "a"}, "out_of_range", "x", "00 < 0"),
         ({"x": 1, "c": "never seen"}, "unseen", "c", "other"),
         ({"x": 1, "c": None}, "missing", "c", "missing"),
-        ({"x": 1, "c": 0.5}, "wrong_type", "c", "missing"),
+        ({"x": 1, "c": 0.5}, "unseen", "c", "other"),
+        ({"x": "", "c": "a"}, "missing", "x", "missing"),
+        ({"x": 1, "c": " "}, "missing", "c", "missing"),
+        ({"x": 1, "c": True}, "unseen", "c", "other"),
     ],
 )
 def test_a_value_with_a_problem_is_counted_as_such_and_in_a_bin(

@@ -98,6 +98,11 @@ def test_a_version_that_is_named_is_the_only_one_compared(engine: Engine) -> Non
         (False, True, "true", True),
         (False, 0.5, 0.5, True),
         (False, 0.5, 0.25, False),
+        (False, 0.5, "0.50", True),
+        (False, True, 1, True),
+        (False, "", None, True),
+        (True, "", None, True),
+        (True, "x", None, False),
     ],
 )
 def test_what_counts_as_the_same_value(numeric: bool, served: Any, again: Any, equal: bool) -> None:

@@ -99,3 +99,49 @@ def test_multiclass_counts_equal_scikit_learn_and_undeclared_classes_are_other(o
     assert v["ml_squared_score_error_total", *key] == pytest.approx(((p - onehot) ** 2).sum(), rel=1e-9)
     v = feed(engine, prediction("r", prediction="newt", features={"x": 0.0}), outcome("r", "owl"))
     assert v["ml_confusion_total", "clf", "1", "all", "all", "owl", "other"] == 1
+
+
+def test_two_undeclared_classes_are_a_hit_only_if_they_are_one_class(opened: Opener) -> None:
+    multiclass = {
+        "task": "multiclass",
+        "owner": "team",
+        "features": {"x": {"type": "numeric"}},
+        "classes": ["a", "b", "c"],
+    }
+    engine = opened(models={"clf": multiclass}, owners={"team": OWNER}, pipelines={})
+    pairs = [("d", "e"), ("d", "d"), (7.0, "7"), ("d", "a"), ("a", "a")]
+    events = [
+        event
+        for i, (answer, actual) in enumerate(pairs)
+        for event in (prediction(f"r{i}", prediction=answer, score=None, features={"x": 0.0}), outcome(f"r{i}", actual))
+    ]
+    v = feed(engine, *events)
+    key = ("ml_class_outcomes_total", "clf", "1", "all", "all")
+    assert [v[*key, "other", result] for result in ("hit", "false_positive", "false_negative")] == [2, 2, 1]
+    assert [v[*key, "a", result] for result in ("hit", "false_positive", "false_negative")] == [1, 0, 1]
+    whole = ("clf", "1", "all", "all")
+    scores = {"a": 0.1, "d": 0.7, "e": 0.2}
+    v = feed(engine, prediction("s", prediction="d", score=None, scores=scores, features={"x": 0.0}), outcome("s", "e"))
+    assert v["ml_squared_score_error_total", *whole] == pytest.approx(0.1**2 + 0.7**2 + 0.8**2)
+    assert v["ml_log_loss_total", *whole] == pytest.approx(-np.log(0.2))
+
+
+@pytest.mark.parametrize(
+    "spelled", [("0", "1"), (0, 1), (0.0, 1.0), ("0.0", "1.0"), ("0 ", " 1"), (False, True), ("False", "True")]
+)
+def test_every_spelling_of_a_class_is_that_class(opened: Opener, spelled: tuple[object, object]) -> None:
+    engine = opened(models=models(slices={"c": ["1", "2.0"]}))
+    no, yes = spelled
+    v = feed(
+        engine,
+        prediction("r1", prediction=yes, features={"x": 1, "c": 2}),
+        outcome("r1", "1"),
+        prediction("r2", prediction="0", features={"x": 1, "c": "2.0"}),
+        outcome("r2", no),
+        prediction("r3", prediction="0", features={"x": 1, "c": ""}),
+        outcome("r3", yes),
+    )
+    counts = {(a, p): v["ml_confusion_total", "clf", "1", "all", "all", a, p] for a in "01" for p in "01"}
+    assert counts == {("0", "0"): 1, ("1", "1"): 1, ("1", "0"): 1, ("0", "1"): 0}
+    of_two = {(a, p): v["ml_confusion_total", "clf", "1", "c", "2.0", a, p] for a in "01" for p in "01"}
+    assert of_two == {("0", "0"): 1, ("1", "1"): 1, ("1", "0"): 0, ("0", "1"): 0}

@@ -30,7 +30,7 @@ def test_a_number_lies_in_a_bin_of_the_baseline(value: Value, place: tuple[str, 
         ("a", ("00", 0.6, None)),
         ("z", ("other", 0.1, None)),  # rare: the baseline has seen it
         ("new", ("other", 0.1, "never seen")),
-        (0.5, ("missing", 0.0, "no category")),
+        (0.5, ("other", 0.1, "never seen")),
     ],
 )
 def test_a_category_is_known_rare_or_new(value: Value, place: tuple[str, float, str | None]) -> None:

@@ -182,6 +182,11 @@ def columns_of(path: Path) -> list[str]:
     return names + [name for name in _partition(path) if name not in names]
 
 
+def typed_columns(path: Path, columns: Iterable[str]) -> set[str]:
+    """Return the columns whose cells have a type of their own; those of a text, and of a partition, are texts."""
+    return set() if kind_of(path) == "text" else set(columns) - _partition(path).keys()
+
+
 def arrow_batches(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     """Yield record batches of the file, in order; raise a TableError where it cannot be read."""
     given = _partition(path)

@@ -1,7 +1,7 @@
 """Bins: how they are chosen from reference values, and which bin a value falls into.
 
-Reads reference values, returns the parts of a ``FeatureBins``; ``bin_numeric`` and ``bin_categorical``
-are the only code that decides a value's bin, for the baseline and for live traffic alike.
+Reads reference values, returns the parts of a ``FeatureBins``; ``bin_numeric`` is the only code that decides a
+number's bin, for the baseline and for live traffic alike. A category's is decided by ``plumbline.values``.
 
 Numeric bins (METHODS: quantiles of the training rows, intervals (a, b] as Prometheus ``le``)::
 
@@ -14,7 +14,7 @@ any move away from the constant is seen. An interval without a single reference 
 the bin to its right. An empty bin would add only pseudo-counts to a PSI, and with a large reference
 those alone can exceed the threshold of a small sample.
 
-Infinite values are counted below and above; they take no part in choosing edges.
+Infinite values, which no event and no table can carry, would be counted below and above.
 """
 
 from __future__ import annotations
@@ -67,36 +67,6 @@ def codes_between(values: Floats, uppers: Floats) -> Codes:
     codes = np.searchsorted(uppers, values, side="left")
     codes[np.isnan(values)] = len(uppers) + 1
     return codes
-
-
-def bin_categorical(values: Sequence[str | None], bins: FeatureBins) -> Codes:
-    """Return the bin index of each value.
-
-    Args:
-        values: texts as the catalogue spells them; None = missing.
-        bins: categorical bins with K = len(categories) + 2 bins.
-
-    Returns:
-        Shape (n,): the category's index; K-2 = other (a level that has no bin, seen before or not),
-        K-1 = missing.
-    """
-    return np.fromiter(map(category_lookup(bins.categories), values), dtype=np.intp, count=len(values))
-
-
-class category_lookup:  # noqa: N801 - it is called like a function
-    """A callable from a text (or None) to its bin index, for one list of categories."""
-
-    __slots__ = ("_get", "_other")
-
-    def __init__(self, categories: Sequence[str]) -> None:
-        table: dict[str | None, int] = {level: i for i, level in enumerate(categories)}
-        self._other = len(categories)
-        table[None] = self._other + 1
-        self._get = table.get
-
-    def __call__(self, value: str | None) -> int:
-        """Return the bin index of one value."""
-        return self._get(value, self._other)
 
 
 def choose_numeric(sample: Floats, minimum: float, maximum: float, bins: int) -> NumericBins:

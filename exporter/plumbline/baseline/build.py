@@ -19,8 +19,8 @@ from plumbline.baseline.heldout import measure_heldout
 from plumbline.baseline.layouts import Layout, choose_layouts
 from plumbline.baseline.noise import ALPHA, leave_one_out_noise, significant_psi
 from plumbline.baseline.quality import stable
-from plumbline.baseline.rows import Columns, Filter, Progress, quality_source, reference_source
-from plumbline.baseline.table import digest
+from plumbline.baseline.rows import Columns, Progress, quality_source, reference_source
+from plumbline.baseline.table import Filter, digest
 from plumbline.catalogue.model import Evaluation, Model
 from plumbline.errors import UsageError
 from plumbline.names import PSEUDO_FEATURES
@@ -113,7 +113,7 @@ def build_baseline(
     )
     extent = first_pass(source, model, settings.block_seconds, progress)
     layouts = choose_layouts(source, model, extent, settings.bins)
-    counted = count_rows(source, model, extent, layouts, settings.peak_windows, progress)
+    counted = count_rows(source, extent, layouts, settings.peak_windows, progress)
     quality = measure_heldout(held, model, settings.quality_block_seconds, settings.quality_windows, progress)
     remarks = list(quality.remarks)
     if not settings.quality_tables and settings.quality_where is None:

@@ -1,10 +1,15 @@
-"""Cells of a column to numbers, times and texts, or an error that names the first wrong cell."""
+"""Cells of a column to what ``plumbline.values`` says they mean, or an error that names the first wrong cell.
+
+Arrow's cells are the Python values that an event carries. In CSV all of them are texts, which are read as
+what is asked for: in a column of numbers "1.5" is one. Columns are converted whole, or distinct value by value.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +18,13 @@ import numpy.typing as npt
 
 from plumbline.baseline.arrow import load_pyarrow
 from plumbline.errors import TableError
-from plumbline.units import parse_time
+from plumbline.units import Clock, parse_time
+from plumbline.values import plain, probability
 
 Floats = npt.NDArray[np.float64]
 _NO_NUMBER = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None")
+_NO_TIME = "is no time: every row needs one, or leave the column out"
+_QUARTER = 900.0  # zones change their offset at whole quarters of an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,156 +42,177 @@ class TextColumn:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where cells come from, for messages: ``first_row`` is the 1-based row of the first of them."""
+    """Where cells come from.
+
+    Attributes:
+        path: the file.
+        column: the column's name.
+        first_row: 1-based row of the first cell, for messages.
+        typed: whether the file has types of its own; in CSV all cells are texts.
+        kept: indices of the cells among the rows that were read; None = all of them.
+    """
 
     path: Path
     column: str
     first_row: int
+    typed: bool
+    kept: npt.NDArray[np.intp] | None = None
 
     def error(self, index: int, value: object, remedy: str) -> TableError:
         """Return the error of a cell, with its file, column and row."""
-        return TableError(f"{self.path}: column {self.column!r}, row {self.first_row + index}: {value!r} {remedy}")
+        row = self.first_row + (index if self.kept is None else int(self.kept[index]))
+        shown = repr(value) if isinstance(value, str) else f"{value}"
+        return TableError(f"{self.path}: column {self.column!r}, row {row}: {shown} {remedy}")
+
+    def holds(self, kind: object, remedy: str) -> TableError:
+        """Return the error of a column of a type that cannot be used."""
+        return TableError(f"{self.path}: column {self.column!r} holds {kind}: {remedy}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Picked(Place):
-    """The place of cells that were picked from a batch: ``rows`` are their indices in it."""
-
-    rows: npt.NDArray[np.intp]
-
-    def error(self, index: int, value: object, remedy: str) -> TableError:
-        return Place.error(self, int(self.rows[index]), value, remedy)
-
-
-def _text_array(cells: Any, place: Place) -> Any:
-    """Return the cells as an Arrow string array."""
+def to_names(cells: Any, place: Place, meaning: Callable[[object], str | None]) -> TextColumn:
+    """Return the texts that cells stand for; ``meaning`` gives None for a missing one, ValueError for a wrong one."""
     pa = load_pyarrow()
-    types = pa.types
-    kind = cells.type
-    if types.is_dictionary(kind):
-        cells, kind = cells.dictionary_decode(), kind.value_type
-    if types.is_string(kind):
-        return cells
-    if types.is_nested(kind) or types.is_binary(kind):
-        raise TableError(f"{place.path}: column {place.column!r} holds {kind}: it must hold plain values")
-    return cells.cast(pa.string())
-
-
-def to_texts(cells: Any, place: Place) -> TextColumn:
-    """Return texts; empty cells are missing."""
-    coded = _text_array(cells, place).dictionary_encode()
-    levels = tuple(str(level) for level in coded.dictionary.to_pylist())
+    cells = _plain_cells(cells, place)
+    if pa.types.is_timestamp(cells.type):  # Python has no nanoseconds
+        cells = cells.cast(pa.timestamp("us", tz=cells.type.tz), safe=False)
+    coded = cells.dictionary_encode()
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.intp)
-    if "" in levels:
-        codes[codes == levels.index("")] = -1
-    return TextColumn(levels, codes)
+    levels: dict[str, int] = {}
+    table = np.full(len(coded.dictionary) + 1, -1, np.intp)  # the last entry serves code -1
+    for at, cell in enumerate(coded.dictionary.to_pylist()):
+        try:
+            name = meaning(plain(cell))
+        except ValueError as error:
+            raise place.error(int(np.argmax(codes == at)), cell, str(error)) from None
+        if name is not None:
+            table[at] = levels.setdefault(name, len(levels))
+    return TextColumn(tuple(levels), table[codes])
 
 
 def to_numbers(cells: Any, place: Place) -> Floats:
-    """Return float64 values, NaN where the cell is missing."""
+    """Return float64 values, NaN where the cell is missing; so is infinity, which no event can carry."""
+    cells = _plain_cells(cells, place)
+    if _is_numeric(cells.type):
+        values = _floats(cells)
+    elif place.typed:
+        declare = "boolean" if load_pyarrow().types.is_boolean(cells.type) else "categorical"
+        raise place.holds(cells.type, f"write numbers as the service sends them, or declare the feature {declare}")
+    else:
+        values = _parsed(cells, place)
+    values[np.isinf(values)] = np.nan
+    return values
+
+
+def to_probabilities(cells: Any, place: Place) -> Floats:
+    """Return numbers from 0 to 1, NaN where the cell is missing; what rounding pushed past them is 0 or 1."""
+    values = to_numbers(cells, place)
+    for at in np.flatnonzero((values < 0.0) | (values > 1.0)).tolist():
+        values[at] = probability(values[at])
+        if not 0.0 <= values[at] <= 1.0:
+            raise place.error(at, values[at], "is no probability: a score must lie between 0 and 1")
+    return values
+
+
+def _parsed(cells: Any, place: Place) -> Floats:
+    """Return the numbers that texts spell, as Arrow reads them, else one by one as Python does."""
     pa = load_pyarrow()
-    types = pa.types
-    kind = cells.type
-    plain = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind)
-    if plain:
-        if types.is_boolean(kind):
-            cells = cells.cast(pa.int8())
-        return _to_numpy(cells.cast(pa.float64(), safe=False))
-    if types.is_temporal(kind):
-        raise TableError(f"{place.path}: column {place.column!r} holds {kind}: it must hold numbers")
-    text = pa.compute.utf8_trim_whitespace(_text_array(cells, place))
+    text = pa.compute.utf8_trim_whitespace(cells)
     absent = pa.compute.is_in(text, value_set=pa.array(_NO_NUMBER))
     text = pa.compute.if_else(absent, pa.scalar(None, pa.string()), text)
     try:
-        return _to_numpy(text.cast(pa.float64()))
+        return _floats(text)
     except pa.lib.ArrowInvalid:
-        return _numbers_one_by_one(text.to_pylist(), place)
-
-
-def _numbers_one_by_one(values: Sequence[str | None], place: Place) -> Floats:
-    """Convert what Arrow would not, in Python's spelling of numbers; or name the first wrong cell."""
-    result = np.full(len(values), np.nan)
-    for i, value in enumerate(values):
-        if value is None:
-            continue
+        pass
+    result = np.full(len(text), np.nan)
+    for at, value in enumerate(text.to_pylist()):
         try:
-            if "_" in value:
-                raise ValueError
-            result[i] = float(value)
+            if value is not None:
+                result[at] = float(value if "_" not in value else "")
         except ValueError:
-            remedy = "is not a number: correct it, or declare the feature categorical"
-            raise place.error(i, value, remedy) from None
+            truth = "boolean" if value.lower() in ("true", "false") else "categorical"
+            raise place.error(at, value, f"is not a number: correct it, or declare the feature {truth}") from None
     return result
 
 
-def to_times(cells: Any, place: Place) -> Floats:
-    """Return epoch seconds; every cell must be a time."""
+def to_times(cells: Any, place: Place, clock: Clock, optional: bool = False) -> Floats:
+    """Return epoch seconds; NaN where an optional cell is empty, while any other column needs a time in every row."""
     pa = load_pyarrow()
+    types = pa.types
+    cells = _plain_cells(cells, place)
     kind = cells.type
-    if pa.types.is_date(kind):
-        cells = cells.cast(pa.timestamp("s"))
-        kind = cells.type
-    if pa.types.is_timestamp(kind):
-        # A timestamp without zone is taken as UTC: Parquet has no other way to write one.
-        micros = cells.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.int64())
-        return _checked_times(_to_numpy(micros.cast(pa.float64(), safe=False)) / 1e6, place)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return _checked_times(_to_numpy(cells.cast(pa.float64(), safe=False)), place)
-    text = _text_array(cells, place)
-    try:
-        moments = text.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
-        return _checked_times(_to_numpy(moments.cast(pa.float64(), safe=False)) / 1e6, place)
-    except pa.lib.ArrowInvalid:
-        return _times_one_by_one(text.to_pylist(), place)
-
-
-def to_optional_times(cells: Any, place: Place) -> Floats:
-    """Return epoch seconds, NaN where the cell is empty."""
-    pa = load_pyarrow()
-    known = cells.is_valid()
-    if not (pa.types.is_temporal(cells.type) or pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)):
-        known = pa.compute.not_equal(pa.compute.fill_null(_text_array(cells, place), ""), "")
-    elif pa.types.is_floating(cells.type):
-        known = pa.compute.and_(known, pa.compute.invert(pa.compute.fill_null(pa.compute.is_nan(cells), True)))
-    rows = np.flatnonzero(known.to_numpy(zero_copy_only=False))
-    times = np.full(len(cells), np.nan)
-    if rows.size:
-        times[rows] = to_times(cells.filter(known), _Picked(place.path, place.column, place.first_row, rows))
-    return times
-
-
-def _times_one_by_one(values: Sequence[str | None], place: Place) -> Floats:
-    result = np.empty(len(values))
-    for i, value in enumerate(values):
-        try:
-            result[i] = parse_time(_number_or_text(value or ""))
-        except ValueError as error:
-            if not value:
-                raise place.error(i, "", "is no time: every row needs one, or leave the column out") from None
-            remedy = f"is no time ({error}): write RFC 3339 such as 2013-01-01T10:15:00Z, or epoch seconds"
-            raise place.error(i, value, remedy) from None
-    return result
-
-
-def _number_or_text(value: str) -> str | float:
-    try:
-        number = float(value)
-    except ValueError:
-        return value
-    return number if math.isfinite(number) else value
-
-
-def _checked_times(seconds: Floats, place: Place) -> Floats:
-    wrong = np.flatnonzero(~((seconds >= 0.0) & (seconds < 32_503_680_000.0)))
-    if wrong.size:
-        value = seconds[wrong[0]]
-        if math.isnan(value):
-            raise place.error(int(wrong[0]), "", "is no time: every row needs one, or leave the column out")
-        remedy = "is not a time in epoch seconds (milliseconds, perhaps?)"
-        raise place.error(int(wrong[0]), float(value), remedy)
+    if types.is_date(kind) or types.is_timestamp(kind):
+        moments = (
+            _floats(cells.cast(pa.timestamp("us", tz=getattr(kind, "tz", None)), safe=False).cast(pa.int64())) / 1e6
+        )
+        seconds = moments if getattr(kind, "tz", None) else _in_zone(moments, clock.zone or UTC)
+    elif _is_numeric(kind):
+        seconds = _floats(cells) * clock.unit
+    elif not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
+        raise place.holds(kind, "it must hold times")
+    else:
+        seconds = _times_of_texts(cells, place, clock)
+    wrong = np.isnan(seconds) & (not optional) | (seconds < 0.0) | (seconds >= 32_503_680_000.0)
+    for at in np.flatnonzero(wrong).tolist():
+        if math.isnan(seconds[at]):
+            raise place.error(at, "", _NO_TIME)
+        remedy = "is not a time in epoch seconds (milliseconds, perhaps? --time-unit ms says so)"
+        raise place.error(at, cells[at].as_py(), remedy)
     return seconds
 
 
-def _to_numpy(cells: Any) -> Floats:
+def _times_of_texts(cells: Any, place: Place, clock: Clock) -> Floats:
+    """Return the times that texts spell, as Arrow reads them, else one by one by ``parse_time``; NaN = empty."""
+    pa = load_pyarrow()
+    text = pa.compute.utf8_trim_whitespace(cells.cast(pa.string()))
+    text = pa.compute.if_else(pa.compute.equal(text, ""), pa.scalar(None, pa.string()), text)
+    zones = ("UTC",) if clock.zone is None else ("UTC", None)
+    for zone in zones:
+        try:
+            moments = _floats(text.cast(pa.timestamp("us", tz=zone)).cast(pa.int64())) / 1e6
+            return moments if zone or clock.zone is None else _in_zone(moments, clock.zone)
+        except pa.lib.ArrowInvalid:
+            pass
+    result = np.full(len(text), np.nan)
+    for at, value in enumerate(text.to_pylist()):
+        try:
+            if value is not None:
+                result[at] = parse_time(value, clock)
+        except ValueError as error:
+            hint = "; or say --time-zone" if "time zone" in str(error) else ""
+            hint = "; or say --time-unit ms" if "milliseconds" in str(error) else hint
+            raise place.error(at, value, f"is no time ({error}{hint})") from None
+    return result
+
+
+def _in_zone(moments: Floats, zone: tzinfo) -> Floats:
+    """Return epoch seconds of wall-clock times of a zone, which are given as if they were UTC."""
+    if zone is UTC:
+        return moments
+    quarters, place = np.unique(np.floor(moments / _QUARTER), return_inverse=True)
+    start = datetime(1970, 1, 1, tzinfo=zone)
+    offsets = np.full(len(quarters), np.nan)
+    for at in np.flatnonzero(np.isfinite(quarters)).tolist():
+        offset = (start + timedelta(seconds=quarters[at] * _QUARTER)).utcoffset()
+        offsets[at] = (offset or timedelta()).total_seconds()
+    seconds: Floats = moments - offsets[place]
+    return seconds
+
+
+def _plain_cells(cells: Any, place: Place) -> Any:
+    types = load_pyarrow().types
+    if types.is_dictionary(cells.type):
+        cells = cells.dictionary_decode()
+    if types.is_nested(cells.type) or "binary" in str(cells.type):
+        raise place.holds(cells.type, "it must hold plain values")
+    return cells
+
+
+def _is_numeric(kind: Any) -> bool:
+    types = load_pyarrow().types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
+
+
+def _floats(cells: Any) -> Floats:
+    cells = cells.cast(load_pyarrow().float64(), safe=False)
     values: Floats = np.array(cells.to_numpy(zero_copy_only=False), dtype=np.float64)
     return values

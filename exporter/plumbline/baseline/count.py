@@ -9,17 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.baseline.bins import NumericBins, bin_numeric
-from plumbline.baseline.cells import category_text, codes_of
 from plumbline.baseline.convert import TextColumn
 from plumbline.baseline.extent import Extent
-from plumbline.baseline.heldout import class_numbers
 from plumbline.baseline.layouts import CLASS_FEATURES, Layout
 from plumbline.baseline.peaks import PeakCounter
 from plumbline.baseline.quality import stable
 from plumbline.baseline.rows import TIME, Progress, Source
 from plumbline.baseline.table import Batch
-from plumbline.catalogue.model import Model
 from plumbline.names import ACTUAL_FEATURE, MISSING, PREDICTION_FEATURE
+from plumbline.values import class_codes, code_of
 
 Counts = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.intp]
@@ -43,12 +41,7 @@ class Counted:
 
 
 def count_rows(
-    source: Source,
-    model: Model,
-    extent: Extent,
-    layouts: dict[str, Layout],
-    windows: Mapping[str, float],
-    progress: Progress,
+    source: Source, extent: Extent, layouts: dict[str, Layout], windows: Mapping[str, float], progress: Progress
 ) -> Counted:
     """Read the reference again and count every row."""
     blocks = extent.plan.blocks + 1
@@ -65,7 +58,7 @@ def count_rows(
         slots = peaks.add_rows(batch.numbers[TIME]) if peaks is not None else None
         for key, layout in layouts.items():
             size = len(layout.labels)
-            codes = _codes(key, batch, layout, model, source)
+            codes = _codes(key, batch, layout)
             flat = np.bincount(block * size + codes, minlength=blocks * size)
             counts[key] += flat.reshape(blocks, size)
             if key in rare:
@@ -83,16 +76,12 @@ def count_rows(
     return Counted(counts, kept, peaks)
 
 
-def _codes(key: str, batch: Batch, layout: Layout, model: Model, source: Source) -> Codes:
+def _codes(key: str, batch: Batch, layout: Layout) -> Codes:
     if layout.kind == "numeric":
         return bin_numeric(batch.numbers[key], NumericBins(tuple(layout.uppers), tuple(layout.labels)))
     column = batch.texts[key]
-    if key in CLASS_FEATURES:
-        classes = class_numbers(batch, key, source.wanted[key].column, model)
-        return np.where(np.isnan(classes), len(layout.categories) + 1, classes).astype(np.intp)
-    codes = codes_of([category_text(level) for level in column.levels], layout.categories)
-    other = len(layout.categories)
-    table = np.array([*(other if code is None else code for code in codes), other + 1], dtype=np.intp)
+    known, other = class_codes(layout.categories), len(layout.categories)
+    table = np.array([*(code_of(known, level, other) for level in column.levels), other + 1], dtype=np.intp)
     return table[column.codes]
 
 
@@ -100,9 +89,9 @@ def _note_rare(rare: set[str], column: TextColumn, layout: Layout) -> None:
     """Collect levels that have no bin, until there are too many to keep."""
     if len(rare) > _RARE_LEVELS:
         return
-    levels = [category_text(column.levels[code]) for code in np.unique(column.codes[column.codes >= 0])]
-    codes = codes_of(levels, layout.categories)
-    rare.update(level for level, code in zip(levels, codes, strict=True) if code is None)
+    known = class_codes(layout.categories)
+    levels = (column.levels[code] for code in np.unique(column.codes[column.codes >= 0]))
+    rare.update(level for level in levels if code_of(known, level) is None)
 
 
 def problem_peaks(key: str, counted: Counted, layout: Layout) -> dict[str, dict[str, float]]:

@@ -58,7 +58,7 @@ class _Spread:
 
 def first_pass(source: Source, model: Model, block_seconds: float, progress: Progress) -> Extent:
     """Read the reference once; raise a TableError if it has no row."""
-    numbers = [key for key, request in source.wanted.items() if request.kind != "text"]
+    numbers = [key for key, request in source.wanted.items() if request.kind != "category"]
     texts = [
         key for key, feature in model.features.items() if feature.type == "categorical" and feature.categories is None
     ]

@@ -6,6 +6,7 @@ rows themselves needs all of them at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,15 +16,15 @@ import numpy.typing as npt
 
 from plumbline.baseline.artefact import Quality, ScoreBins
 from plumbline.baseline.blocks import MINIMUM_BLOCKS, BlockCounter
-from plumbline.baseline.cells import codes_of
+from plumbline.baseline.convert import TextColumn
 from plumbline.baseline.observed import SHORTEST, observed_blocks
 from plumbline.baseline.quality import Rows, error_edges, measure_with_spread, score_bins, stable
 from plumbline.baseline.rows import TIME, Progress, Source, no_rows
 from plumbline.baseline.spread import window_gap_spreads, window_spreads
-from plumbline.baseline.table import Batch
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError
-from plumbline.names import ACTUAL_FEATURE, OTHER, PREDICTION_FEATURE, SCORE_FEATURE
+from plumbline.names import ACTUAL_FEATURE, PREDICTION_FEATURE, SCORE_FEATURE
+from plumbline.values import class_codes, code_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
@@ -80,7 +81,6 @@ def measure_heldout(
         remarks.append(f"{int((~known).sum())} held-out rows have no outcome and are left out of the quality")
     if score is not None:
         usable &= ~np.isnan(score)
-        _check_scores(source, score)
     elif model.task == "binary":
         remarks.append("the table has no score: no ROC-AUC, Brier score, log-loss and score bins")
     incomplete = int((known & ~usable).sum())
@@ -123,48 +123,22 @@ def _blocks(times: Floats | None, rows: int, seconds: float) -> Ints:
 
 
 def _read(source: Source, model: Model, progress: Progress) -> tuple[Floats, Floats, Floats | None, Floats | None]:
+    known, undeclared = class_codes(model.classes or ()), dict[str, int]()
     parts: dict[str, list[Floats]] = {key: [] for key in source.wanted}
     for batch in source.batches(progress, "reading held-out rows"):
-        for key, request in source.wanted.items():
-            if request.kind == "text":
-                parts[key].append(class_numbers(batch, key, request.column, model))
-            else:
-                parts[key].append(batch.numbers[key])
+        for key, values in batch.numbers.items():
+            parts[key].append(values)
+        for key, column in batch.texts.items():
+            if key in parts:  # the column of the filter is not
+                parts[key].append(_classes(column, known, undeclared))
     columns = {key: np.concatenate(arrays) if arrays else np.empty(0) for key, arrays in parts.items()}
     return columns[PREDICTION_FEATURE], columns[ACTUAL_FEATURE], columns.get(SCORE_FEATURE), columns.get(TIME)
 
 
-def class_numbers(batch: Batch, key: str, column: str, model: Model) -> Floats:
-    """Return the class index of each row of a text column, NaN = missing.
-
-    Classes that a multiclass model does not declare are "other", the index after the last declared one.
-
-    Raises:
-        TableError: a text is no declared class of a binary model.
-    """
-    classes = model.classes or ()
-    other = classes.index(OTHER) if OTHER in classes else len(classes)
-    text = batch.texts[key]
-    table = np.full(len(text.levels) + 1, np.nan)  # the last entry serves code -1, missing
-    used = set(np.unique(text.codes).tolist())
-    for i, (level, code) in enumerate(zip(text.levels, codes_of(text.levels, classes), strict=True)):
-        if code is not None:
-            table[i] = code
-        elif model.task == "multiclass":
-            table[i] = other
-        elif i in used:
-            raise TableError(
-                f"{batch.path}: column {column!r}: {level!r} is not one of the model's classes "
-                f"({', '.join(classes)}): correct the table, or the classes in the catalogue"
-            )
-    values: Floats = table[text.codes]
-    return values
-
-
-def _check_scores(source: Source, score: Floats) -> None:
-    wrong = np.flatnonzero((score < 0.0) | (score > 1.0))
-    if wrong.size:
-        raise TableError(
-            f"{source.tables[0]}: column {source.wanted[SCORE_FEATURE].column!r}: {score[wrong[0]]:g} is no "
-            "probability: the score must lie between 0 and 1"
-        )
+def _classes(column: TextColumn, known: Mapping[object, int], undeclared: dict[str, int]) -> Floats:
+    """Return the class index of each row: below 0 one of its own for each undeclared class, NaN = missing."""
+    for level in column.levels:
+        if code_of(known, level) is None:
+            undeclared.setdefault(level, -1 - len(undeclared))
+    codes = [code_of(known, level, undeclared.get(level, 0)) for level in column.levels]
+    return np.array([*codes, math.nan], dtype=np.float64)[column.codes]

@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 
 from plumbline.baseline.bins import choose_categories, choose_numeric, declared_labels
-from plumbline.baseline.cells import category_text
 from plumbline.baseline.extent import Extent
 from plumbline.baseline.rows import TIME, Source
 from plumbline.catalogue.model import Model
@@ -39,7 +38,7 @@ def choose_layouts(source: Source, model: Model, extent: Extent, bins: int) -> d
     for key, request in source.wanted.items():
         if key == TIME:
             continue
-        if request.kind == "number":
+        if request.kind in ("number", "probability"):
             values = extent.sample.numbers(key)
             values = values[np.isfinite(values)]
             if not values.size and key == ACTUAL_FEATURE:
@@ -69,7 +68,4 @@ def _levels(key: str, model: Model, extent: Extent) -> tuple[Sequence[str], Sequ
         return BOOLEAN_CATEGORIES, declared_labels(BOOLEAN_CATEGORIES)
     if feature.categories is not None:
         return choose_categories((), (), feature.categories)
-    merged: dict[str, int] = {}
-    for level, count in zip(*extent.sample.texts(key), strict=True):
-        merged[category_text(level)] = merged.get(category_text(level), 0) + count
-    return choose_categories(list(merged), list(merged.values()), None)
+    return choose_categories(*extent.sample.texts(key), None)

@@ -37,7 +37,8 @@ class Rows:
     """Held-out rows with a known outcome.
 
     Attributes:
-        predicted: shape (n,): class index, or the predicted number of a regression.
+        predicted: shape (n,): class index (below 0: an undeclared class of a multiclass model), or the
+            predicted number of a regression.
         actual: shape (n,): class index, or the actual number.
         score: shape (n,): probability of the positive class; None if the table has none.
         block: shape (n,): index of the row's time block; -1 = in none.
@@ -226,11 +227,16 @@ def _binary(rows: Rows, positive: int) -> dict[str, float]:
 
 
 def _multiclass(rows: Rows) -> dict[str, float]:
-    """Accuracy, and the plain means over classes; a class that has no value takes no part in its mean."""
-    size = int(max(rows.predicted.max(), rows.actual.max())) + 1
-    predicted, actual = rows.predicted.astype(np.intp), rows.actual.astype(np.intp)
+    """Accuracy, and the plain means over classes; a class that has no value takes no part in its mean.
+
+    Undeclared classes, which are below 0, share the last one once each has been compared as itself.
+    """
+    size = int(max(rows.predicted.max(), rows.actual.max(), -1.0)) + 2
+    predicted, actual = (
+        np.where(codes < 0, size - 1, codes).astype(np.intp) for codes in (rows.predicted, rows.actual)
+    )
     called, true = np.bincount(predicted, minlength=size), np.bincount(actual, minlength=size)
-    hits = np.bincount(actual[predicted == actual], minlength=size)
+    hits = np.bincount(actual[rows.predicted == rows.actual], minlength=size)
     either = called + true
     return {
         "accuracy": float(hits.sum() / rows.actual.size),

@@ -6,52 +6,32 @@ Between ``table`` (any file) and ``build`` (one model): knows the columns' roles
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from plumbline.baseline.cells import same_value
-from plumbline.baseline.convert import TextColumn
-from plumbline.baseline.table import Batch, Kind, Request, column_names, read_batches, require_columns
+from plumbline.baseline.table import Batch, Filter, Request, column_names, read_batches, require_columns
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError, UsageError
 from plumbline.names import ACTUAL_FEATURE, PREDICTION_FEATURE, SCORE_FEATURE
+from plumbline.units import PLAIN_CLOCK, Clock
 
 TIME = "_time"
-_FILTER = "_filter"
 
 Progress = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Rows whose column equals a value (as text, or as a number)."""
-
-    column: str
-    value: str
-
-    @classmethod
-    def parse(cls, text: str, option: str) -> Filter:
-        """Read ``COL=VALUE``.
-
-        Raises:
-            UsageError: if there is no ``=`` or no column.
-        """
-        column, equals, value = text.partition("=")
-        if not equals or not column:
-            raise UsageError(f"{option} {text!r}: write COLUMN=VALUE, such as era=train")
-        return cls(column, value)
-
-
-@dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of the columns. None = the usual name if the table has it; ``features`` has those of other names."""
+    """Names of the columns. None = the usual name if the table has it; "" = there is none.
 
-    prediction: str = "prediction"
-    actual: str = "actual"
+    A usual name that the catalogue declares as a feature is that feature's column only.
+    """
+
+    prediction: str | None = None
+    actual: str | None = None
     time: str | None = None
     score: str | None = None
+    clock: Clock = PLAIN_CLOCK
     features: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -70,15 +50,10 @@ class Source:
     filter: Filter | None
 
     def batches(self, progress: Progress, doing: str) -> Iterator[Batch]:
-        """Yield the rows that pass the filter; ``progress`` hears of every row read."""
-        wanted = dict(self.wanted)
-        if self.filter is not None:
-            wanted[_FILTER] = Request(self.filter.column, "text")
+        """Yield the rows that pass the filter; ``progress`` hears how many."""
         for table in self.tables:
-            for batch in read_batches(table, wanted):
+            for batch in read_batches(table, self.wanted, self.filter):
                 progress(doing, batch.rows)
-                if self.filter is not None:
-                    batch = _filtered(batch, self.filter.value)
                 if batch.rows:
                     yield batch
 
@@ -88,10 +63,10 @@ def reference_source(tables: Sequence[Path], model: Model, columns: Columns, cho
     present = _common_columns(tables)
     wanted: dict[str, Request] = {}
     for name, feature in model.features.items():
-        wanted[name] = Request(columns.features.get(name, name), "number" if feature.type == "numeric" else "text")
+        wanted[name] = Request(columns.features.get(name, name), "number" if feature.type == "numeric" else "category")
     wanted.update(_answers(model, columns, present))
-    if columns.actual in present:
-        wanted[ACTUAL_FEATURE] = _outcome(model, columns)
+    if actual := _role(columns.actual, "actual", model, present):
+        wanted[ACTUAL_FEATURE] = _answer(model, actual)
     return _checked(Source(tuple(tables), wanted, chosen))
 
 
@@ -99,21 +74,37 @@ def quality_source(tables: Sequence[Path], model: Model, columns: Columns, chose
     """Return what the quality needs: prediction, score, outcome and time."""
     present = _common_columns(tables)
     wanted = _answers(model, columns, present)
-    wanted[ACTUAL_FEATURE] = _outcome(model, columns)
+    wanted[ACTUAL_FEATURE] = _answer(model, _needed(columns.actual, "actual", model))
     return _checked(Source(tuple(tables), wanted, chosen))
 
 
-def _outcome(model: Model, columns: Columns) -> Request:
-    return Request(columns.actual, "number" if model.task == "regression" else "text")
+def _role(given: str | None, usual: str, model: Model, present: set[str]) -> str:
+    """Return the column of a role; "" = there is none."""
+    if given is not None:
+        return given
+    return usual if usual in present and usual not in model.features else ""
+
+
+def _needed(given: str | None, usual: str, model: Model) -> str:
+    if given is None and usual in model.features:
+        raise UsageError(f"{usual!r} is a feature of the model: name the other column by --{usual}-column")
+    if given == "":
+        raise UsageError(f"a baseline needs the column of the {usual}: name it by --{usual}-column")
+    return given or usual
+
+
+def _answer(model: Model, column: str) -> Request:
+    if model.task == "regression":
+        return Request(column, "number")
+    return Request(column, "category", classes=model.classes or () if model.task == "binary" else ())
 
 
 def _answers(model: Model, columns: Columns, present: set[str]) -> dict[str, Request]:
-    kind: Kind = "number" if model.task == "regression" else "text"
-    wanted = {PREDICTION_FEATURE: Request(columns.prediction, kind)}
-    if model.task == "binary" and (columns.score is not None or "score" in present):
-        wanted[SCORE_FEATURE] = Request(columns.score or "score", "number")
-    if columns.time is not None or "ts" in present:
-        wanted[TIME] = Request(columns.time or "ts", "time")
+    wanted = {PREDICTION_FEATURE: _answer(model, _needed(columns.prediction, "prediction", model))}
+    if model.task == "binary" and (score := _role(columns.score, "score", model, present)):
+        wanted[SCORE_FEATURE] = Request(score, "probability")
+    if time := _role(columns.time, "ts", model, present):
+        wanted[TIME] = Request(time, "time", columns.clock)
     return wanted
 
 
@@ -130,18 +121,6 @@ def _checked(source: Source) -> Source:
     for table in source.tables:
         require_columns(table, columns)
     return source
-
-
-def _filtered(batch: Batch, value: str) -> Batch:
-    column = batch.texts[_FILTER]
-    hits = [i for i, level in enumerate(column.levels) if same_value(level, value)]
-    keep = np.isin(column.codes, hits)
-    return replace(
-        batch,
-        rows=int(keep.sum()),
-        numbers={key: values[keep] for key, values in batch.numbers.items()},
-        texts={key: TextColumn(text.levels, text.codes[keep]) for key, text in batch.texts.items()},
-    )
 
 
 def no_rows(source: Source, what: str) -> TableError:

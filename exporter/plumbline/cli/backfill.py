@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
@@ -16,8 +17,9 @@ from plumbline.cli.options import (
     json_option,
     optional_duration,
     table_options,
+    time_options,
 )
-from plumbline.units import format_time
+from plumbline.units import Clock, format_time
 
 
 @click.command()
@@ -38,6 +40,7 @@ from plumbline.units import format_time
     "--rule-step", callback=optional_duration, help="Event time between samples of recorded series  [default: --step]."
 )
 @table_options
+@time_options
 @click.option("--job", default="plumbline", show_default=True, help="Label job, as the scrape would set it.")
 @click.option("--instance", default="localhost:9877", show_default=True, help="Label instance, likewise.")
 @json_option
@@ -55,6 +58,8 @@ def backfill(
     mapping: dict[str, str],
     model: str | None,
     version: str | None,
+    time_zone: ZoneInfo | None,
+    time_unit: float,
     job: str,
     instance: str,
     as_json: bool,
@@ -76,7 +81,7 @@ def backfill(
     from plumbline.trace.show import visible
 
     declared = load_catalogue(catalogue)
-    source, left_out = open_history(history, declared.models, mapping, model, version)
+    source, left_out = open_history(history, declared.models, mapping, model, version, Clock(time_zone, time_unit))
     if left_out:
         click.echo(f"note: columns that are not read: {', '.join(left_out)}", err=True)
     engine = open_engine(declared, baselines, data)

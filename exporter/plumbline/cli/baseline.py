@@ -17,10 +17,18 @@ from plumbline.baseline.artefact import load_baseline, save_baseline
 from plumbline.baseline.compare import compare, levels
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue, Model
-from plumbline.cli.options import PathType, catalogue_option, json_option, map_option, optional_duration, writing
+from plumbline.cli.options import (
+    PathType,
+    catalogue_option,
+    json_option,
+    map_option,
+    optional_duration,
+    time_options,
+    writing,
+)
 from plumbline.errors import UsageError
 from plumbline.files import write_whole
-from plumbline.units import parse_duration
+from plumbline.units import Clock, parse_duration
 
 if TYPE_CHECKING:
     from plumbline.baseline.rows import Columns
@@ -46,10 +54,11 @@ def baseline() -> None:
 @click.option("--quality-table", type=PathType, help="Held-out table for the quality  [default: TABLE].")
 @click.option("--quality-where", metavar="COL=VALUE", help="Use only these rows for the quality.")
 @map_option
-@click.option("--time-column", help="Time of the prediction  [default: ts, if the table has it].")
-@click.option("--prediction-column", default="prediction", show_default=True, help="The model's answer.")
-@click.option("--score-column", help="Probability of the positive class  [default: score, if present].")
-@click.option("--actual-column", default="actual", show_default=True, help="The outcome; empty = never known.")
+@click.option("--time-column", help="Time of the prediction; '' = none  [default: ts, if the table has it].")
+@time_options
+@click.option("--prediction-column", help="The model's answer  [default: prediction].")
+@click.option("--score-column", help="Probability of the positive class; '' = none  [default: score, if present].")
+@click.option("--actual-column", help="The outcome; an empty cell = never known  [default: actual].")
 @click.option(
     "--block",
     callback=optional_duration,
@@ -80,7 +89,7 @@ def build(
     """
     # Imported here: only building a baseline needs these.
     from plumbline.baseline.build import BuildSettings, build_baseline
-    from plumbline.baseline.rows import Filter
+    from plumbline.baseline.table import Filter
 
     loaded = load_catalogue(catalogue)
     model = _model(loaded, model_name, catalogue)
@@ -185,7 +194,7 @@ def _columns(model: Model, mapping: dict[str, str], given: dict[str, Any]) -> Co
     from plumbline.baseline.rows import Columns
 
     for name, column in mapping.items():
-        if name not in model.features and name not in _FIELDS:
+        if name not in model.features and name.removeprefix("_") not in _FIELDS:
             choices = ", ".join((*_FIELDS, *model.features))
             raise UsageError(f"--map {name}=...: {name!r} is no field or feature; these are: {choices}")
         if not column and name in model.features:
@@ -193,9 +202,11 @@ def _columns(model: Model, mapping: dict[str, str], given: dict[str, Any]) -> Co
     features = {name: column for name, column in mapping.items() if name in model.features}
 
     def of(field: str) -> Any:
-        return given[_FIELDS[field]] if field in features else mapping.get(field, given[_FIELDS[field]])
+        named = given[_FIELDS[field]] if field in model.features else mapping.get(field, given[_FIELDS[field]])
+        return mapping.get(f"_{field}", named)
 
-    return Columns(of("prediction"), of("actual"), of("ts"), of("score"), features)
+    clock = Clock(given["time_zone"], given["time_unit"])
+    return Columns(of("prediction"), of("actual"), of("ts"), of("score"), clock, features)
 
 
 def _draw(html: Path | None, template: str, **data: object) -> None:

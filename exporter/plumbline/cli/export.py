@@ -17,7 +17,7 @@ def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> floa
     if value is None:
         return None
     try:
-        return parse_time(float(value) if value.replace(".", "", 1).isdecimal() else value)
+        return parse_time(value)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from error
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
@@ -80,6 +81,35 @@ def _mapping(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
             raise click.BadParameter(f"{name!r} is given twice", ctx, param)
         found[name] = column
     return found
+
+
+def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> ZoneInfo | None:
+    try:
+        return None if value is None else ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise click.BadParameter(f"{value!r} is no time zone: write UTC or Europe/Vienna", ctx, param) from error
+
+
+def _unit(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    return {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[value]
+
+
+def time_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how the times of a table are meant: a zone, and the seconds of a unit."""
+    command = click.option(
+        "--time-unit",
+        type=click.Choice(["s", "ms", "us", "ns"]),
+        default="s",
+        show_default=True,
+        callback=_unit,
+        help="Tables: unit of times that are numbers: seconds, milliseconds, ...",
+    )(command)
+    return click.option(
+        "--time-zone",
+        metavar="ZONE",
+        callback=_zone,
+        help="Tables: time zone of times that name none, such as UTC or Europe/Vienna.",
+    )(command)
 
 
 map_option: Callable[[Any], Any] = click.option(

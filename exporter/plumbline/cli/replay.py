@@ -7,12 +7,13 @@ import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 
-from plumbline.cli.options import DEFAULT_CATALOGUE, PathType, json_option, table_options
-from plumbline.units import parse_time
+from plumbline.cli.options import DEFAULT_CATALOGUE, PathType, json_option, table_options, time_options
+from plumbline.units import Clock, parse_time
 
 
 @click.command()
@@ -37,6 +38,7 @@ from plumbline.units import parse_time
 )
 @click.option("--catalogue", type=PathType, help="Tables: the catalogue's file  [default: plumbline.yaml].")
 @table_options
+@time_options
 @json_option
 @click.pass_context
 def replay(
@@ -52,6 +54,8 @@ def replay(
     mapping: dict[str, str],
     model: str | None,
     version: str | None,
+    time_zone: ZoneInfo | None,
+    time_unit: float,
     as_json: bool,
 ) -> None:
     """Send HISTORY to a running exporter as if it happened now.
@@ -72,7 +76,7 @@ def replay(
     models = {}
     if any(map(is_table, table_files(history))):
         models = load_catalogue(catalogue or Path(DEFAULT_CATALOGUE)).models
-    source, left_out = open_history(history, models, mapping, model, version)
+    source, left_out = open_history(history, models, mapping, model, version, Clock(time_zone, time_unit))
     if left_out:
         click.echo(f"note: columns that are not read: {', '.join(left_out)}", err=True)
     begin, end = _time(ctx, first), _time(ctx, last)
@@ -110,6 +114,6 @@ def _time(ctx: click.Context, value: str | None) -> float | None:
     if value is None:
         return None
     try:
-        return parse_time(float(value) if value.replace(".", "", 1).isdigit() else value)
+        return parse_time(value)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx) from error

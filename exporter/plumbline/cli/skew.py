@@ -12,7 +12,6 @@ import click
 from plumbline.cli.ingest import Summary
 from plumbline.cli.options import PathType, catalogue_option, json_option, table_options
 from plumbline.client.post import Sender
-from plumbline.errors import UsageError
 from plumbline.names import DEFAULT_PORT
 
 _BATCH = 1000
@@ -45,15 +44,10 @@ def skew(
     predictions. Exit code 1 if a row was refused.
     """
     from plumbline.catalogue.load import load_catalogue
-    from plumbline.history.columns import FIELDS
     from plumbline.history.tables import recomputed_rows
     from plumbline.trace.show import visible
 
-    models = load_catalogue(catalogue).models
-    unfit = [name for name in mapping if name in FIELDS and name != "request_id"]
-    if unfit:
-        raise UsageError(f"--map {unfit[0]}: a table of recomputed features has request_id and features only")
-    rows = recomputed_rows(tables, models, mapping, model, version)
+    rows = recomputed_rows(tables, load_catalogue(catalogue).models, mapping, model, version)
     summary = Summary()
     with Sender(url) as sender:
         while batch := list(islice(rows, _BATCH)):

@@ -20,6 +20,7 @@ from plumbline.events.parse import parse_line
 from plumbline.events.parsed import Item
 from plumbline.ids import current_ids
 from plumbline.tracecontext import active_span
+from plumbline.values import identifier
 
 # The bound ids that an event of each kind takes over where the caller gives none.
 _TAKES_OVER: dict[str, tuple[str, ...]] = {
@@ -30,6 +31,9 @@ _TAKES_OVER: dict[str, tuple[str, ...]] = {
     "kpi": ("model", "version", "request_id"),
     "log": ("request_id", "model", "version", "data_batch_id", "run_id"),
 }
+
+
+_IDS = ("request_id", "event_id", "version", "data_batch_id", "run_id")  # texts, which a caller may have as numbers
 
 
 class EventIds:
@@ -55,11 +59,12 @@ class Refused(Exception):
 def _foreign(value: object) -> object:
     """Return what msgspec can write of a type it does not know."""
     if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
-        return value.tolist()
+        nanoseconds = getattr(value, "dtype", None) == "datetime64[ns]"  # of which tolist makes a number
+        return (value.astype("datetime64[us]") if nanoseconds else value).tolist()  # type: ignore[attr-defined]
     if type(value).__name__ in ("NAType", "NaTType"):
         return None  # pandas' missing values
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.isoformat().replace("+00:00", "Z")  # as msgspec writes those it knows
     if isinstance(value, float):
         return float(value)
     if isinstance(value, int):
@@ -89,6 +94,9 @@ def encode(event: Mapping[str, Any], ids: EventIds) -> bytes:
     for name in _TAKES_OVER.get(kind, ()) if isinstance(kind, str) else ():
         if made.get(name) is None and name in bound:
             made[name] = bound[name]
+    for name in _IDS:
+        if not isinstance(value := made.get(name), str | None):
+            made[name] = identifier(msgspec.to_builtins(value, enc_hook=_foreign))
     if made.get("trace_id") is None:
         span = active_span()
         trace_id = bound.get("trace_id") if span is None else span.trace_id

@@ -14,8 +14,10 @@ import numpy.typing as npt
 from plumbline import names
 from plumbline.counting.judged import Judged
 from plumbline.counting.serving import count_column, observe
+from plumbline.events.kinds import ClassOrNumber
 from plumbline.layout.quality import QualityCells, matrix_classes
 from plumbline.layout.version import VersionLayout
+from plumbline.values import code_of, codes_of, same_category
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -67,8 +69,24 @@ def _errors(judged: Sequence[Judged]) -> Floats:
 
 
 def _correct(q: QualityCells, judged: Sequence[Judged]) -> int:
-    code, other = (q.codes or {}).get, len(q.classes) - 1
-    return sum(code(j.prediction, other) == code(j.actual, other) for j in judged)
+    return int(compare_classes(q, [(j.prediction, j.actual) for j in judged])[2].sum())
+
+
+def compare_classes(
+    q: QualityCells, answers: Sequence[tuple[ClassOrNumber, ClassOrNumber]]
+) -> tuple[Codes, Codes, Bools]:
+    """Return of each (predicted, actual): the index of both classes, and whether they are one class.
+
+    Undeclared classes have the index of "other". Two of them are one class only by their own names.
+    """
+    codes, other = q.codes or {}, len(q.classes) - 1
+    predicted = np.array(codes_of(codes, [p for p, _ in answers], other), dtype=np.intp)
+    actual = np.array(codes_of(codes, [a for _, a in answers], other), dtype=np.intp)
+    same = predicted == actual
+    if q.open_ended:
+        for at in np.flatnonzero(same & (actual == other)).tolist():
+            same[at] = same_category(*answers[at])
+    return predicted, actual, same
 
 
 def revise_outcomes(
@@ -154,14 +172,10 @@ def _count_regression(q: QualityCells, at: Sequence[int], cells: Floats, judged:
 
 
 def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Judged]) -> None:
-    assert q.codes is not None
-    code = q.codes.get
-    unknown = len(q.classes) - 1 if q.open_ended else -1
-    actual = np.array([code(j.actual, unknown) for j in judged])
-    predicted = np.array([code(j.prediction, unknown) for j in judged])
+    predicted, actual, hit = compare_classes(q, [(j.prediction, j.actual) for j in judged])
     index, row = _slice_rows(q, judged)
     if q.per_class is not None:
-        _count_per_class(q, q.per_class, cells, row, actual[index], predicted[index])
+        _count_per_class(q, q.per_class, cells, row, actual[index], predicted[index], hit[index])
         # One matrix, of all rows: the classes listed first, and the rest together.
         place = {name: at for at, name in enumerate(matrix_classes(q.classes))}
         shown = np.array([place.get(name, q.matrix - 1) for name in q.classes])
@@ -181,15 +195,16 @@ def _count_classes(q: QualityCells, at: int, cells: Floats, judged: Sequence[Jud
         _add_score_sums(q, cells, row, scored[index], ((scores - positive) ** 2)[index], loss[index])
     elif q.open_ended:
         scored = np.array([bool(j.scores) for j in judged])
-        squares, loss = _class_scores(q, [j.scores or {} for j in judged], actual)
+        squares, loss = _class_scores(q, judged, actual)
         _add_score_sums(q, cells, row, scored[index], squares[index], loss[index])
 
 
-def _count_per_class(q: QualityCells, at: int, cells: Floats, row: Codes, actual: Codes, predicted: Codes) -> None:
+def _count_per_class(
+    q: QualityCells, at: int, cells: Floats, row: Codes, actual: Codes, predicted: Codes, hit: Bools
+) -> None:
     """Add hits to their class, and every miss to the class predicted and to the one that was true."""
     results = len(names.CLASS_RESULTS)
     size = len(q.rows) * len(q.classes) * results
-    hit = actual == predicted
     base = row * len(q.classes)
     places = (
         (base + actual)[hit] * results,
@@ -199,19 +214,23 @@ def _count_per_class(q: QualityCells, at: int, cells: Floats, row: Codes, actual
     cells[at : at + size] += np.bincount(np.concatenate(places), minlength=size)
 
 
-def _class_scores(q: QualityCells, scores: Sequence[dict[str, float]], actual: Codes) -> tuple[Floats, Floats]:
+def _class_scores(q: QualityCells, judged: Sequence[Judged], actual: Codes) -> tuple[Floats, Floats]:
     """Return, per outcome, sum over classes of (p - y)^2 and the log-loss of the actual class.
 
-    Probabilities of undeclared classes belong to "other", as those classes do.
+    Probabilities of undeclared classes belong to "other", as those classes do; where an undeclared class came
+    true, only its own does, and the others are classes of their own.
     """
-    place = {name: at for at, name in enumerate(q.classes)}
-    other = place[names.OTHER]
-    p = np.zeros((len(scores), len(q.classes)))
-    for at, given in enumerate(scores):
-        for name, probability in given.items():
-            p[at, place.get(name, other)] += probability
+    other = len(q.classes) - 1
+    p, apart = np.zeros((len(judged), len(q.classes))), np.zeros(len(judged))
+    for at, one in enumerate(judged):
+        for name, probability in (one.scores or {}).items():
+            place = code_of(q.codes or {}, name, other)
+            if place == actual[at] == other and not same_category(name, one.actual):
+                apart[at] += probability**2
+            else:
+                p[at, place] += probability
     chosen = np.clip(p[np.arange(len(p)), actual], EPSILON, 1.0)
-    return ((p - np.eye(len(q.classes))[actual]) ** 2).sum(axis=1), -np.log(chosen)
+    return ((p - np.eye(len(q.classes))[actual]) ** 2).sum(axis=1) + apart, -np.log(chosen)
 
 
 def _add_score_sums(q: QualityCells, cells: Floats, row: Codes, scored: Bools, squares: Floats, loss: Floats) -> None:

@@ -15,7 +15,7 @@ from plumbline.layout.features import FeatureSlot
 from plumbline.layout.quality import QualityCells
 from plumbline.layout.section import Section
 from plumbline.layout.version import VersionLayout
-from plumbline.values import category_name
+from plumbline.values import category_name, codes_of, is_missing, is_number
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,13 +60,12 @@ def _count_estimate(q: QualityCells, cells: Floats, answered: Sequence[Predictio
     """Add the confusion that the baseline lets expect of these scores (CBPE)."""
     if q.estimated is None or q.score_shares is None or q.score_uppers is None or q.codes is None:
         return
-    code = q.codes.get
-    scored = [(e.score, code(e.prediction, -1)) for e in answered if e.score is not None]
-    predicted = np.array([p for _, p in scored], dtype=np.intp)
+    scored = [e for e in answered if e.score is not None]
+    predicted = np.array(codes_of(q.codes, [e.prediction for e in scored], -1), dtype=np.intp)
     known = predicted >= 0
     if not known.any():
         return
-    scores = np.array([s for s, _ in scored], dtype=np.float64)[known]
+    scores = np.array([e.score for e in scored], dtype=np.float64)[known]
     share = q.score_shares[np.searchsorted(q.score_uppers, scores, side="left")]
     # Binary: the other class is the one that is not positive.
     for actual, weights in ((q.positive, share), (1 - q.positive, 1.0 - share)):
@@ -108,9 +107,9 @@ def count_column(slot: FeatureSlot, cells: Floats, column: Sequence[object]) -> 
 
 def _numeric_codes(slot: FeatureSlot, column: Sequence[object], problems: Floats) -> npt.NDArray[np.intp] | None:
     if not set(map(type, column)) <= _NUMBER_TYPES:
-        wrong = [value is not None and not _is_number(value) for value in column]
+        wrong = [not (is_number(value) or is_missing(value)) for value in column]
         problems[_WRONG_TYPE] += sum(wrong)
-        column = [None if bad else value for bad, value in zip(wrong, column, strict=True)]
+        column = [value if is_number(value) else None for value in column]
     try:
         values = np.array(column, dtype=np.float64)  # None becomes NaN
     except OverflowError:  # an integer beyond float64
@@ -131,30 +130,20 @@ def _clipped(value: object) -> object:
     return value
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _category_codes(slot: FeatureSlot, column: Sequence[object], problems: Floats) -> npt.NDArray[np.intp] | None:
     if slot.codes is None:
-        problems[_MISSING] += column.count(None)
-        problems[_WRONG_TYPE] += sum(1 for v in column if v is not None and category_name(v) is None)
+        problems[_MISSING] += sum(map(is_missing, column))
         return None
     assert slot.bins is not None
     missing = slot.bins.size - 1
     other = missing - 1
     look_up = slot.codes.get
-    codes = [missing if v is None else look_up(v, -1) for v in column]
-    if -1 in codes:
+    codes = [look_up(v, -1) for v in column]
+    if -1 in codes:  # another spelling of a known name, or no known name
         for at, code in enumerate(codes):
             if code == -1:
                 name = category_name(column[at])
-                if name is None:
-                    problems[_WRONG_TYPE] += 1
-                    codes[at] = missing
-                else:
-                    known = look_up(name, -1)
-                    codes[at] = other if known == -1 else known
-                    problems[_UNSEEN] += known == -1 and name not in slot.rare
-    problems[_MISSING] += column.count(None)
+                codes[at] = known = look_up(name, other)
+                problems[_UNSEEN] += known == other and name not in slot.rare and column[at] not in slot.rare
+    problems[_MISSING] += codes.count(missing)
     return np.asarray(codes, dtype=np.intp)

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.events.kinds import Value
+from plumbline.layout.features import FeatureSlot
 from plumbline.layout.version import VersionLayout
-from plumbline.values import category_name
+from plumbline.values import code_of, is_missing, same_category
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,20 +34,27 @@ def count_skew(
             (served.get(slot.name), recomputed[slot.name]) for served, recomputed in pairs if slot.name in recomputed
         ]
         cells[layout.skew_rows + at] += len(compared)
-        cells[layout.skew_mismatches + at] += sum(not same(slot.numeric, a, b) for a, b in compared)
+        cells[layout.skew_mismatches + at] += sum(
+            not (same(slot.numeric, a, b) or _one_bin(slot, a, b)) for a, b in compared
+        )
+
+
+def _one_bin(slot: FeatureSlot, served: Value, recomputed: Value) -> bool:
+    """Whether both are spellings of one category of the baseline, such as "no" and false of a boolean feature."""
+    code = None if slot.codes is None else code_of(slot.codes, served)
+    return code is not None and slot.codes is not None and code == code_of(slot.codes, recomputed)
 
 
 def same(numeric: bool, served: Value, recomputed: Value) -> bool:
     """Whether two values of a feature are the same.
 
     Numbers: within 1e-6 of the larger one, or within 1e-9. Categories: by the name that counting gives
-    them, so 1, 1.0 and "1" are one. Missing (null or absent) equals only missing.
+    them, so 1, 1.0 and "1" are one. Missing (null, absent or an empty text) equals only missing.
     """
-    if served is None or recomputed is None:
-        return served is recomputed
     if not numeric:
-        names = category_name(served), category_name(recomputed)
-        return names[0] == names[1] and (names[0] is not None or served == recomputed)
+        return same_category(served, recomputed)
+    if is_missing(served) or is_missing(recomputed):
+        return is_missing(served) and is_missing(recomputed)
     try:
         return math.isclose(served, recomputed, rel_tol=RELATIVE, abs_tol=ABSOLUTE)  # type: ignore[arg-type]
     except (TypeError, OverflowError):  # a text among the numbers, an integer beyond float64

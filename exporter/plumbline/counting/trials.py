@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.counting.judged import Judged, Pair
+from plumbline.counting.quality import compare_classes
 from plumbline.events.kinds import ClassOrNumber
 from plumbline.layout.quality import QualityCells
 from plumbline.layout.trials import TrialCells
-from plumbline.values import category_name
+from plumbline.values import same_category
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,15 +38,13 @@ def count_losses(at: TrialCells, q: QualityCells, cells: Floats, arm: str, judge
     if at.losses[_OUTCOME] == names.ABSOLUTE:
         losses = np.abs(np.array([float(p) - float(a) for p, a in pairs]))
     else:
-        codes = q.codes or {}
-        unknown = len(q.classes) - 1  # multiclass: "other"
-        losses = np.array([float(codes.get(p, unknown) != codes.get(a, unknown)) for p, a in pairs])
+        losses = (~compare_classes(q, pairs)[2]).astype(np.float64)
     _add(at, cells, arm, _OUTCOME, losses)
 
 
 def count_agreement(at: TrialCells, cells: Floats, pair: Pair) -> None:
     """Add a request that both versions have answered."""
-    cells[at.agreements + (category_name(pair.mine) != category_name(pair.theirs))] += 1
+    cells[at.agreements + (not same_category(pair.mine, pair.theirs))] += 1
 
 
 def count_better(at: TrialCells, q: QualityCells, cells: Floats, pair: Pair, actual: ClassOrNumber) -> None:
@@ -56,10 +55,7 @@ def count_better(at: TrialCells, q: QualityCells, cells: Floats, pair: Pair, act
     if at.losses[_OUTCOME] == names.ABSOLUTE:
         mine, theirs = (abs(float(answer) - float(actual)) for answer in answers)
     else:
-        codes = q.codes or {}
-        unknown = len(q.classes) - 1
-        truth = codes.get(actual, unknown)
-        mine, theirs = (float(codes.get(answer, unknown) != truth) for answer in answers)
+        mine, theirs = (not same for same in compare_classes(q, [(answer, actual) for answer in answers])[2])
     better = "neither" if mine == theirs else "shadow" if mine < theirs else "production"
     cells[at.better + names.BETTER.index(better)] += 1
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from plumbline.values import probability
+
 Value = float | int | str | bool | None
 ClassOrNumber = float | int | str | bool
 
@@ -32,6 +34,12 @@ class Prediction(_Event, tag="prediction", kw_only=True, gc=False):
     status: Literal["ok", "error"] = "ok"
     slices: dict[str, Value] | None = None
     data_batch_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.score is not None and not 0.0 <= self.score <= 1.0:
+            self.score = probability(self.score)
+        if self.scores:
+            self.scores = {name: probability(p) for name, p in self.scores.items()}
 
 
 class Outcome(_Event, tag="outcome", kw_only=True, gc=False):

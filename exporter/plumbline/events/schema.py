@@ -17,6 +17,7 @@ from plumbline.events.kinds import Event
 from plumbline.generated import GeneratedFile
 from plumbline.loglines import MAX_ID_CHARS, MAX_NAME_CHARS
 from plumbline.names import CONTROLS
+from plumbline.values import ROUNDING
 
 PATH = "docs/events.schema.json"
 # What Python calls unprintable, as far as a regular expression without Unicode classes can say it.
@@ -44,9 +45,9 @@ _ROWS = _between(0, 1e15)
 _BOUNDS: dict[str, dict[str, dict[str, Any]]] = {
     "Prediction": {
         "prediction": _between(-HUGE, HUGE),
-        "score": _between(0, 1),
+        "score": _between(-ROUNDING, 1 + ROUNDING),
         "latency": _between(0, 1e6),
-        "scores": {"additionalProperties": _between(0, 1)},
+        "scores": {"additionalProperties": _between(-ROUNDING, 1 + ROUNDING)},
     },
     "Outcome": {"actual": _between(-HUGE, HUGE)},
     "PipelineEvent": {

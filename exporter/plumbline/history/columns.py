@@ -9,8 +9,9 @@
   as known when the model's outcomes mature.
 - every feature the catalogue declares for the model, and every declared slice, in a column of its name.
 
-``FIELD=COLUMN`` renames any of them, ``FIELD=`` says that the table does not have it. Columns beyond these
-are not read.
+``FIELD=COLUMN`` renames any of them, ``FIELD=`` says that the table does not have it. A name that the catalogue
+declares as a feature means that; ``_FIELD=COLUMN`` then means the field: ``_score=p``. Columns beyond these are
+not read.
 """
 
 from __future__ import annotations
@@ -22,19 +23,20 @@ from pathlib import Path
 from plumbline.baseline.table import Kind, Request, column_names, require_columns
 from plumbline.catalogue.model import Model
 from plumbline.errors import UsageError
+from plumbline.units import PLAIN_CLOCK, Clock
 
 FIELDS: dict[str, Kind] = {
     "ts": "time",
-    "request_id": "text",
+    "request_id": "id",
     "model": "text",
     "version": "text",
-    "prediction": "number",  # a text for classes
-    "score": "number",
+    "prediction": "number",  # a category for classes
+    "score": "probability",
     "actual": "number",
     "actual_ts": "optional_time",
     "latency": "number",
     "status": "text",
-    "data_batch_id": "text",
+    "data_batch_id": "id",
     "trace_id": "text",
 }
 FEATURE = "feature "
@@ -53,6 +55,7 @@ class TableColumns:
         features: feature -> column.
         slices: slice -> column, for slices that are no feature.
         left_out: columns that nothing reads.
+        clock: how their times are written.
     """
 
     model_name: str
@@ -62,18 +65,21 @@ class TableColumns:
     features: dict[str, str]
     slices: dict[str, str]
     left_out: tuple[str, ...]
+    clock: Clock = PLAIN_CLOCK
 
     def requests(self) -> dict[str, Request]:
         """Return the columns to read, by the name of what they hold."""
         classes = self.model.task != "regression"
         wanted = {
-            field: Request(column, "text" if classes and field in ("prediction", "actual") else FIELDS[field])
+            field: Request(
+                column, "category" if classes and field in ("prediction", "actual") else FIELDS[field], self.clock
+            )
             for field, column in self.fields.items()
         }
         for name, column in self.features.items():
             numeric = self.model.features[name].type == "numeric"
-            wanted[FEATURE + name] = Request(column, "number" if numeric else "text")
-        return wanted | {SLICE + name: Request(column, "text") for name, column in self.slices.items()}
+            wanted[FEATURE + name] = Request(column, "number" if numeric else "category")
+        return wanted | {SLICE + name: Request(column, "category") for name, column in self.slices.items()}
 
 
 def model_of_rows(models: Mapping[str, Model], given: str | None) -> str:
@@ -91,7 +97,12 @@ def model_of_rows(models: Mapping[str, Model], given: str | None) -> str:
 
 
 def choose_columns(
-    path: Path, models: Mapping[str, Model], given: Mapping[str, str], model: str | None, version: str | None
+    path: Path,
+    models: Mapping[str, Model],
+    given: Mapping[str, str],
+    model: str | None,
+    version: str | None,
+    clock: Clock,
 ) -> TableColumns:
     """Decide what each column of a table holds.
 
@@ -101,6 +112,7 @@ def choose_columns(
         given: FIELD -> COLUMN as the user says; an empty column says that there is none.
         model: the model all rows belong to; needed where the catalogue has several.
         version: the version of all rows; needed where no column says it.
+        clock: how times are written.
 
     Raises:
         TableError: a column is missing; with the nearest name.
@@ -109,19 +121,22 @@ def choose_columns(
     model = model_of_rows(models, model)
     declared = models[model]
     present = column_names(path)
+    inputs = declared.features
     for name in given:
-        if name not in FIELDS and name not in declared.features and name not in declared.slices:
+        if name.removeprefix("_") not in FIELDS and name not in inputs and name not in declared.slices:
             choices = ", ".join((*FIELDS, *declared.features, *declared.slices))
             raise UsageError(f"--map {name}=...: {name!r} is no field, feature or slice; these are: {choices}")
-    fields = {
-        field: given.get(field, field)
-        for field in FIELDS
-        if given.get(field, field if field in present or field in ("ts", "prediction") else "")
-    }
-    for optional in ("score", "latency", "status", "data_batch_id", "trace_id"):
-        if optional in declared.features:  # a feature of that name is the column's meaning
-            fields.pop(optional, None)
-    if declared.task != "binary" and "score" not in given:
+    fields: dict[str, str] = {}
+    for field in FIELDS:
+        usual = field if field not in inputs and (field in present or field in ("ts", "prediction")) else ""
+        column = given.get("_" + field, usual if field in inputs else given.get(field, usual))
+        if column:
+            fields[field] = column
+        elif field in inputs and field in ("ts", "prediction"):
+            raise UsageError(
+                f"{field!r} is a feature of the model: say by --map _{field}=COLUMN which column is the other"
+            )
+    if declared.task != "binary" and not {"score", "_score"} & given.keys():
         fields.pop("score", None)  # a regression's table may well call its answer that
     if version is not None:
         fields.pop("version", None)
@@ -136,4 +151,4 @@ def choose_columns(
     used = [*fields.values(), *features.values(), *slices.values()]
     require_columns(path, used)
     left_out = tuple(column for column in present if column not in used)
-    return TableColumns(model, declared, version, fields, features, slices, left_out)
+    return TableColumns(model, declared, version, fields, features, slices, left_out, clock)

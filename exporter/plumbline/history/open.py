@@ -11,6 +11,7 @@ from plumbline.errors import UsageError
 from plumbline.events.lines import mended
 from plumbline.files import text_lines
 from plumbline.history.records import JsonLines, Source
+from plumbline.units import PLAIN_CLOCK, Clock
 
 _EVENTS = re.compile(r"\.(ndjson|jsonl|json|log)(\.\w+)?$", re.IGNORECASE)
 _TABLE = re.compile(r"\.(csv|tsv|tab|psv)(\.\w+)?$", re.IGNORECASE)
@@ -44,6 +45,7 @@ def open_history(
     given: Mapping[str, str] | None = None,
     model: str | None = None,
     version: str | None = None,
+    clock: Clock = PLAIN_CLOCK,
 ) -> tuple[Source, tuple[str, ...]]:
     """Return the history of some files, and the columns that nothing reads.
 
@@ -53,6 +55,7 @@ def open_history(
         given: see ``plumbline.history.columns.choose_columns``; for tables, as are the rest.
         model: the model of all rows.
         version: the version of all rows.
+        clock: how times are written.
 
     Raises:
         UsageError: the files differ in kind, one is missing, or the options do not fit.
@@ -63,13 +66,15 @@ def open_history(
     paths = table_files(paths)
     tables = [is_table(path) for path in paths]
     if not any(tables):
-        if given or model is not None or version is not None:
-            raise UsageError("--map, --model and --version are for tables: events say it themselves")
+        if given or (model, version, clock) != (None, None, PLAIN_CLOCK):
+            raise UsageError(
+                "--map, --model, --version, --time-zone and --time-unit are for tables: events say it themselves"
+            )
         return JsonLines(paths), ()
     if not all(tables):
         raise UsageError("either all files hold events (JSON), or all hold tables (CSV, Parquet, Arrow)")
     from plumbline.history.columns import choose_columns
     from plumbline.history.tables import Tables
 
-    columns = choose_columns(paths[0], models, given or {}, model, version)
+    columns = choose_columns(paths[0], models, given or {}, model, version, clock)
     return Tables(paths, columns), columns.left_out

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from plumbline.baseline.cells import category_text
 from plumbline.baseline.table import Batch
 from plumbline.errors import TableError
 from plumbline.history.columns import FEATURE, SLICE, TableColumns
+from plumbline.values import class_codes
 
 Cells = Callable[[int], Any]
+_TRUTH = class_codes(("false", "true"))
 
 
 class Row:
@@ -25,19 +27,17 @@ class Row:
         self._maturity = model.outcome.maturity_seconds
         self._cells = {field: self._reader(field) for field in columns.fields}
         self._features = {
-            name: self._reader(FEATURE + name, boolean=model.features[name].type == "boolean")
+            name: self._reader(FEATURE + name, _TRUTH if model.features[name].type == "boolean" else {})
             for name in columns.features
         }
         self._slices = {name: self._reader(SLICE + name) for name in columns.slices}
 
-    def _reader(self, key: str, boolean: bool = False) -> Cells:
+    def _reader(self, key: str, meaning: Mapping[object, int] = MappingProxyType({})) -> Cells:
         if key in self._batch.numbers:
             numbers = self._batch.numbers[key].tolist()
             return lambda at: None if math.isnan(numbers[at]) else numbers[at]
         column = self._batch.texts[key]
-        as_is = key in ("request_id", "version", "model", "data_batch_id", "trace_id", "status")
-        convert = str if as_is else _boolean if boolean else category_text
-        levels = [convert(level) for level in column.levels]
+        levels = [bool(meaning[level]) if level in meaning else level for level in column.levels]
         codes = column.codes.tolist()
         return lambda at: None if codes[at] < 0 else levels[codes[at]]
 
@@ -99,13 +99,3 @@ class Row:
                 f"{self._batch.first_row + at}: is empty: every row needs its {field}"
             )
         return value
-
-
-def _boolean(cell: str) -> bool | float | str:
-    known = {"true": True, "false": False}.get(cell.lower())
-    if known is not None:
-        return known
-    try:
-        return float(cell)
-    except ValueError:
-        return cell

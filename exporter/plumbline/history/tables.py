@@ -83,6 +83,8 @@ def recomputed_rows(
     paths = table_files(paths)
     name = model_of_rows(models, model)
     declared = models[name].features
+    for unfit in given.keys() - {"request_id", *declared}:
+        raise UsageError(f"--map {unfit}: a table of recomputed features has request_id and features only")
     present = column_names(paths[0])
     features = {
         feature: given.get(feature, feature)

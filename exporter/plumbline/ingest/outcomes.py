@@ -30,7 +30,7 @@ from plumbline.ingest.state import VersionState
 from plumbline.ingest.trials import count_pair, pairs_of
 from plumbline.sampling import sampling_of
 from plumbline.store.base import StoredEvent, Waiting
-from plumbline.values import category_name
+from plumbline.values import listed_name
 
 _decode_outcome = msgspec.json.Decoder(Outcome).decode
 _decode_prediction = msgspec.json.Decoder(Prediction).decode
@@ -181,7 +181,7 @@ def _slices(draft: Draft, prediction: Prediction) -> dict[str, str]:
     if model is None or not model.slices:
         return {}
     given = {**prediction.features, **(prediction.slices or {})}
-    found = {name: category_name(given.get(name)) for name in model.slices}
+    found = {name: listed_name(values, given.get(name)) for name, values in model.slices.items()}
     return model.with_intersections({name: v for name, v in found.items() if v is not None})
 
 

@@ -20,8 +20,8 @@ class FeatureSlot:
         name: the feature.
         numeric: whether values are numbers.
         uppers: see ``FeatureBins.uppers``; None without a baseline.
-        codes: categorical: value to bin index; None without a baseline.
-        rare: categorical: levels that the baseline saw but that have no bin of their own.
+        codes: categorical: value to bin index, that of missing ones for None; None without a baseline.
+        rare: categorical: what finds the levels that the baseline saw but that have no bin of their own.
         bins: cells of ml_feature_values_total; None without a baseline.
         problems: offset of the four cells of ml_feature_problems_total.
     """
@@ -30,7 +30,7 @@ class FeatureSlot:
     numeric: bool
     uppers: Floats | None
     codes: dict[object, int] | None
-    rare: frozenset[str]
+    rare: frozenset[object]
     bins: Section | None
     problems: int
 
@@ -55,6 +55,6 @@ def place_feature(
     uppers = np.array(bins.uppers, dtype=np.float64) if bins is not None and numeric else None
     codes = None
     if bins is not None and not numeric:
-        codes = dict(class_codes(bins.categories))
-    rare = frozenset(bins.rare) if bins is not None else frozenset()
+        codes = class_codes(bins.categories) | {None: len(bins.labels) - 1}
+    rare = frozenset(class_codes(bins.rare if bins is not None else ()))
     return FeatureSlot(name, numeric, uppers, codes, rare, section, problems)

@@ -13,7 +13,7 @@ from plumbline.baseline.artefact import Baseline
 from plumbline.catalogue.model import Model
 from plumbline.layout.features import FeatureSlot, place_feature
 from plumbline.layout.section import Floats, LayoutBuilder, Section
-from plumbline.values import class_codes
+from plumbline.values import class_codes, codes_of, is_number
 
 WHOLE = (names.ALL, names.ALL)
 # Classes that a multiclass confusion matrix tells apart; the rest share "other". See docs/adr/0024.
@@ -42,7 +42,7 @@ class QualityCells:
             cells in this order.
         slices: per declared slice, value to row; values outside the closed list have the row of "other".
         classes: declared classes; multiclass ends in "other", which takes any class not declared.
-        codes: what an event may carry for a class -> its index; None for regression.
+        codes: ``values.class_codes`` of the classes; None for regression.
         open_ended: whether undeclared classes go to "other" (multiclass) or are refused (binary).
         positive: index of the positive class; -1 if there is none.
         confusion: offset of the confusion counts: rows x classes x classes cells (binary), or one matrix
@@ -95,14 +95,16 @@ class QualityCells:
         """Return why the two cannot be compared, a reason of ``names.EXCLUDED``; None if they can."""
         if self.regression is not None:
             for value in (prediction, actual):
-                if isinstance(value, bool) or not isinstance(value, int | float):
+                if not is_number(value):
                     return "not_a_number"
                 if abs(value - self.centre) > self.largest:
                     return "extreme"
             return None
         if self.codes is None or self.open_ended:
             return None
-        return None if prediction in self.codes and actual in self.codes else "unknown_class"
+        if prediction in self.codes and actual in self.codes:  # the rule, at the price of two look-ups
+            return None
+        return "unknown_class" if -1 in codes_of(self.codes, (prediction, actual), -1) else None
 
 
 def place_quality(b: LayoutBuilder, mv: tuple[str, str], model: Model, baseline: Baseline | None) -> QualityCells:

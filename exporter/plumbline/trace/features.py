@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from plumbline.baseline.artefact import Baseline, FeatureBins
-from plumbline.baseline.bins import bin_categorical, bin_numeric
+from plumbline.baseline.bins import bin_numeric
 from plumbline.trace.records import FeatureRecord, Value
-from plumbline.values import category_name
+from plumbline.values import class_codes, code_of, is_missing, is_number
 
 
 def against(features: Mapping[str, Value], baseline: Baseline) -> dict[str, FeatureRecord]:
@@ -25,10 +25,10 @@ def against(features: Mapping[str, Value], baseline: Baseline) -> dict[str, Feat
 def _place(value: Value, bins: FeatureBins) -> FeatureRecord:
     code = len(bins.labels) - 1  # missing
     note = None
-    if value is None:
+    if is_missing(value):
         note = "missing"
     elif bins.kind == "numeric":
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not is_number(value):
             note = "not a number"
         else:
             code = int(bin_numeric(np.array([float(value)]), bins)[0])
@@ -37,11 +37,8 @@ def _place(value: Value, bins: FeatureBins) -> FeatureRecord:
             elif bins.maximum is not None and value > bins.maximum:
                 note = f"above the largest, {bins.maximum:g}"
     else:
-        name = category_name(value)
-        code = int(bin_categorical([name], bins)[0])
-        if name is None:
-            note = "no category"
-        elif name not in bins.categories and name not in bins.rare:
+        code = code_of(class_codes(bins.categories), value, len(bins.categories))
+        if code == len(bins.categories) and code_of(class_codes(bins.rare), value) is None:
             note = "never seen"
     rows = sum(bins.counts)
     return FeatureRecord(bins.labels[code], bins.counts[code] / rows if rows else 0.0, note)

@@ -16,7 +16,7 @@ from plumbline.trace.decode import decode_outcome, decode_prediction
 from plumbline.trace.outcomes import standing_outcome
 from plumbline.trace.records import Value
 from plumbline.units import format_time
-from plumbline.values import category_name
+from plumbline.values import same_category
 
 SHOWN = 30
 LOOKED_AT = 20_000  # newest events; at the busiest that is seconds, and seconds are what a page is about
@@ -121,7 +121,7 @@ def _sample(event: StoredEvent, made: Prediction, actual: Value, regression: boo
             except (TypeError, ValueError):
                 error = None
         else:
-            error = float(category_name(made.prediction) != category_name(actual))
+            error = float(not same_category(made.prediction, actual))
     return SampleRequest(
         made.request_id, format_time(event.ts), made.status, made.prediction, made.score, actual, error
     )

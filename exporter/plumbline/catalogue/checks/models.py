@@ -12,6 +12,7 @@ from plumbline.catalogue.model import INTERSECTION, Catalogue
 from plumbline.catalogue.source import Location
 from plumbline.names import ALL, FAIRNESS_METRICS, MISSING, OTHER, PROPORTIONS, UNKNOWN
 from plumbline.units import parse_duration
+from plumbline.values import category_name, class_codes, code_of, is_missing
 
 MAXIMUM_CLASSES = 50
 MAXIMUM_CATEGORIES = 50
@@ -123,7 +124,7 @@ def slice_values(catalogue: Catalogue) -> Found:
                 yield here, message
             known = feature.categories or (("false", "true") if feature.type == "boolean" else None)
             for i, value in enumerate(values):
-                if known is not None and value not in known:
+                if known is not None and code_of(class_codes(known), value) is None:
                     message = f"{value!r} is no category of feature {slice_name!r} ({', '.join(known)})"
                     yield (*here, i), message
 
@@ -191,8 +192,13 @@ def kpi_objectives(catalogue: Catalogue) -> Found:
 
 
 def _distinct(location: Location, values: Iterable[str], what: str) -> Found:
+    spelled: dict[str | None, str] = {}
+    for value in dict.fromkeys(values):
+        first = spelled.setdefault(category_name(value), value)
+        if first != value:
+            yield location, f"{what} {value!r} means the same value as {first!r}: keep one"
     for value, count in Counter(values).items():
         if count > 1:
             yield location, f"{what} {value!r} is listed {count} times: keep one"
-        if not value:
+        if is_missing(value):
             yield location, f"a {what} is empty text: missing values have their own bin; remove it"
