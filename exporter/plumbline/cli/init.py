@@ -24,7 +24,7 @@ from plumbline.progress import progress
 @click.option("--prediction-column", help="The model's answer  [default: a column of a usual name].")
 @click.option("--score-column", help="Probability of the positive class  [default: a column of a usual name].")
 @click.option("--time-column", help="Time of the prediction  [default: a column of a usual name].")
-@click.option("--start", is_flag=True, help="Also run check, generate and, where it can be, baseline build.")
+@click.option("--start", is_flag=True, help="Also run generate, check and, where it can be, baseline build.")
 @json_option
 def init(table: Path, model: str, catalogue: Path, start: bool, as_json: bool, **given: str | None) -> None:
     """Write a first catalogue from TABLE (CSV, Parquet, Arrow).
@@ -50,7 +50,7 @@ def init(table: Path, model: str, catalogue: Path, start: bool, as_json: bool, *
     found = guess(table, columns, {role: name for role, name in options.items() if name})
     with writing(catalogue.parent):
         catalogue.write_text(catalogue_text(found, table, model), encoding="utf-8")
-    steps = [["check", str(catalogue)], ["generate", str(catalogue)]]
+    steps = [["generate", str(catalogue)], ["check", str(catalogue)]]
     if "prediction" in found.roles:
         build = ["baseline", "build", str(table), "--model", model, "--version", "1", "--catalogue", str(catalogue)]
         for role in ("prediction", "score", "actual", "time"):

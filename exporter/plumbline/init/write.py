@@ -101,9 +101,8 @@ def _feature(column: Column) -> str:
     share = column.missing / column.rows
     missing = f" # {share:.0%} missing" if share >= 0.005 else ""
     if column.kind == "number":
-        few = "" if column.values is None or len(column.values) > _FEW else f"{len(column.values)} different numbers"
-        if few and not missing:
-            return f"{{type: numeric}} # {few}: categorical, if they are codes"
+        if column.values is not None and 1 < len(column.values) <= _FEW and not missing:
+            return f"{{type: numeric}} # {len(column.values)} different numbers: categorical, if they are codes"
         return f"{{type: numeric}}{missing}"
     if column.kind == "boolean":
         return f"{{type: boolean}}{missing}"
