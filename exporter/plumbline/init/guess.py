@@ -1,44 +1,44 @@
-"""What the columns of a table are for: reads the facts of ``profile``, returns roles, a task, features, objectives.
+"""What the columns of a table are for: reads the facts of ``profile``, returns roles, a task, features, quality.
 
 Every guess carries its reason, which ``write`` puts beside it: a person decides.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from plumbline.baseline.arrow import arrow_batches
+from plumbline.baseline.heldout import measure_heldout
+from plumbline.baseline.rows import Columns, quality_source
 from plumbline.baseline.table import Request, read_batches
-from plumbline.errors import UsageError
-from plumbline.init.profile import MOST_VALUES, Column, text_of
+from plumbline.catalogue.model import Model
+from plumbline.errors import TableError, UsageError
+from plumbline.init.profile import MOST_VALUES, Column
+from plumbline.units import Clock
 
-Role = Literal["actual", "prediction", "score", "time", "outcome_time", "request"]
-Task = Literal["binary", "multiclass", "regression"]
+Role = Literal["prediction", "score", "actual", "time", "outcome_time", "request"]
 
 # How people name the columns, in lower case and without what is no letter or digit; the usual names come first.
-NAMES: dict[Role, tuple[str, ...]] = {
-    "prediction": ("prediction", "predicted", "predictedlabel", "predictedclass", "ypred", "yhat", "pred", "answer"),
-    "score": ("score", "probability", "proba", "prob", "yscore", "yproba", "yprob", "confidence"),
-    "actual": (
-        *("actual", "label", "target", "y", "ytrue", "truth", "groundtruth", "outcome", "response", "class"),
-        *("species", "survived", "churn", "churned", "income", "default", "defaulted", "fraud", "isfraud", "converted"),
-        *("clicked", "diagnosis", "price", "medv", "quality", "salary"),
-    ),
-    "time": ("ts", "timestamp", "time", "datetime", "eventtime", "predictedat", "createdat", "date"),
-    "outcome_time": ("labelts", "outcomets", "actualts", "labeltime", "outcometime", "knownat", "resolvedat"),
-    "request": ("requestid", "id", "uuid", "key", "rowid", "index"),
+NAMES: dict[Role, str] = {
+    "prediction": "prediction predicted predictedlabel predictedclass ypred yhat pred answer",
+    "score": "score probability proba prob yscore yproba yprob confidence",
+    "actual": "actual label target y ytrue truth groundtruth outcome response class species survived churn churned "
+    "income default defaulted fraud isfraud converted clicked diagnosis price medv quality salary",
+    "time": "ts timestamp time datetime eventtime predictedat createdat date",
+    "outcome_time": "labelts outcomets actualts labeltime outcometime knownat resolvedat",
+    "request": "requestid id uuid key rowid index",
 }
-_NO_FEATURE = ("modelversion", "version", "chunk", "era", "split", "fold", "unnamed0")
-_GROUPS = ("sex", "gender", "race", "ethnicity", "agegroup", "region", "country", "segment", "plan", "tier", "origin")
-_BLOCKS = 20
+_NO_FEATURE = ["modelversion", "version", "chunk", "era", "split", "fold", "unnamed0"]
+_GROUPS = ["sex", "gender", "race", "ethnicity", "agegroup", "region", "country", "segment", "plan", "tier", "origin"]
+_POSITIVE = ("1", "true", "yes", "Yes", "y", "Y", "positive")
 _LARGEST_SLICE = 8
+_FEW_NUMBERS = 10  # whole numbers of more values are counts, not classes
 
 
 @dataclass(slots=True)
@@ -53,25 +53,48 @@ class Guess:
         features: columns that are inputs.
         left_out: column -> why it is no input.
         slices: feature -> its values, of features that divide the rows into a few groups.
-        metric: of the objective.
-        quality: its value over all rows; None without predictions and outcomes.
-        spread: standard deviation of its value over blocks of rows.
-        delay: seconds by which 99 % of the outcomes are known; None if the table does not say.
+        quality: accuracy, or mean absolute error, of the table; None without predictions and outcomes.
+        spread: its standard deviation over blocks of rows.
+        delay: seconds within which 99 % of the outcomes are known; None if the table does not say.
         remarks: guesses about the whole that somebody should look at.
     """
 
     columns: Sequence[Column]
     roles: dict[Role, Column] = field(default_factory=dict)
-    task: Task = "regression"
+    task: str = "regression"
     classes: tuple[str, ...] = ()
     features: list[Column] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
-    slices: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    metric: str = "accuracy"
+    slices: dict[str, list[str]] = field(default_factory=dict)
     quality: float | None = None
     spread: float = 0.0
     delay: float | None = None
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def metric(self) -> str:
+        """The metric of the objectives."""
+        return "mae" if self.task == "regression" else "accuracy"
+
+    @property
+    def positive_class(self) -> str:
+        """The class that is probably the positive one: by its name, else the rarer."""
+        return next((name for name in _POSITIVE if name in self.classes), self.classes[-1])
+
+    def declared(self) -> dict[str, Any]:
+        """Return what the catalogue says of the model's features and classes."""
+        found: dict[str, Any] = {"task": self.task, "features": {c.name: feature(c) for c in self.features}}
+        if self.classes:
+            found["classes"] = list(self.classes)
+        return found | ({"positive_class": self.positive_class} if self.task == "binary" else {})
+
+
+def feature(column: Column) -> dict[str, Any]:
+    """Return the catalogue's entry of a feature."""
+    if column.kind in ("number", "boolean"):
+        return {"type": "numeric" if column.kind == "number" else "boolean"}
+    few = column.values is not None and len(column.values) <= 12
+    return {"type": "categorical"} | ({"categories": sorted(column.values or ())} if few else {})
 
 
 def guess(path: Path, columns: Sequence[Column], given: dict[Role, str]) -> Guess:
@@ -103,88 +126,60 @@ def _find_roles(found: Guess, given: dict[Role, str]) -> None:
         if name not in by_name:
             raise UsageError(f"the table has no column {name!r}; its columns are: {', '.join(by_name)}")
         found.roles[role] = by_name[name]
+    kinds = {"score": ("number",), "time": ("time", "number"), "outcome_time": ("time", "number")}
     for role, usual in NAMES.items():
-        free = [column for column in found.columns if column not in found.roles.values()]
-        match = next((c for name in usual for c in free if _plain(c.name) == name and _can_be(role, c)), None)
-        if role not in found.roles and match is not None:
-            found.roles[role] = match
+        free = [c for c in found.columns if c not in found.roles.values() and c.kind in kinds.get(role, (c.kind,))]
+        if role == "request":
+            free = [c for c in free if c.distinct]
+        named = [column for name in usual.split() for column in free if _plain(column.name) == name]
+        if named:
+            found.roles.setdefault(role, named[0])
     if "actual" not in found.roles:
-        free = [c for c in found.columns if c not in found.roles.values() and c.kind != "time" and c.present]
+        free = [c for c in found.columns if c not in found.roles.values() and c.kind not in ("time", None)]
         if not free:
             raise UsageError("no column can hold the outcome: name it with --actual-column")
         found.roles["actual"] = free[-1]
         found.remarks.append(
-            f"no column has a usual name of an outcome (actual, label, target, ...), so the last one, "
+            "no column has a usual name of an outcome (actual, label, target, ...), so the last one, "
             f"{free[-1].name!r}, is taken for it: name another with --actual-column"
         )
 
 
-def _can_be(role: Role, column: Column) -> bool:
-    if role == "score":
-        return column.kind == "number"
-    if role in ("time", "outcome_time"):
-        return column.kind in ("time", "number") and column.missing < column.rows
-    if role == "request":
-        return column.distinct
-    return column.present > 0
-
-
 def _find_task(found: Guess) -> None:
-    answer = found.roles["actual"]
-    values = answer.values
-    few = values is not None and len(values) <= (2 if not answer.whole and answer.kind == "number" else _most(answer))
-    if answer.kind == "number" and not few:
-        found.task, found.metric = "regression", "mae"
-        return
-    if values is None:
+    actual = found.roles["actual"]
+    most = MOST_VALUES if actual.kind != "number" else _FEW_NUMBERS if actual.whole else 2
+    if actual.values is None or len(actual.values) > most:
+        if actual.kind == "number":
+            return
         raise UsageError(
-            f"column {answer.name!r} has more than {MOST_VALUES} different texts, too many for classes: name the "
+            f"column {actual.name!r} has more than {MOST_VALUES} different texts, too many for classes: name the "
             "outcome with --actual-column"
         )
     prediction = found.roles.get("prediction")
-    if prediction is not None and prediction.values is not None:
-        values = values + prediction.values
+    values = actual.values + ((prediction and prediction.values) or Counter())
     found.classes = tuple(sorted(values, key=lambda value: (-values[value], value)))
     found.task = "binary" if len(found.classes) <= 2 else "multiclass"
 
 
-def _most(answer: Column) -> int:
-    """Return how many different values classes may have: whole numbers soon look like counts."""
-    return 10 if answer.kind == "number" else MOST_VALUES
-
-
-def positive_class(classes: Sequence[str]) -> str:
-    """Return the class that is probably the positive one: by its name, else the rarer."""
-    for name in ("1", "true", "True", "yes", "Yes", "y", "Y", "positive"):
-        if name in classes:
-            return name
-    return classes[-1]
-
-
 def _find_features(found: Guess) -> None:
-    taken = {column.name for column in found.roles.values()}
-    score = found.roles.get("score")
-    if score is not None and found.task != "binary":
-        found.left_out[score.name] = "only a binary model has one score"
-        del found.roles["score"]
+    if found.task != "binary" and "score" in found.roles:
+        found.left_out[found.roles.pop("score").name] = "only a binary model has one score"
+    taken = {column.name for column in found.roles.values()} | found.left_out.keys()
     for column in found.columns:
         if column.name in taken:
             continue
         why = _why_not(column)
-        if why is None:
-            found.features.append(column)
-        else:
+        if why is not None:
             found.left_out[column.name] = why
-    for column in found.features:
-        values = column.values
-        if column.kind == "number" or values is None or not 2 <= len(values) <= _LARGEST_SLICE:
             continue
-        if _plain(column.name) in _GROUPS and min(values.values()) >= 0.02 * column.rows:
-            found.slices[column.name] = tuple(sorted(values))
+        found.features.append(column)
+        values = column.values or Counter[str]()
+        if column.kind == "text" and 2 <= len(values) <= _LARGEST_SLICE and _plain(column.name) in _GROUPS:
+            found.slices[column.name] = sorted(values)
 
 
 def _why_not(column: Column) -> str | None:
-    if not column.present:
+    if column.kind is None:
         return "it has no value"
     if column.kind == "time":
         return "it holds times"
@@ -197,50 +192,26 @@ def _why_not(column: Column) -> str | None:
 
 def _measure(found: Guess, path: Path) -> None:
     """Measure how late outcomes are, and the quality and its spread over blocks of rows."""
-    time, known = found.roles.get("time"), found.roles.get("outcome_time")
-    if time is not None and known is not None:
-        wanted = {"time": Request(time.name, "time"), "known": Request(known.name, "optional_time")}
-        delays = [batch.numbers["known"] - batch.numbers["time"] for batch in read_batches(path, wanted)]
-        found.delay = max(0.0, float(np.nanquantile(np.concatenate(delays), 0.99)))
-    prediction, actual = found.roles.get("prediction"), found.roles["actual"]
-    if prediction is None:
-        found.remarks.append(
-            "no column holds the model's answers: add one before `plumbline baseline build`, or name it with "
-            "--prediction-column"
-        )
-        return
-    errors = []
-    for batch in arrow_batches(path, [prediction.name, actual.name]):
-        pairs = zip(batch.column(prediction.name).to_pylist(), batch.column(actual.name).to_pylist(), strict=True)
-        errors.append(_errors(pairs, found.task == "regression"))
-    losses = np.concatenate(errors) if errors else np.zeros(0)
-    if losses.size < _BLOCKS:
-        return
-    sign = 1.0 if found.task == "regression" else -1.0
-    found.quality = float(losses.mean()) if sign > 0 else 1.0 - float(losses.mean())
-    found.spread = float(np.std([block.mean() for block in np.array_split(losses, _BLOCKS)], ddof=1))
-
-
-def _errors(pairs: Iterable[tuple[object, object]], regression: bool) -> npt.NDArray[np.float64]:
-    """Return the absolute error, or 1 for a wrong class and 0 for a right one, of each pair that has both."""
-    if not regression:
-        known = [(text_of(p), text_of(a)) for p, a in pairs if p is not None and a not in (None, "")]
-        return np.array([float(p != a) for p, a in known])
-    found = []
-    for predicted, actual in pairs:
-        try:
-            error = abs(float(predicted) - float(actual))  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            continue
-        if math.isfinite(error):
-            found.append(error)
-    return np.array(found)
-
-
-def tolerated_loss(found: Guess, spreads: int) -> float:
-    """Return a largest acceptable loss of quality, in two digits: so many standard deviations over blocks of rows.
-
-    At least what matters to people: for each of them 1 % of accuracy, or 5 % of an error.
-    """
-    least = 0.01 if found.metric == "accuracy" else 0.05 * (found.quality or 0.0)
-    return float(f"{spreads * max(found.spread, least):.2g}")
+    named = {role: column.name for role, column in found.roles.items()}
+    utc = Clock(UTC)
+    try:
+        if "time" in named and "outcome_time" in named:
+            wanted = {
+                "asked": Request(named["time"], "time", utc),
+                "known": Request(named["outcome_time"], "optional_time", utc),
+            }
+            delays = [batch.numbers["known"] - batch.numbers["asked"] for batch in read_batches(path, wanted)]
+            found.delay = max(0.0, float(np.nanquantile(np.concatenate(delays), 0.99)))
+        if "prediction" not in named:
+            found.remarks.append(
+                "no column holds the model's answers: add one before `plumbline baseline build`, or name it with "
+                "--prediction-column"
+            )
+            return
+        model = Model.model_validate({**found.declared(), "owner": "me"})
+        columns = Columns(named["prediction"], named["actual"], "", named.get("score", ""))
+        held_out = measure_heldout(quality_source([path], model, columns, None), model, 0, {}, lambda what, rows: None)
+        measured = held_out.metrics[found.metric]
+        found.quality, found.spread = measured.value, measured.stddev or 0.0
+    except TableError as error:
+        found.remarks.append(str(error))

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from plumbline.baseline.arrow import arrow_batches, load_pyarrow
+from plumbline.baseline.convert import NO_NUMBER
 from plumbline.baseline.table import column_names
+from plumbline.values import MISSING, category_name
 
 Kind = Literal["number", "boolean", "time", "text"]
 
 MOST_VALUES = 50  # different values of a column that are kept
-_ABSENT = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-_TRUTHS = frozenset({"true", "false", "True", "False", "TRUE", "FALSE"})
 _LOOKED_AT = 50  # texts that must all be times for a column of times
 
 
@@ -26,26 +26,21 @@ class Column:
 
     Attributes:
         name: in the table.
-        kind: what its cells are; a column without any value is text.
+        kind: what its cells are; None without any.
         rows: cells.
-        missing: cells without a value.
-        values: how often each value occurs, as text; None if there are more than ``MOST_VALUES``.
+        present: cells with a value.
+        values: how often each value occurs, by its name; None if there are more than ``MOST_VALUES``.
         distinct: whether no value of the first batch occurs twice.
         whole: whether all numbers are whole.
     """
 
     name: str
-    kind: Kind = "text"
+    kind: Kind | None = None
     rows: int = 0
-    missing: int = 0
+    present: int = 0
     values: Counter[str] | None = field(default_factory=Counter)
     distinct: bool = True
     whole: bool = True
-
-    @property
-    def present(self) -> int:
-        """Cells with a value."""
-        return self.rows - self.missing
 
 
 def profile(path: Path, progress: Callable[[int], None] = lambda rows: None) -> list[Column]:
@@ -59,88 +54,69 @@ def profile(path: Path, progress: Callable[[int], None] = lambda rows: None) -> 
         TableError: the table cannot be read.
     """
     columns = [Column(name) for name in column_names(path)]
-    kinds: dict[str, Kind | None] = {}
     for batch in arrow_batches(path, [column.name for column in columns]):
         for column in columns:
-            cells = _present(batch.column(column.name))
-            _count(column, cells, batch.num_rows)
-            if len(cells):
-                found = _kind_of(cells, kinds.get(column.name), column)
-                kinds[column.name] = found if kinds.get(column.name) in (None, found) else "text"
+            _look(column, batch.column(column.name))
         progress(columns[0].rows)
-    for column in columns:
-        column.kind = kinds.get(column.name) or "text"
     return columns
 
 
-def _present(cells: Any) -> Any:
-    """Return the cells that have a value; a dictionary is decoded."""
+def _look(column: Column, cells: Any) -> None:
     pa = load_pyarrow()
+    compute, first = pa.compute, column.rows == 0
+    column.rows += len(cells)
     if pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_decode()
+    texts = pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)
     cells = cells.drop_null()
-    if pa.types.is_floating(cells.type):
-        return cells.filter(pa.compute.invert(pa.compute.is_nan(cells)))
-    if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
-        cells = pa.compute.utf8_trim_whitespace(cells)
-        return cells.filter(pa.compute.invert(pa.compute.is_in(cells, value_set=pa.array(_ABSENT, cells.type))))
-    return cells
-
-
-def _count(column: Column, cells: Any, rows: int) -> None:
-    compute = load_pyarrow().compute
-    first = column.rows == 0
-    column.rows += rows
-    column.missing += rows - len(cells)
-    if column.values is None and not first:
+    if texts:
+        cells = compute.utf8_trim_whitespace(cells)
+        cells = cells.filter(compute.invert(compute.is_in(cells, value_set=pa.array(MISSING, cells.type))))
+    elif pa.types.is_floating(cells.type):
+        cells = cells.filter(compute.invert(compute.is_nan(cells)))
+    column.present += len(cells)
+    if not len(cells):
         return
-    counts = compute.value_counts(cells)
-    if first:
-        column.distinct = len(counts) == len(cells)
-    if column.values is None or len(counts) + len(column.values) > 2 * MOST_VALUES:
-        column.values = None
-        return
-    for one in counts.to_pylist():
-        column.values[text_of(one["values"])] += one["counts"]
-    if len(column.values) > MOST_VALUES:
-        column.values = None
+    if first or column.values is not None:
+        counts = compute.value_counts(cells)
+        column.distinct = len(counts) == len(cells) if first else column.distinct
+        values, column.values = column.values, None
+        if values is not None and len(counts) <= 2 * MOST_VALUES:
+            for one in counts.to_pylist():
+                values[category_name(one["values"]) or str(one["values"])] += one["counts"]
+            column.values = values if len(values) <= MOST_VALUES else None
+    kind = _kind_of_texts(column, cells) if texts else _kind_of_type(column, cells)
+    column.kind = kind if column.kind in (None, kind) else "text"
 
 
-def text_of(value: object) -> str:
-    """Return a value as the catalogue names it: as an event would carry it, whole numbers without a fraction."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _kind_of(cells: Any, before: Kind | None, column: Column) -> Kind:
+def _kind_of_type(column: Column, cells: Any) -> Kind:
     pa = load_pyarrow()
-    types, kind = pa.types, cells.type
-    if types.is_boolean(kind):
+    if pa.types.is_boolean(cells.type):
         return "boolean"
-    if types.is_temporal(kind):
+    if pa.types.is_temporal(cells.type):
         return "time"
-    if types.is_integer(kind):
+    if pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type):
+        column.whole &= pa.compute.all(pa.compute.equal(pa.compute.floor(cells), cells)).as_py() is not False
         return "number"
-    if types.is_floating(kind) or types.is_decimal(kind):
-        column.whole = column.whole and bool(pa.compute.all(pa.compute.equal(pa.compute.floor(cells), cells)).as_py())
-        return "number"
-    if not (types.is_string(kind) or types.is_large_string(kind)) or before == "text":
-        return "text"
-    try:
-        column.whole = column.whole and not bool(pa.compute.any(pa.compute.match_substring(cells, ".")).as_py())
-        cells.cast(pa.float64())
-    except pa.lib.ArrowInvalid:
-        return _kind_of_texts(cells.slice(0, _LOOKED_AT).to_pylist())
-    return "number"
+    return "number" if pa.types.is_integer(cells.type) else "text"
 
 
-def _kind_of_texts(texts: list[str]) -> Kind:
-    if _TRUTHS.issuperset(texts):
+def _kind_of_texts(column: Column, cells: Any) -> Kind:
+    """Return what texts spell."""
+    pa = load_pyarrow()
+    if column.kind in (None, "number"):
+        numbers = cells.filter(pa.compute.invert(pa.compute.is_in(cells, value_set=pa.array(NO_NUMBER, cells.type))))
+        try:
+            numbers.cast(pa.float64())
+        except pa.lib.ArrowInvalid:
+            pass
+        else:
+            column.whole &= pa.compute.any(pa.compute.match_substring(numbers, ".")).as_py() is not True
+            return "number"
+    some = cells.slice(0, _LOOKED_AT).to_pylist()
+    if {category_name(text) for text in some} <= {"true", "false"}:
         return "boolean"
     try:
-        for text in texts:
-            datetime.fromisoformat(text)
+        return "time" if all(map(datetime.fromisoformat, some)) else "text"
     except ValueError:
         return "text"
-    return "time"

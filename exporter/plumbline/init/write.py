@@ -6,12 +6,21 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from plumbline.init.guess import Guess, positive_class, tolerated_loss
+from plumbline.init.guess import Guess, feature
 from plumbline.init.profile import Column
 from plumbline.units import format_duration
 
 _MATURITIES = (60, 300, 900, 3600, 6 * 3600, 86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 30 * 86_400)
-_FEW = 12  # categories that are listed
+_HEAD = """version: 1
+
+owners:
+  me: # the team that is paged (critical) and gets tickets (warning)
+    team: Me
+    page: [{webhook: "http://localhost:9099/page"}]
+    ticket: [{webhook: "http://localhost:9099/ticket"}]
+platform_owner: me # who is told when the monitoring itself fails
+
+models:"""
 
 
 def catalogue_text(found: Guess, table: Path, model: str) -> str:
@@ -22,54 +31,43 @@ def catalogue_text(found: Guess, table: Path, model: str) -> str:
         table: named in the comments.
         model: the model's name.
     """
-    return "\n".join([*_head(found, table), *_model(found, model)]) + "\n"
-
-
-def _head(found: Guess, table: Path) -> Iterator[str]:
     rows = found.columns[0].rows
-    yield f"# The catalogue, guessed from {rows:,} rows of {table.name}. Read it once: every guess says why."
-    for remark in found.remarks:
-        yield f"# Look at this: {remark}."
-    yield "version: 1"
-    yield ""
-    yield "owners:"
-    yield "  me: # the team that is paged (critical) and gets tickets (warning)"
-    yield "    team: Me"
-    yield '    page: [{webhook: "http://localhost:9099/page"}]'
-    yield '    ticket: [{webhook: "http://localhost:9099/ticket"}]'
-    yield "platform_owner: me # who is told when the monitoring itself fails"
+    head = [f"# The catalogue, guessed from {rows:,} rows of {table.name}. Read it once: every guess says why."]
+    head += [f"# Look at this: {remark}." for remark in found.remarks]
+    return "\n".join([*head, _HEAD, f"  {_yaml(model)}:", *_model(found), *_objectives(found)]) + "\n"
 
 
-def _model(found: Guess, model: str) -> Iterator[str]:
-    actual = found.roles["actual"]
-    yield ""
-    yield "models:"
-    yield f"  {_yaml(model)}:"
-    yield f"    task: {found.task} # {_why_task(found, actual)}"
+def _model(found: Guess) -> Iterator[str]:
+    actual = found.roles["actual"].name
+    values = f"{len(found.classes)} different values" if found.classes else "many different numbers"
+    yield f"    task: {found.task} # {actual!r} holds {values}"
     yield "    owner: me"
     if found.classes:
-        yield f"    classes: {_yaml(list(found.classes))} # the values of {actual.name!r}, the most frequent first"
+        yield f"    classes: {_yaml(list(found.classes))} # the values of {actual!r}, the most frequent first"
     if found.task == "binary":
-        chosen = positive_class(found.classes)
-        yield f"    positive_class: {_yaml(chosen)} # the class whose probability the score is"
+        yield f"    positive_class: {_yaml(found.positive_class)} # the class whose probability the score is"
     yield "    features:"
-    for column in found.features:
-        yield f"      {_yaml(column.name)}: {_feature(column)}"
-    for name, why in found.left_out.items():
-        yield f"      # {name}: left out, since {why}"
+    yield from (f"      {_yaml(column.name)}: {_yaml(feature(column))}{_about(column)}" for column in found.features)
+    yield from (f"      # {name}: left out, since {why}" for name, why in found.left_out.items())
     if found.slices:
         yield "    slices: # groups to compare with the rest of the model"
-        for name, values in found.slices.items():
-            yield f"      {_yaml(name)}: {_yaml(list(values))}"
+        yield from (f"      {_yaml(name)}: {_yaml(values)}" for name, values in found.slices.items())
     yield "    outcome:"
-    yield f"      {_maturity(found)}"
-    yield from _objectives(found)
+    if found.delay is None:
+        yield "      maturity: 1d # when nearly all outcomes are known; the table does not say: correct it"
+        return
+    longest = next((seconds for seconds in _MATURITIES if seconds >= found.delay), _MATURITIES[-1])
+    known = found.roles["outcome_time"].name
+    yield f"      maturity: {format_duration(longest)} # 99 % of {known!r} come within {found.delay / 3600:.3g} h"
 
 
 def _objectives(found: Guess) -> Iterator[str]:
+    # At least what matters to people: for each standard deviation 1 % of accuracy, or 5 % of an error.
+    least = 0.01
     if found.quality is not None:
         yield f"    # {found.metric} of this table: {found.quality:.4g}; over blocks of its rows it varies by"
         yield f"    # {found.spread:.2g} (standard deviation). A ticket at 3 of these, a page at 5:"
+        least = 0.05 * found.quality if found.task == "regression" else least
     elif found.task == "regression":
         yield "    # objectives: [{metric: mae, max_drop: 1.5, severity: warning}] # in the unit of the outcome"
         return
@@ -77,43 +75,26 @@ def _objectives(found: Guess) -> Iterator[str]:
         yield "    # largest losses of accuracy against the baseline: guesses, since the table has no answers"
     yield "    objectives:"
     for severity, spreads in (("warning", 3), ("critical", 5)):
-        loss = tolerated_loss(found, spreads)
+        loss = float(f"{spreads * max(found.spread, least):.2g}")
         yield f"      - {{metric: {found.metric}, max_drop: {loss}, severity: {severity}}}"
 
 
+def _about(column: Column) -> str:
+    missing = 1 - column.present / column.rows
+    if missing >= 0.005:
+        return f" # {missing:.0%} missing"
+    if column.kind == "number" and column.values is not None and 1 < len(column.values) <= 12:
+        return f" # {len(column.values)} different numbers: categorical, if they are codes"
+    return ""
+
+
 def _yaml(value: object) -> str:
-    """Return a value as YAML: plain where a word is, else as JSON, which YAML contains."""
+    """Return a value in YAML's flow form: a plain word where it is one, else JSON, which YAML contains."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_yaml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, str) and value.isidentifier() and value.lower() not in _WORDS_OF_YAML:
         return value
     return json.dumps(value, ensure_ascii=False)
 
 
 _WORDS_OF_YAML = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-
-
-def _why_task(found: Guess, actual: Column) -> str:
-    if found.task == "regression":
-        return f"{actual.name!r} holds many different numbers"
-    return f"{actual.name!r} holds {len(found.classes)} different values"
-
-
-def _feature(column: Column) -> str:
-    share = column.missing / column.rows
-    missing = f" # {share:.0%} missing" if share >= 0.005 else ""
-    if column.kind == "number":
-        if column.values is not None and 1 < len(column.values) <= _FEW and not missing:
-            return f"{{type: numeric}} # {len(column.values)} different numbers: categorical, if they are codes"
-        return f"{{type: numeric}}{missing}"
-    if column.kind == "boolean":
-        return f"{{type: boolean}}{missing}"
-    if column.values is None or len(column.values) > _FEW:
-        return f"{{type: categorical}}{missing}"
-    return f"{{type: categorical, categories: {_yaml(sorted(column.values))}}}{missing}"
-
-
-def _maturity(found: Guess) -> str:
-    if found.delay is None:
-        return "maturity: 1d # the time by which nearly all outcomes are known; the table does not say: correct it"
-    longest = next((seconds for seconds in _MATURITIES if seconds >= found.delay), _MATURITIES[-1])
-    known = found.roles["outcome_time"].name
-    return f"maturity: {format_duration(longest)} # 99 % of {known!r} come within {found.delay / 3600:.3g} h"
