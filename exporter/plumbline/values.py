@@ -28,7 +28,7 @@ ROUNDING = 1e-6
 # A whole number with its ".0", and a float with an exponent, as str() and CSV writers write them.
 _FLOAT = re.compile(r"-?\d{1,300}\.0+|-?\d(?:\.\d+)?e[+-]\d{2,3}")
 _NUMBER = re.compile(r"(?=-?\.?\d)-?(?:0|[1-9]\d{0,300})?(?:\.\d+)?(?:(?<=\d)e-\d{2,3})?")
-_MISSING = frozenset(("", "nan", "NaN"))
+MISSING = ("", "nan", "NaN")  # texts that are no value
 _EXACT = 1 << 53  # beyond it float64 does not tell whole numbers apart
 
 
@@ -73,7 +73,7 @@ def _text_name(text: str) -> str | None:
     text = text.strip()
     if _FLOAT.fullmatch(text):
         return category_name(float(text)) or text
-    if text in _MISSING:
+    if text in MISSING:
         return None
     lower = text.lower()
     return lower if lower in ("true", "false") else text

@@ -22,7 +22,7 @@ from plumbline.units import Clock, parse_time
 from plumbline.values import plain, probability
 
 Floats = npt.NDArray[np.float64]
-_NO_NUMBER = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None")
+NO_NUMBER = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None")
 _NO_TIME = "is no time: every row needs one, or leave the column out"
 _QUARTER = 900.0  # zones change their offset at whole quarters of an hour
 
@@ -117,7 +117,7 @@ def _parsed(cells: Any, place: Place) -> Floats:
     """Return the numbers that texts spell, as Arrow reads them, else one by one as Python does."""
     pa = load_pyarrow()
     text = pa.compute.utf8_trim_whitespace(cells)
-    absent = pa.compute.is_in(text, value_set=pa.array(_NO_NUMBER))
+    absent = pa.compute.is_in(text, value_set=pa.array(NO_NUMBER))
     text = pa.compute.if_else(absent, pa.scalar(None, pa.string()), text)
     try:
         return _floats(text)

@@ -21,6 +21,7 @@ from plumbline.errors import CatalogueError, PlumblineError
 
 # name -> (module:attribute, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("plumbline.cli.init:init", "Write a first catalogue from a table."),
     "serve": ("plumbline.cli.serve:serve", "Receive events, store them, expose metrics."),
     "check": ("plumbline.cli.check:check", "Check the catalogue, its series budget and the generated files."),
     "generate": ("plumbline.cli.generate:generate", "Write rules, alerts, dashboards and configuration."),
