@@ -27,7 +27,7 @@ from plumbline.trace.decode import decode_outcome, decode_prediction
 from plumbline.trace.lookup import Lookup
 from plumbline.trace.outcomes import standing_outcome
 from plumbline.units import format_time
-from plumbline.values import category_name, class_codes, code_of, is_number, listed_name
+from plumbline.values import as_float, category_name, class_codes, code_of, is_number, listed_name
 
 METADATA_KEY = b"plumbline"
 _PART = 2000
@@ -237,7 +237,7 @@ def _row(
     for name, feature in model.features.items():
         value = made.features.get(name)
         if feature.type == "numeric":
-            row[name] = float(value) if is_number(value) else None
+            row[name] = as_float(value) if is_number(value) else None
         elif feature.type == "boolean":
             row[name] = {"true": True, "false": False}.get(listed_name(("false", "true"), value) or "")
         else:
@@ -247,7 +247,7 @@ def _row(
 
 def _answer(model: Model, codes: dict[object, int] | None, value: object) -> float | str | None:
     if model.task == "regression":
-        return float(value) if is_number(value) else None
+        return as_float(value) if is_number(value) else None
     if codes is not None:
         code = code_of(codes, value)
         return None if code is None else (model.classes or ())[code]

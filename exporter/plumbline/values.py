@@ -51,6 +51,14 @@ def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def as_float(value: float) -> float:
+    """Return a number as float64; a whole one beyond its range is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def category_name(value: object) -> str | None:
     """Return the text under which a category is known; None = missing.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from operator import itemgetter
 
@@ -15,7 +14,7 @@ from plumbline.layout.features import FeatureSlot
 from plumbline.layout.quality import QualityCells
 from plumbline.layout.section import Section
 from plumbline.layout.version import VersionLayout
-from plumbline.values import category_name, codes_of, is_missing, is_number
+from plumbline.values import as_float, category_name, codes_of, is_missing, is_number
 
 Floats = npt.NDArray[np.float64]
 
@@ -113,7 +112,7 @@ def _numeric_codes(slot: FeatureSlot, column: Sequence[object], problems: Floats
     try:
         values = np.array(column, dtype=np.float64)  # None becomes NaN
     except OverflowError:  # an integer beyond float64
-        values = np.array([_clipped(v) for v in column], dtype=np.float64)
+        values = np.array([as_float(v) if is_number(v) else np.nan for v in column])
     missing = np.isnan(values)
     problems[_MISSING] += missing.sum() - problems[_WRONG_TYPE]
     if slot.uppers is None:
@@ -122,12 +121,6 @@ def _numeric_codes(slot: FeatureSlot, column: Sequence[object], problems: Floats
     above = len(slot.uppers)
     problems[_OUT_OF_RANGE] += int(((codes == 0) | (codes == above)).sum())
     return codes
-
-
-def _clipped(value: object) -> object:
-    if isinstance(value, int) and abs(value) > 1 << 1000:
-        return math.inf if value > 0 else -math.inf
-    return value
 
 
 def _category_codes(slot: FeatureSlot, column: Sequence[object], problems: Floats) -> npt.NDArray[np.intp] | None:

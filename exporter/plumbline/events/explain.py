@@ -70,7 +70,7 @@ def _explained(event: Any, message: str) -> str:
         quotes = "; write it without quotes"
     words = [_WORDS.get(one, one) for one in wanted.replace("int | float", "float").split(" | ")]
     must = " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-    return f"{name} is {_described(value)}: it must be {must}{quotes}"
+    return f"{name} is {described(value)}: it must be {must}{quotes}"
 
 
 def _closed(event: Any, steps: list[str]) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ def _closed(event: Any, steps: list[str]) -> tuple[str, ...]:
     return get_args(hint) if get_origin(hint) is Literal else ()
 
 
-def _described(value: object) -> str:
+def described(value: object) -> str:
     """Return what a value is, in a few words: itself where it is a number, "a text" where it is a text."""
     if isinstance(value, str):
         return repr(value) if _NUMERIC.fullmatch(value) else "a text"
@@ -99,7 +99,7 @@ _hints = functools.cache(get_type_hints)
 
 def _of_list(value: object, closed: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value).lower(), closed, n=1)
-    said = f"{value!r} (did you mean {near[0]!r}?)" if near else _described(value)
+    said = f"{value!r} (did you mean {near[0]!r}?)" if near else described(value)
     return f"{said}: write one of {', '.join(closed)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from plumbline.events.checks import what_is_wrong
-from plumbline.events.explain import explain
+from plumbline.events.explain import described, explain
 from plumbline.events.identity import identify, links_of
 from plumbline.events.kinds import Event, PipelineEvent
 from plumbline.events.lines import MAX_LINE_BYTES, event_lines, mended
@@ -77,7 +77,9 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
             field = "data_ts"
             parse_time(event.data_ts)
     except (ValueError, OverflowError) as error:
-        return "bad_timestamp", f"{field}: {clip(str(error))}"
+        told = event.data_ts if field == "data_ts" and type(event) is PipelineEvent else event.ts
+        # The reason goes to the log: a text that is no time may be of a person.
+        return "bad_timestamp", f"{field}: {clip(str(error).replace(repr(told), described(told)))}"
     found = what_is_wrong(event)
     if found is not None:
         return found

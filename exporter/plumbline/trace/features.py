@@ -12,7 +12,7 @@ import numpy as np
 from plumbline.baseline.artefact import Baseline, FeatureBins
 from plumbline.baseline.bins import bin_numeric
 from plumbline.trace.records import FeatureRecord, Value
-from plumbline.values import class_codes, code_of, is_missing, is_number
+from plumbline.values import as_float, class_codes, code_of, is_missing, is_number
 
 
 def against(features: Mapping[str, Value], baseline: Baseline) -> dict[str, FeatureRecord]:
@@ -31,7 +31,7 @@ def _place(value: Value, bins: FeatureBins) -> FeatureRecord:
         if not is_number(value):
             note = "not a number"
         else:
-            code = int(bin_numeric(np.array([float(value)]), bins)[0])
+            code = int(bin_numeric(np.array([as_float(value)]), bins)[0])
             if bins.minimum is not None and value < bins.minimum:
                 note = f"below the smallest, {bins.minimum:g}"
             elif bins.maximum is not None and value > bins.maximum:
