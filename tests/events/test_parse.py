@@ -274,3 +274,11 @@ def test_inputs_of_a_run_are_ids_and_not_too_many(inputs: list[str], reason: str
     found = parse_line(json.dumps({**run, "inputs": inputs}).encode(), 1.0)
     assert isinstance(found, tuple)
     assert found[0] == reason
+
+
+@pytest.mark.parametrize("torn", [b"{\n", b'[{"type\n', b'{ \n"x": 1e,\n'])
+def test_a_first_line_that_was_cut_off_does_not_take_the_others_with_it(torn: bytes) -> None:
+    parsed = parse(torn + line() + b"\n" + line(request_id="other") + b"\n", 5000.0)
+    assert [item.event.request_id for item in parsed.events if isinstance(item.event, Prediction)] == ["r", "other"]
+    assert {rejected.reason for rejected in parsed.rejected} == {"bad_json"}
+    assert parsed.lines == torn.count(b"\n") + 2

@@ -58,8 +58,19 @@ def event_lines(body: bytes, most: float) -> Iterable[tuple[int, bytes]]:
     # Before anything is made of the lines: millions of bad ones would cost a hundred times their bytes.
     if body.count(b"\n") + (not body.endswith(b"\n")) > most:
         raise TooMany
-    lines = enumerate(body.split(b"\n"), 1)
-    return _at_most(one_a_line(lines), most) if _NESTED.match(body) else lines
+    lines = list(enumerate(body.split(b"\n"), 1))
+    return _at_most(one_a_line(lines), most) if _NESTED.match(body) and not _is_torn(lines) else lines
+
+
+def _is_torn(lines: list[tuple[int, bytes]]) -> bool:
+    """Whether these are NDJSON of which the first line was cut off: it must not take the others with it."""
+    for _, first in one_a_line(lines):
+        try:
+            msgspec.json.decode(mended(first))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return any(line.startswith(b"{") and line.rstrip().endswith(b"}") for _, line in lines[1:])
+        return False
+    return False
 
 
 def _at_most(values: Iterable[tuple[int, bytes]], most: float) -> Iterator[tuple[int, bytes]]:
