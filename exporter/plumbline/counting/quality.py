@@ -217,20 +217,19 @@ def _count_per_class(
 def _class_scores(q: QualityCells, judged: Sequence[Judged], actual: Codes) -> tuple[Floats, Floats]:
     """Return, per outcome, sum over classes of (p - y)^2 and the log-loss of the actual class.
 
-    Probabilities of undeclared classes belong to "other", as those classes do; where an undeclared class came
-    true, only its own does, and the others are classes of their own.
+    Over the classes that the scores name, declared or not, and the one that came true.
     """
+    squares, chosen = np.ones(len(judged)), np.zeros(len(judged))
     other = len(q.classes) - 1
-    p, apart = np.zeros((len(judged), len(q.classes))), np.zeros(len(judged))
     for at, one in enumerate(judged):
         for name, probability in (one.scores or {}).items():
-            place = code_of(q.codes or {}, name, other)
-            if place == actual[at] == other and not same_category(name, one.actual):
-                apart[at] += probability**2
+            code = code_of(q.codes or {}, name, other)
+            if code == actual[at] and (code != other or same_category(name, one.actual)):
+                chosen[at] += probability
             else:
-                p[at, place] += probability
-    chosen = np.clip(p[np.arange(len(p)), actual], EPSILON, 1.0)
-    return ((p - np.eye(len(q.classes))[actual]) ** 2).sum(axis=1) + apart, -np.log(chosen)
+                squares[at] += probability**2
+    squares += chosen**2 - 2.0 * chosen  # 1 + ... is (p - 1)^2 of the class that came true
+    return squares, -np.log(np.clip(chosen, EPSILON, 1.0))
 
 
 def _add_score_sums(q: QualityCells, cells: Floats, row: Codes, scored: Bools, squares: Floats, loss: Floats) -> None:
