@@ -41,7 +41,6 @@ from plumbline.backfill.rules import RecordingRule, read_rules
 from plumbline.backfill.run import backfill
 from plumbline.baseline.artefact import Baseline, save_baseline
 from plumbline.baseline.build import BuildSettings, build_baseline
-from plumbline.baseline.rows import Columns
 from plumbline.baseline.table import Filter
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
@@ -267,7 +266,7 @@ def _build(catalogue: Catalogue, reference: Path, where: str | None, actual: str
         tables=(reference,),
         where=chosen,
         quality_where=chosen,
-        columns=Columns("prediction", actual, "ts", "score" if model.task == "binary" else None),
+        columns={"actual": actual},
         block_seconds=parse_duration(catalogue.evaluation.drift_alert),
         quality_windows={w: parse_duration(w) for w in catalogue.evaluation.quality},
         peak_windows={w: parse_duration(w) for w in catalogue.evaluation.drift},

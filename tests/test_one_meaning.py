@@ -172,7 +172,7 @@ def test_the_rows_of_the_reference_sent_live_are_counted_as_the_reference(
                 for i, cell in enumerate(cells)
             ]
         )
-    again = parse(b"".join(line for _, line in recomputed_rows([path], declared.models, {}, None, None)), NOW)
+    again = parse(b"\n".join(line for _, line in recomputed_rows([path], declared.models, {}, None, None)), NOW)
     baselines = FixedBaselines(*(msgspec.structs.replace(made, version=way) for way in sent))
     engine = Engine(declared, baselines, EmbeddedStore(folder / "store"))
     try:

@@ -16,7 +16,6 @@ from examples.demo.settings import Prepared, Settings
 from plumbline.backfill.history import KEEP_AWAY_SECONDS
 from plumbline.baseline.artefact import save_baseline
 from plumbline.baseline.build import BuildSettings, build_baseline
-from plumbline.baseline.rows import Columns
 from plumbline.baseline.table import Filter
 from plumbline.catalogue.model import Catalogue
 from plumbline.errors import ToolError
@@ -76,7 +75,6 @@ def _baseline(model: str, table: Path, catalogue: Catalogue, folder: Path, speed
             tables=(table,),
             where=Filter("era", "train"),
             quality_where=Filter("era", "reference"),
-            columns=Columns(time="ts", score="score" if model == LATE else None),
             block_seconds=drift[configuration.EVALUATION["drift_alert"]],
             quality_windows=configuration.event_time_windows("quality", speed),
             peak_windows=drift,

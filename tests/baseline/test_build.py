@@ -20,7 +20,6 @@ from plumbline.baseline.artefact import load_baseline, save_baseline
 from plumbline.baseline.bins import bin_numeric
 from plumbline.baseline.build import BuildSettings, build_baseline
 from plumbline.baseline.noise import psi
-from plumbline.baseline.rows import Columns
 from plumbline.baseline.sample import RowSample
 from plumbline.baseline.table import Filter
 from plumbline.catalogue.model import Model
@@ -283,7 +282,7 @@ def test_edges_and_quality_equal_an_independent_computation(name):
             tables=(folder / "reference.csv.gz",),
             where=Filter("era", "train"),
             quality_where=Filter("era", "reference"),
-            columns=Columns(actual="label"),
+            columns={"actual": "label"},
         ),
     ).baseline
     pseudo = {"score": "_score" if truth["kind"] == "binary" else "_prediction"}
@@ -341,13 +340,13 @@ def test_a_usual_name_that_is_declared_as_a_feature_is_that_feature_only(write_c
         "p": [i / 80 for i in range(80)],
     }
     path = write_csv("t.csv", data)
-    made = build_baseline("m", "1", model, BuildSettings((path,), columns=Columns(actual="truth"))).baseline
+    made = build_baseline("m", "1", model, BuildSettings((path,), columns={"_actual": "truth"})).baseline
     assert set(made.features) == {"score", "ts", "actual", "_prediction", "_actual"}
     assert made.lineage.start is None
-    named = Columns(actual="truth", score="p")
+    named = {"_actual": "truth", "_score": "p"}
     assert "_score" in build_baseline("m", "1", model, BuildSettings((path,), columns=named)).baseline.features
     with pytest.raises(
-        UsageError, match="'actual' is a feature of the model: name the other column by --actual-column"
+        UsageError, match="'actual' is a feature of the model: name the field's column by --map _actual="
     ):
         build_baseline("m", "1", model, BuildSettings((path,)))
 
@@ -357,7 +356,7 @@ def test_a_column_that_is_said_not_to_be_there_is_not_read(write_csv, binary):
     data["score"] = [55.0] * 400
     data["ts"] = ["soon"] * 400
     made = build_baseline(
-        "m", "1", binary, settings(write_csv("t.csv", data), columns=Columns(time="", score=""))
+        "m", "1", binary, settings(write_csv("t.csv", data), columns={"ts": "", "score": ""})
     ).baseline
     assert "_score" not in made.features
     assert made.lineage.start is None

@@ -75,7 +75,7 @@ def test_columns_are_mapped_as_backfill_maps_them(table, catalogue, capsys):
         plain[key] for key in ("rows", "quality", "blocks")
     ]
     assert run(build(table, catalogue, "--map", "y=x")) == 2
-    assert "'y' is no field or feature; these are: prediction, actual, ts, score, x" in capsys.readouterr().err
+    assert "'y' is not read here; what is read: prediction, score, ts, actual, x" in capsys.readouterr().err
     assert run(build(table, catalogue, "--map", "x=")) == 2
 
 

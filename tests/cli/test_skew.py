@@ -45,4 +45,4 @@ def test_a_table_of_recomputed_features_is_compared_with_what_was_served(tmp_pat
     assert f'ml_feature_skew_mismatches_total{{{of}"x"}} {empty}\n' in text
     assert f'ml_feature_skew_mismatches_total{{{of}"c"}} 20\n' in text
     assert unfit.returncode == 2
-    assert "request_id and features only" in unfit.stderr
+    assert "'score' is not read here; what is read: request_id, x" in unfit.stderr

@@ -172,7 +172,8 @@ def test_a_cell_or_column_that_cannot_be_used_is_named(
 @pytest.mark.parametrize(
     ("given", "options", "message"),
     [
-        ({"nothing": "x"}, {}, "'nothing' is no field, feature or slice"),
+        ({"nothing": "x"}, {}, "'nothing' is not read here; what is read: ts, request_id, .*, region"),
+        ({"ts": ""}, {}, "--map ts=: the field is needed: name its column"),
         ({"version": ""}, {}, "has no column 'version'"),
         ({}, {"model": "other"}, "--model 'other' is not in the catalogue"),
     ],

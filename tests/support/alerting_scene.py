@@ -18,7 +18,6 @@ import yaml
 from plumbline import names
 from plumbline.baseline.artefact import save_baseline
 from plumbline.baseline.build import BuildSettings, build_baseline
-from plumbline.baseline.rows import Columns
 from plumbline.catalogue.load import load_catalogue
 from plumbline.generated import write_files
 from plumbline.servers import free_port
@@ -240,8 +239,7 @@ def running(folder: Path) -> Iterator[Stack]:
             name: baseline.digest for name, baseline in build_baselines(catalogue, folder, rows(4000, 1)).items()
         }
         # The shop has the inputs, scores and outcomes of the model late.
-        columns = Columns(time="ts", prediction="prediction", score="score", actual="actual")
-        settings = BuildSettings(tables=(folder / "late.csv",), columns=columns)
+        settings = BuildSettings(tables=(folder / "late.csv",))
         shop = build_baseline("offers", "1", catalogue.models["offers"], settings).baseline
         save_baseline(shop, folder / "baselines")
         digests["offers"] = shop.digest

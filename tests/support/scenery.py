@@ -19,7 +19,6 @@ import yaml
 from plumbline import names
 from plumbline.baseline.artefact import Baseline, save_baseline
 from plumbline.baseline.build import BuildSettings, build_baseline
-from plumbline.baseline.rows import Columns
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Catalogue
 from plumbline.generated import run_generators, write_files
@@ -101,10 +100,7 @@ def build_baselines(catalogue: Catalogue, folder: Path, reference: Rows) -> dict
             for i in range(len(reference)):
                 x = "" if np.isnan(reference.x[i]) else repr(float(reference.x[i]))
                 writer.writerow([1.7e9 + 600 * i, x, reference.c[i] or "", reference.score[i], answer[i], actual[i]])
-        columns = Columns(
-            time="ts", prediction="prediction", score="score" if model == "late" else None, actual="actual"
-        )
-        settings = BuildSettings(tables=(table,), columns=columns)
+        settings = BuildSettings(tables=(table,))
         made[model] = build_baseline(model, "1", catalogue.models[model], settings).baseline
         save_baseline(made[model], folder / "baselines")
     return made

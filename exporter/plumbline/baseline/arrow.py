@@ -27,26 +27,24 @@ _SEPARATORS = ",\t;|"
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
-class reading:  # noqa: N801 - used as a context manager
-    """Maps pyarrow's and the system's errors to TableError."""
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Map pyarrow's and the system's errors to TableError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise TableError(f"{path}: no such file") from error
+    except OSError as error:
+        if error.errno is None:  # one of pyarrow's
+            raise _damaged(path, error) from error
+        raise TableError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (EOFError, UnicodeDecodeError, load_pyarrow().lib.ArrowException) as error:
+        raise _damaged(path, error) from error
 
-    __slots__ = ("_path",)
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, FileNotFoundError):
-            raise TableError(f"{self._path}: no such file") from error
-        if isinstance(error, OSError) and error.errno is not None:
-            raise TableError(f"{self._path}: cannot be read: {error.strerror or error}") from error
-        if error is not None and _is_arrow_error(error):
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            remedy = _remedy(first)
-            raise TableError(f"{self._path}: not a readable table: {first}; {remedy}") from error
+def _damaged(path: Path, error: Exception) -> TableError:
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return TableError(f"{path}: not a readable table: {first}; {_remedy(first)}")
 
 
 def _remedy(message: str) -> str:
@@ -70,11 +68,6 @@ def load_pyarrow() -> Any:
     except ImportError as error:
         raise TableError("reading tables needs pyarrow: pip install 'plumbline[baseline]'") from error
     return pyarrow
-
-
-def _is_arrow_error(error: BaseException) -> bool:
-    lib = load_pyarrow().lib
-    return isinstance(error, lib.ArrowException | OSError | EOFError | UnicodeDecodeError)
 
 
 def table_files(paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -19,12 +19,12 @@ from plumbline.baseline.heldout import measure_heldout
 from plumbline.baseline.layouts import Layout, choose_layouts
 from plumbline.baseline.noise import ALPHA, leave_one_out_noise, significant_psi
 from plumbline.baseline.quality import stable
-from plumbline.baseline.rows import Columns, Progress, quality_source, reference_source
+from plumbline.baseline.rows import Progress, open_source
 from plumbline.baseline.table import Filter, digest
 from plumbline.catalogue.model import Evaluation, Model
 from plumbline.errors import UsageError
 from plumbline.names import PSEUDO_FEATURES
-from plumbline.units import format_time, parse_duration
+from plumbline.units import PLAIN_CLOCK, Clock, format_time, parse_duration
 
 LARGE_PSI = 0.25  # by convention a large change (Siddiqi 2006)
 SHOWN = 5
@@ -40,7 +40,8 @@ class BuildSettings:
         where: rows of the reference; None = all.
         quality_where: rows held out; None = all of ``quality_tables``, or, without those, the
             reference's own rows.
-        columns: names of the columns that are no features.
+        columns: feature, prediction, score, ts or actual -> column; see ``plumbline.baseline.columns``.
+        clock: how times are written.
         block_seconds: length of a time block of the reference: that of the window of the drift tickets.
         quality_block_seconds: length of a time block of the held-out rows.
         quality_windows: windows over which the rules look at quality: name and seconds of event time.
@@ -54,7 +55,8 @@ class BuildSettings:
     quality_tables: tuple[Path, ...] = ()
     where: Filter | None = None
     quality_where: Filter | None = None
-    columns: Columns = field(default_factory=Columns)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    clock: Clock = PLAIN_CLOCK
     block_seconds: float = parse_duration(Evaluation().drift_alert)
     quality_block_seconds: float = 7 * 86_400.0
     quality_windows: Mapping[str, float] = field(
@@ -104,13 +106,10 @@ def build_baseline(
     except ImportError as error:
         raise UsageError("building a baseline needs scipy: pip install 'plumbline[baseline]'") from error
     tables = table_files(settings.tables)
-    source = reference_source(tables, model, settings.columns, settings.where)
-    held = quality_source(
-        table_files(settings.quality_tables) or tables,
-        model,
-        settings.columns,
-        settings.quality_where if settings.quality_where or settings.quality_tables else settings.where,
-    )
+    source = open_source(tables, model, settings.columns, settings.clock, settings.where, heldout=False)
+    where = settings.quality_where if settings.quality_where or settings.quality_tables else settings.where
+    held_tables = table_files(settings.quality_tables) or tables
+    held = open_source(held_tables, model, settings.columns, settings.clock, where, heldout=True)
     extent = first_pass(source, model, settings.block_seconds, progress)
     layouts = choose_layouts(source, model, extent, settings.bins)
     counted = count_rows(source, extent, layouts, settings.peak_windows, progress)

@@ -5,25 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import click
 from rich.console import Console
 
-from plumbline.cli.options import (
-    PathType,
-    catalogue_option,
-    duration_seconds,
-    json_option,
-    optional_duration,
-    table_options,
-    time_options,
-)
-from plumbline.units import Clock, format_time
+from plumbline.cli.options import PathType, catalogue_option, duration_seconds, history_of, history_options, json_option
+from plumbline.units import format_time
 
 
 @click.command()
-@click.argument("history", nargs=-1, required=True, type=PathType, metavar="HISTORY...")
 @catalogue_option
 @click.option("--baselines", type=PathType, help="Folder of baseline artefacts.")
 @click.option("--data", type=PathType, required=True, help="Data folder of the exporter; keeps the events.")
@@ -37,16 +28,13 @@ from plumbline.units import Clock, format_time
 )
 @click.option("--rules", type=PathType, multiple=True, help="Prometheus rule file to evaluate; repeatable.")
 @click.option(
-    "--rule-step", callback=optional_duration, help="Event time between samples of recorded series  [default: --step]."
+    "--rule-step", callback=duration_seconds, help="Event time between samples of recorded series  [default: --step]."
 )
-@table_options
-@time_options
+@history_options
 @click.option("--job", default="plumbline", show_default=True, help="Label job, as the scrape would set it.")
 @click.option("--instance", default="localhost:9877", show_default=True, help="Label instance, likewise.")
 @json_option
-@click.pass_context
 def backfill(
-    ctx: click.Context,
     history: tuple[Path, ...],
     catalogue: Path,
     baselines: Path | None,
@@ -55,15 +43,11 @@ def backfill(
     step: float,
     rules: tuple[Path, ...],
     rule_step: float | None,
-    mapping: dict[str, str],
-    model: str | None,
-    version: str | None,
-    time_zone: ZoneInfo | None,
-    time_unit: float,
     job: str,
     instance: str,
     as_json: bool,
-) -> None:
+    **table: Any,
+) -> int:
     """Load HISTORY as if it happened at its own time.
 
     Reads HISTORY: the contract's events (JSON), or tables (CSV, Parquet, Arrow; folders too) with a
@@ -75,15 +59,12 @@ def backfill(
     """
     from plumbline.backfill.run import backfill as load
     from plumbline.catalogue.load import load_catalogue
-    from plumbline.history.open import open_history
     from plumbline.ingest.engine import open_engine
     from plumbline.progress import progress
     from plumbline.trace.show import visible
 
     declared = load_catalogue(catalogue)
-    source, left_out = open_history(history, declared.models, mapping, model, version, Clock(time_zone, time_unit))
-    if left_out:
-        click.echo(f"note: columns that are not read: {', '.join(left_out)}", err=True)
+    source = history_of(history, declared.models, **table)
     engine = open_engine(declared, baselines, data)
     try:
         with progress(Console(stderr=True), "history") as advance:
@@ -113,4 +94,4 @@ def backfill(
             f"{report.accepted:,} events, {report.rejected_total:,} refused; {report.samples:,} samples and "
             f"{report.recorded_samples:,} recorded ones in {report.seconds:.0f} s"
         )
-    ctx.exit(1 if report.rejected_total else 0)
+    return 1 if report.rejected_total else 0

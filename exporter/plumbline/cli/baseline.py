@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from plumbline.baseline.artefact import load_baseline, save_baseline
 from plumbline.baseline.compare import compare, levels
 from plumbline.catalogue.load import load_catalogue
-from plumbline.catalogue.model import Catalogue, Model
 from plumbline.cli.options import (
     PathType,
     catalogue_option,
+    duration_seconds,
     json_option,
     map_option,
-    optional_duration,
     time_options,
     writing,
 )
-from plumbline.errors import UsageError
 from plumbline.files import write_whole
+from plumbline.progress import progress
 from plumbline.units import Clock, parse_duration
-
-if TYPE_CHECKING:
-    from plumbline.baseline.rows import Columns
 
 
 @click.group()
@@ -54,14 +48,16 @@ def baseline() -> None:
 @click.option("--quality-table", type=PathType, help="Held-out table for the quality  [default: TABLE].")
 @click.option("--quality-where", metavar="COL=VALUE", help="Use only these rows for the quality.")
 @map_option
-@click.option("--time-column", help="Time of the prediction; '' = none  [default: ts, if the table has it].")
+@click.option("--time-column", "ts", help="Time of the prediction; '' = none  [default: ts, if the table has it].")
 @time_options
-@click.option("--prediction-column", help="The model's answer  [default: prediction].")
-@click.option("--score-column", help="Probability of the positive class; '' = none  [default: score, if present].")
-@click.option("--actual-column", help="The outcome; an empty cell = never known  [default: actual].")
+@click.option("--prediction-column", "prediction", help="The model's answer  [default: prediction].")
+@click.option(
+    "--score-column", "score", help="Probability of the positive class; '' = none  [default: score, if present]."
+)
+@click.option("--actual-column", "actual", help="The outcome; an empty cell = never known  [default: actual].")
 @click.option(
     "--block",
-    callback=optional_duration,
+    callback=duration_seconds,
     metavar="DURATION",
     help="Time block for noise and spread  [default: drift_alert of the catalogue; 7d for quality].",
 )
@@ -89,17 +85,24 @@ def build(
     """
     # Imported here: only building a baseline needs these.
     from plumbline.baseline.build import BuildSettings, build_baseline
+    from plumbline.baseline.columns import model_of_rows
+    from plumbline.baseline.rows import ROLES
     from plumbline.baseline.table import Filter
 
     loaded = load_catalogue(catalogue)
-    model = _model(loaded, model_name, catalogue)
+    model = loaded.models[model_of_rows(loaded.models, model_name)]
     where, quality_where = given["where"], given["quality_where"]
+    # Each option names a field, whatever the features are called; --map has the last word.
+    named = {
+        f"_{field}" if field in model.features else field: given[field] for field in ROLES if given[field] is not None
+    }
     settings = BuildSettings(
         tables=tables,
         quality_tables=(given["quality_table"],) if given["quality_table"] else (),
         where=Filter.parse(where, "--where") if where else None,
         quality_where=Filter.parse(quality_where, "--quality-where") if quality_where else None,
-        columns=_columns(model, mapping, given),
+        columns=named | mapping,
+        clock=Clock(given["time_zone"], given["time_unit"]),
         block_seconds=given["block"] or parse_duration(loaded.evaluation.drift_alert),
         quality_block_seconds=given["block"] or 7 * 86_400.0,
         quality_windows={name: parse_duration(name) for name in loaded.evaluation.quality},
@@ -108,8 +111,14 @@ def build(
         commit=given["commit"],
         config=given["config"],
     )
-    with _Progress() as progress:
-        built = build_baseline(model_name, version, model, settings, progress.advance)
+    read = Counter[str]()
+    with progress(Console(stderr=True), "baseline") as advance:
+
+        def watch(doing: str, rows: int) -> None:
+            read[doing] += rows
+            advance(0.0, 1.0, f"{doing}: {read[doing]:,} rows")
+
+        built = build_baseline(model_name, version, model, settings, watch)
     with writing(output):
         path = save_baseline(built.baseline, output)
     made = built.baseline
@@ -186,29 +195,6 @@ def diff(old: Path, new: Path, draw: int, html: Path | None, as_json: bool) -> N
     _draw(html, "difference", comparison=comparison, drawn=draw)
 
 
-_FIELDS = {"prediction": "prediction_column", "actual": "actual_column", "ts": "time_column", "score": "score_column"}
-
-
-def _columns(model: Model, mapping: dict[str, str], given: dict[str, Any]) -> Columns:
-    """Return the columns; --map says the same of prediction, actual, ts and score as their own options do."""
-    from plumbline.baseline.rows import Columns
-
-    for name, column in mapping.items():
-        if name not in model.features and name.removeprefix("_") not in _FIELDS:
-            choices = ", ".join((*_FIELDS, *model.features))
-            raise UsageError(f"--map {name}=...: {name!r} is no field or feature; these are: {choices}")
-        if not column and name in model.features:
-            raise UsageError(f"--map {name}=: a baseline needs every feature: name its column")
-    features = {name: column for name, column in mapping.items() if name in model.features}
-
-    def of(field: str) -> Any:
-        named = given[_FIELDS[field]] if field in model.features else mapping.get(field, given[_FIELDS[field]])
-        return mapping.get(f"_{field}", named)
-
-    clock = Clock(given["time_zone"], given["time_unit"])
-    return Columns(of("prediction"), of("actual"), of("ts"), of("score"), clock, features)
-
-
 def _draw(html: Path | None, template: str, **data: object) -> None:
     if html is None:
         from plumbline import terminal
@@ -220,41 +206,3 @@ def _draw(html: Path | None, template: str, **data: object) -> None:
     with writing(html.parent):
         write_whole(html, render(f"{template}.html.j2", **data))
     click.echo(str(html))
-
-
-def _model(catalogue: Catalogue, name: str, path: Path) -> Model:
-    model = catalogue.models.get(name)
-    if model is None:
-        near = difflib.get_close_matches(name, catalogue.models, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else f"; it has {', '.join(catalogue.models)}"
-        raise UsageError(f"--model {name!r} is not in {path}{hint}")
-    return model
-
-
-class _Progress:
-    """Rows read so far, on standard error, where that is a terminal."""
-
-    def __init__(self) -> None:
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            TextColumn("{task.completed:,.0f} rows"),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> _Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()
-
-    def advance(self, doing: str, rows: int) -> None:
-        """Add rows to a step."""
-        if doing not in self._tasks:
-            self._tasks[doing] = self._bar.add_task(doing, total=None)
-        self._bar.advance(self._tasks[doing], rows)

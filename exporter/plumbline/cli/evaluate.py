@@ -9,20 +9,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from plumbline.cli.options import PathType, budget_option, duration_seconds, json_option, optional_duration, writing
+from plumbline.cli.options import PathType, budget_option, duration_seconds, json_option, moment, writing
 from plumbline.errors import UsageError
 from plumbline.evaluate.budget import exceeded
 from plumbline.files import write_whole
-from plumbline.units import parse_time
-
-
-def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        return parse_time(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from error
 
 
 @click.command()
@@ -32,8 +22,8 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 @click.option("--incidents", type=PathType, help="CSV of what happened; without it every alarm is false.")
 @click.option("--metric", "metrics", multiple=True, help="Only incidents in this metric; repeatable.")
 @click.option("--alert", "alerts", multiple=True, help="Judge only this alert; repeatable.")
-@click.option("--start", callback=_moment, help="RFC 3339  [default: where the blocks begin].")
-@click.option("--end", callback=_moment, help="RFC 3339  [default: where the blocks end].")
+@click.option("--start", callback=moment, help="RFC 3339  [default: where the blocks begin].")
+@click.option("--end", callback=moment, help="RFC 3339  [default: where the blocks end].")
 @click.option(
     "--step",
     default="1h",
@@ -43,7 +33,7 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 )
 @click.option(
     "--lookback",
-    callback=optional_duration,
+    callback=duration_seconds,
     help="How old a sample may be, with --tsdb  [default: --step, at least 5m].",
 )
 @click.option(
@@ -68,9 +58,7 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 )
 @click.option("--picture", type=PathType, help="Draw the timeline in this file (.svg or .png; extra `report`).")
 @json_option
-@click.pass_context
 def evaluate(
-    ctx: click.Context,
     rules: tuple[Path, ...],
     tsdb: Path | None,
     url: str | None,
@@ -86,7 +74,7 @@ def evaluate(
     budget: dict[str, float],
     picture: Path | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Judge the alerts of RULES... (Prometheus rule files) over a history with known incidents.
 
     Reads alerting rules (and, so that `check --evaluation` can tell whether they have changed since, the
@@ -143,4 +131,4 @@ def evaluate(
         show("evaluation.txt.j2", **data)
         for line in broken:
             click.echo(line, err=True)
-    ctx.exit(1 if broken else 0)
+    return 1 if broken else 0

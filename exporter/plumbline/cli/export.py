@@ -8,18 +8,8 @@ from pathlib import Path
 
 import click
 
-from plumbline.cli.options import PathType, catalogue_option, json_option
+from plumbline.cli.options import PathType, catalogue_option, json_option, moment
 from plumbline.errors import UsageError
-from plumbline.units import parse_time
-
-
-def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        return parse_time(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from error
 
 
 @click.command()
@@ -36,8 +26,8 @@ def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> floa
     help="Folder of baseline artefacts to read, for the lineage.",
 )
 @click.option("--version", help="One model version  [default: all].")
-@click.option("--from", "start", callback=_time, help="Predictions from this time on (RFC 3339 or epoch seconds).")
-@click.option("--to", "end", callback=_time, help="Predictions before this time.")
+@click.option("--from", "start", callback=moment, help="Predictions from this time on (RFC 3339 or epoch seconds).")
+@click.option("--to", "end", callback=moment, help="Predictions before this time.")
 @json_option
 def export(
     model: str,

@@ -17,8 +17,7 @@ from plumbline.generated import run_generators, stale_files, write_files
 @click.option("--output", type=PathType, help="Folder to write to  [default: the catalogue's].")
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 if a file would change.")
 @json_option
-@click.pass_context
-def generate(ctx: click.Context, catalogue: Path, output: Path | None, only_check: bool, as_json: bool) -> None:
+def generate(catalogue: Path, output: Path | None, only_check: bool, as_json: bool) -> int:
     """Write recording rules, alerts, dashboards and configuration from CATALOGUE.
 
     Reads the catalogue (default plumbline.yaml). Writes the generated files below the output folder,
@@ -35,4 +34,4 @@ def generate(ctx: click.Context, catalogue: Path, output: Path | None, only_chec
         for path in sorted(changed):
             click.echo(f"{path}: {'not up to date' if only_check else 'written'}")
         click.echo(f"{len(files)} files, {len(changed)} {'out of date' if only_check else 'changed'}", err=True)
-    ctx.exit(1 if only_check and changed else 0)
+    return 1 if only_check and changed else 0

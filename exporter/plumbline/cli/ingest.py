@@ -10,8 +10,8 @@ import select
 import stat
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from plumbline.client.post import Answer, Sender
+from plumbline.cli.options import json_option, url_option
+from plumbline.client.post import Sender
 from plumbline.errors import PlumblineError, UsageError
 from plumbline.events.lines import MAX_LINE_BYTES, Values, one_a_line
 from plumbline.files import GZIP, text_lines
@@ -45,11 +46,14 @@ class Summary:
     rejected: int = 0
     duplicates: int = 0
 
-    def add(self, answer: Answer) -> None:
-        """Add what came of a batch."""
+    def send(self, sender: Sender, lines: Sequence[tuple[object, bytes]], prefix: str = "") -> None:
+        """Send lines, each with its place, and add what came of them; what is rejected is told with its place."""
+        answer = sender.send([line.rstrip(b"\n") for _, line in lines])
         self.accepted += answer.accepted
         self.rejected += answer.rejected
         self.duplicates += answer.duplicates
+        for at, reason, detail in answer.rejections:
+            click.echo(f"{prefix}{lines[at - 1][0]}: {reason}: {visible(detail)}", err=True)
 
 
 def _batches(file: IO[bytes], name: str, batch: int) -> Iterator[list[tuple[int, bytes]]]:
@@ -123,17 +127,14 @@ def ingest_file(name: str, sender: Sender, batch: int, summary: Summary, advance
         except OSError as error:
             raise PlumblineError(f"{name}: cannot be read: {error.strerror}") from error
         for lines in _batches(file, name, batch):
-            answer = sender.send([line.rstrip(b"\n") for _, line in lines])
-            summary.add(answer)
-            for at, reason, detail in answer.rejections:
-                click.echo(f"{name}:{lines[at - 1][0]}: {reason}: {visible(detail)}", err=True)
+            summary.send(sender, lines, f"{name}:")
             if advance is not None and task is not None:
                 advance.update(task, advance=sum(len(line) for _, line in lines))
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...|-")
-@click.option("--url", default=f"http://127.0.0.1:{DEFAULT_PORT}", show_default=True, help="The exporter.")
+@url_option
 @click.option("--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Lines per request.")
 @click.option(
     "--retry-seconds",
@@ -142,7 +143,7 @@ def ingest_file(name: str, sender: Sender, batch: int, summary: Summary, advance
     show_default=True,
     help="How long one batch may wait for an exporter that is busy or restarts.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@json_option
 def ingest(files: tuple[str, ...], url: str, batch: int, retry_seconds: float, as_json: bool) -> None:
     """Send events, one JSON object per line, to an exporter.
 
@@ -164,8 +165,7 @@ def ingest(files: tuple[str, ...], url: str, batch: int, retry_seconds: float, a
         for name in files:
             ingest_file(name, sender, batch, summary, bar)
     if as_json:
-        counts = {"accepted": summary.accepted, "rejected": summary.rejected, "duplicates": summary.duplicates}
-        click.echo(json.dumps(counts))
+        click.echo(json.dumps(asdict(summary)))
     else:
         click.echo(
             f"{summary.accepted} accepted ({summary.duplicates} of them stored before), {summary.rejected} rejected"

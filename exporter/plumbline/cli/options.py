@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
 from plumbline.errors import PlumblineError
-from plumbline.units import parse_duration
+from plumbline.names import DEFAULT_PORT
+from plumbline.units import Clock, parse_duration, parse_time
+
+if TYPE_CHECKING:
+    from plumbline.catalogue.model import Model
+    from plumbline.history.records import Source
 
 DEFAULT_CATALOGUE = "plumbline.yaml"
 
@@ -23,27 +28,34 @@ catalogue_argument: Callable[[Any], Any] = click.argument(
 catalogue_option: Callable[[Any], Any] = click.option(
     "--catalogue", type=PathType, default=DEFAULT_CATALOGUE, show_default=True, help="The catalogue's file."
 )
+url_option: Callable[[Any], Any] = click.option(
+    "--url", default=f"http://127.0.0.1:{DEFAULT_PORT}", show_default=True, help="The exporter."
+)
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object, for scripts."
 )
 
 
-def duration_seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """Return the seconds of a Prometheus duration, None of one not given; an option's callback."""
-    if value is None:
-        return None
-    try:
-        seconds = parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from error
-    if seconds <= 0.0:
-        raise click.BadParameter("must be longer than 0", ctx, param)
+def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """Return an option's callback: what ``parse`` makes of the text, None of none; its ValueError names the option."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+        try:
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+
+    return callback
+
+
+def _positive_duration(text: str) -> float:
+    if (seconds := parse_duration(text)) <= 0.0:
+        raise ValueError("must be longer than 0")
     return seconds
 
 
-def optional_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """Return the seconds of a Prometheus duration, None where none is given; an option's callback."""
-    return None if value is None else duration_seconds(ctx, param, value)
+duration_seconds = parsed(_positive_duration)
+moment = parsed(parse_time)
 
 
 @contextmanager
@@ -60,14 +72,9 @@ def writing(folder: Path) -> Iterator[None]:
 
 def budget_option(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, float]:
     """Parse ``pages-per-quarter=N,tickets-per-month=N``; nothing given = no bounds."""
-    if value is None:
-        return {}
     from plumbline.evaluate.budget import parse_budget
 
-    try:
-        return parse_budget(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from error
+    return parsed(parse_budget)(ctx, param, value) or {}
 
 
 def _mapping(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -83,33 +90,20 @@ def _mapping(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     return found
 
 
-def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> ZoneInfo | None:
+def _zone(text: str) -> ZoneInfo:
     try:
-        return None if value is None else ZoneInfo(value)
+        return ZoneInfo(text)
     except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-        raise click.BadParameter(f"{value!r} is no time zone: write UTC or Europe/Vienna", ctx, param) from error
+        raise ValueError(f"{text!r} is no time zone: write UTC or Europe/Vienna") from error
 
 
-def _unit(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    return {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[value]
+def _added(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
+    def add(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
 
-
-def time_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how the times of a table are meant: a zone, and the seconds of a unit."""
-    command = click.option(
-        "--time-unit",
-        type=click.Choice(["s", "ms", "us", "ns"]),
-        default="s",
-        show_default=True,
-        callback=_unit,
-        help="Tables: unit of times that are numbers: seconds, milliseconds, ...",
-    )(command)
-    return click.option(
-        "--time-zone",
-        metavar="ZONE",
-        callback=_zone,
-        help="Tables: time zone of times that name none, such as UTC or Europe/Vienna.",
-    )(command)
+    return add
 
 
 map_option: Callable[[Any], Any] = click.option(
@@ -120,15 +114,53 @@ map_option: Callable[[Any], Any] = click.option(
     callback=_mapping,
     help="Tables: the column that holds a field, feature or slice; FIELD= says there is none.",
 )
-
-
-def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what the columns of a table hold."""
-    options = (
+time_options = _added(
+    (
+        click.option(
+            "--time-zone",
+            metavar="ZONE",
+            callback=parsed(_zone),
+            help="Tables: time zone of times that name none, such as UTC or Europe/Vienna.",
+        ),
+        click.option(
+            "--time-unit",
+            type=click.Choice(["s", "ms", "us", "ns"]),
+            default="s",
+            show_default=True,
+            callback=parsed({"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}.__getitem__),
+            help="Tables: unit of times that are numbers: seconds, milliseconds, ...",
+        ),
+    )
+)
+table_options = _added(
+    (
         map_option,
         click.option("--model", help="Tables: the model of all rows  [default: the catalogue's only one]."),
         click.option("--version", help="Tables: the version of all rows  [default: column version]."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+)
+history_options = _added(
+    (
+        click.argument("history", nargs=-1, required=True, type=PathType, metavar="HISTORY..."),
+        table_options,
+        time_options,
+    )
+)
+
+
+def history_of(
+    files: tuple[Path, ...],
+    models: Mapping[str, Model],
+    mapping: dict[str, str],
+    model: str | None,
+    version: str | None,
+    time_zone: ZoneInfo | None,
+    time_unit: float,
+) -> Source:
+    """Open the files of ``history_options``; the columns that nothing reads are noted on standard error."""
+    from plumbline.history.open import open_history
+
+    source, left_out = open_history(files, models, mapping, model, version, Clock(time_zone, time_unit))
+    if left_out:
+        click.echo(f"note: columns that are not read: {', '.join(left_out)}", err=True)
+    return source

@@ -7,18 +7,24 @@ import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import click
 from rich.console import Console
 
-from plumbline.cli.options import DEFAULT_CATALOGUE, PathType, json_option, table_options, time_options
-from plumbline.units import Clock, parse_time
+from plumbline.cli.options import (
+    DEFAULT_CATALOGUE,
+    PathType,
+    history_of,
+    history_options,
+    json_option,
+    moment,
+    url_option,
+)
 
 
 @click.command()
-@click.argument("history", nargs=-1, required=True, type=PathType, metavar="HISTORY...")
-@click.option("--url", default="http://127.0.0.1:9877", show_default=True, help="The exporter.")
+@url_option
 @click.option(
     "--speed",
     type=click.FloatRange(min=0.0, min_open=True),
@@ -26,8 +32,8 @@ from plumbline.units import Clock, parse_time
     show_default=True,
     help="Seconds of event time per second.",
 )
-@click.option("--from", "first", help="Event time to begin at (RFC 3339 or epoch seconds).")
-@click.option("--to", "last", help="Event time to end at.")
+@click.option("--from", "first", callback=moment, help="Event time to begin at (RFC 3339 or epoch seconds).")
+@click.option("--to", "last", callback=moment, help="Event time to end at.")
 @click.option("--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Events a request.")
 @click.option(
     "--patience",
@@ -37,27 +43,20 @@ from plumbline.units import Clock, parse_time
     help="Seconds to go on while the exporter does not answer.",
 )
 @click.option("--catalogue", type=PathType, help="Tables: the catalogue's file  [default: plumbline.yaml].")
-@table_options
-@time_options
+@history_options
 @json_option
-@click.pass_context
 def replay(
-    ctx: click.Context,
     history: tuple[Path, ...],
     url: str,
     speed: float,
-    first: str | None,
-    last: str | None,
+    first: float | None,
+    last: float | None,
     batch: int,
     patience: float,
     catalogue: Path | None,
-    mapping: dict[str, str],
-    model: str | None,
-    version: str | None,
-    time_zone: ZoneInfo | None,
-    time_unit: float,
     as_json: bool,
-) -> None:
+    **table: Any,
+) -> int:
     """Send HISTORY to a running exporter as if it happened now.
 
     Reads HISTORY: the contract's events (JSON), or tables (CSV, Parquet, Arrow; folders too) with a
@@ -69,17 +68,14 @@ def replay(
     from plumbline.baseline.arrow import table_files
     from plumbline.catalogue.load import load_catalogue
     from plumbline.client.post import Sender
-    from plumbline.history.open import is_table, open_history
+    from plumbline.history.open import is_table
     from plumbline.history.order import arrange
     from plumbline.progress import progress
 
     models = {}
     if any(map(is_table, table_files(history))):
         models = load_catalogue(catalogue or Path(DEFAULT_CATALOGUE)).models
-    source, left_out = open_history(history, models, mapping, model, version, Clock(time_zone, time_unit))
-    if left_out:
-        click.echo(f"note: columns that are not read: {', '.join(left_out)}", err=True)
-    begin, end = _time(ctx, first), _time(ctx, last)
+    source = history_of(history, models, **table)
     with (
         Sender(url, patience, await_exporter=True) as sender,
         tempfile.TemporaryDirectory(prefix="plumbline-replay-") as scratch,
@@ -90,7 +86,7 @@ def replay(
         def watch(due: work.Due, report: work.ReplayReport) -> None:
             advance(sum(report.sent.values()), arranged.events, f"{report.behind:.1f} s behind at most")
 
-        events = work.schedule(arranged.records(), speed, time.time(), begin, end)
+        events = work.schedule(arranged.records(), speed, time.time(), first, last)
         report = work.replay(events, sender, batch=batch, watch=watch)
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
@@ -107,13 +103,4 @@ def replay(
                 "their time of then and are not counted again; to start afresh, give the exporter another "
                 "data folder"
             )
-    ctx.exit(1 if report.rejected_total else 0)
-
-
-def _time(ctx: click.Context, value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        return parse_time(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx) from error
+    return 1 if report.rejected_total else 0

@@ -10,9 +10,8 @@ from pathlib import Path
 import click
 
 from plumbline.cli.ingest import Summary
-from plumbline.cli.options import PathType, catalogue_option, json_option, table_options
+from plumbline.cli.options import PathType, catalogue_option, json_option, table_options, url_option
 from plumbline.client.post import Sender
-from plumbline.names import DEFAULT_PORT
 
 _BATCH = 1000
 
@@ -21,11 +20,9 @@ _BATCH = 1000
 @click.argument("tables", nargs=-1, required=True, type=PathType, metavar="TABLE...")
 @catalogue_option
 @table_options
-@click.option("--url", default=f"http://127.0.0.1:{DEFAULT_PORT}", show_default=True, help="The exporter.")
+@url_option
 @json_option
-@click.pass_context
 def skew(
-    ctx: click.Context,
     tables: tuple[Path, ...],
     catalogue: Path,
     mapping: dict[str, str],
@@ -33,7 +30,7 @@ def skew(
     version: str | None,
     url: str,
     as_json: bool,
-) -> None:
+) -> int:
     """Compare the features of TABLE with those that were served, by request id.
 
     Reads TABLE (CSV, Parquet or Arrow; a file or a folder): the column request_id, and any of the model's
@@ -45,16 +42,12 @@ def skew(
     """
     from plumbline.catalogue.load import load_catalogue
     from plumbline.history.tables import recomputed_rows
-    from plumbline.trace.show import visible
 
     rows = recomputed_rows(tables, load_catalogue(catalogue).models, mapping, model, version)
     summary = Summary()
     with Sender(url) as sender:
         while batch := list(islice(rows, _BATCH)):
-            answer = sender.send([line.rstrip(b"\n") for _, line in batch])
-            summary.add(answer)
-            for line, reason, detail in answer.rejections:
-                click.echo(f"{batch[line - 1][0]}: {reason}: {visible(detail)}", err=True)
+            summary.send(sender, batch)
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     else:
@@ -62,4 +55,4 @@ def skew(
             f"{summary.accepted} rows accepted ({summary.duplicates} of them compared before), "
             f"{summary.rejected} refused"
         )
-    ctx.exit(1 if summary.rejected else 0)
+    return 1 if summary.rejected else 0

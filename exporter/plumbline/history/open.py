@@ -52,7 +52,7 @@ def open_history(
     Args:
         paths: files or folders; all of events, or all tables.
         models: the catalogue's models; for tables.
-        given: see ``plumbline.history.columns.choose_columns``; for tables, as are the rest.
+        given: see ``plumbline.baseline.columns.choose_columns``; for tables, as are the rest.
         model: the model of all rows.
         version: the version of all rows.
         clock: how times are written.
@@ -73,8 +73,6 @@ def open_history(
         return JsonLines(paths), ()
     if not all(tables):
         raise UsageError("either all files hold events (JSON), or all hold tables (CSV, Parquet, Arrow)")
-    from plumbline.history.columns import choose_columns
-    from plumbline.history.tables import Tables
+    from plumbline.history.tables import open_tables
 
-    columns = choose_columns(paths[0], models, given or {}, model, version, clock)
-    return Tables(paths, columns), columns.left_out
+    return open_tables(paths, models, given or {}, model, version, clock)

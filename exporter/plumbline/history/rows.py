@@ -1,19 +1,37 @@
-"""Rows of a table as events: the cells of a batch, read by what ``columns`` says they hold."""
+"""Rows of a table as events: the cells of a batch, by what ``baseline.columns`` says they hold."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from plumbline.baseline.table import Batch
+from plumbline.baseline.table import Batch, Request
+from plumbline.catalogue.model import Model
 from plumbline.errors import TableError
-from plumbline.history.columns import FEATURE, SLICE, TableColumns
 from plumbline.values import class_codes
 
 Cells = Callable[[int], Any]
 _TRUTH = class_codes(("false", "true"))
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumns:
+    """What the columns of a table hold.
+
+    Attributes:
+        model_name: the model all rows belong to.
+        model: its entry in the catalogue.
+        version: of all rows; None where a column says it.
+        wanted: the columns to read; see ``baseline.columns.choose_columns``.
+    """
+
+    model_name: str
+    model: Model
+    version: str | None
+    wanted: dict[str, Request]
 
 
 class Row:
@@ -25,12 +43,14 @@ class Row:
         self._ids = ids
         model = columns.model
         self._maturity = model.outcome.maturity_seconds
-        self._cells = {field: self._reader(field) for field in columns.fields}
-        self._features = {
-            name: self._reader(FEATURE + name, _TRUTH if model.features[name].type == "boolean" else {})
-            for name in columns.features
-        }
-        self._slices = {name: self._reader(SLICE + name) for name in columns.slices}
+        self._cells, self._features, self._slices = dict[str, Cells](), dict[str, Cells](), dict[str, Cells]()
+        for key in columns.wanted:
+            if key in model.features:
+                self._features[key] = self._reader(key, _TRUTH if model.features[key].type == "boolean" else {})
+            elif key.startswith("_"):
+                self._cells[key[1:]] = self._reader(key)
+            else:
+                self._slices[key] = self._reader(key)
 
     def _reader(self, key: str, meaning: Mapping[object, int] = MappingProxyType({})) -> Cells:
         if key in self._batch.numbers:
@@ -46,10 +66,8 @@ class Row:
         cells = self._cells
         columns = self._columns
         if "model" in cells and cells["model"](at) != columns.model_name:
-            raise TableError(
-                f"{self._batch.path}: column {columns.fields['model']!r}, row {self._batch.first_row + at}: "
-                f"{cells['model'](at)!r} is not {columns.model_name!r}: load the rows of each model apart"
-            )
+            other = repr(cells["model"](at))
+            raise self._error("model", at, f"{other} is not {columns.model_name!r}: load the rows of each model apart")
         event: dict[str, Any] = {
             "type": "prediction",
             "ts": cells["ts"](at),
@@ -78,11 +96,8 @@ class Row:
             return None
         ts = cells["actual_ts"](at) if "actual_ts" in cells else cells["ts"](at) + self._maturity
         if ts is None:
-            raise TableError(
-                f"{self._batch.path}: column {self._columns.fields['actual_ts']!r}, row "
-                f"{self._batch.first_row + at}: is empty, but the row has an actual: say when it became "
-                "known, or leave the column out by --map actual_ts="
-            )
+            remedy = "say when it became known, or leave the column out by --map actual_ts="
+            raise self._error("actual_ts", at, f"is empty, but the row has an actual: {remedy}")
         return {"type": "outcome", "ts": ts, "request_id": self.request_id(at), "actual": actual}
 
     def request_id(self, at: int) -> str:
@@ -94,8 +109,9 @@ class Row:
     def _needed(self, field: str, at: int) -> Any:
         value = self._cells[field](at)
         if value is None:
-            raise TableError(
-                f"{self._batch.path}: column {self._columns.fields[field]!r}, row "
-                f"{self._batch.first_row + at}: is empty: every row needs its {field}"
-            )
+            raise self._error(field, at, f"is empty: every row needs its {field}")
         return value
+
+    def _error(self, field: str, at: int, wrong: str) -> TableError:
+        column = self._columns.wanted[f"_{field}"].column
+        return TableError(f"{self._batch.path}: column {column!r}, row {self._batch.first_row + at}: {wrong}")

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from plumbline.baseline.heldout import measure_heldout
-from plumbline.baseline.rows import Columns, quality_source
+from plumbline.baseline.rows import ROLES, open_source
 from plumbline.baseline.table import Request, read_batches
 from plumbline.catalogue.model import Model
 from plumbline.errors import TableError, UsageError
@@ -209,8 +209,9 @@ def _measure(found: Guess, path: Path) -> None:
             )
             return
         model = Model.model_validate({**found.declared(), "owner": "me"})
-        columns = Columns(named["prediction"], named["actual"], "", named.get("score", ""))
-        held_out = measure_heldout(quality_source([path], model, columns, None), model, 0, {}, lambda what, rows: None)
+        given = {"_ts": "", "_score": "", **{f"_{role}": named[role] for role in ROLES if role in named}}
+        source = open_source([path], model, given, utc, None, heldout=True)
+        held_out = measure_heldout(source, model, 0, {}, lambda what, rows: None)
         measured = held_out.metrics[found.metric]
         found.quality, found.spread = measured.value, measured.stddev or 0.0
     except TableError as error:
