@@ -36,7 +36,6 @@ def load_history(settings: Settings, prepared: Prepared, screen: Screen) -> None
                 rule_step=settings.rule_step,
                 labels=_scrape_labels(prepared),
                 progress=advance,
-                rule_progress=advance,
             )
     finally:
         engine.close()

@@ -58,7 +58,7 @@ def test_a_binary_baseline_counts_every_reference_row_once_per_distribution(writ
     assert set(made.features) == {"x", "c", "b", "_prediction", "_score", "_actual"}
     assert all(sum(bins.counts) == 3200 for bins in made.features.values())
     x = np.array([np.nan if v is None else v for v in data["x"]])[np.array(data["part"]) == "train"]
-    expected = np.bincount(bin_numeric(x, made.features["x"]), minlength=len(made.features["x"].labels))
+    expected = np.bincount(bin_numeric(x, made.features["x"].uppers), minlength=len(made.features["x"].labels))
     assert made.features["x"].counts == expected.tolist()
     assert made.features["x"].counts[-1] == int(np.isnan(x).sum()) > 0
     assert (made.features["x"].minimum, made.features["x"].maximum) == (np.nanmin(x), np.nanmax(x))
@@ -120,7 +120,7 @@ def test_noise_is_measured_over_full_time_blocks(write_csv, binary):
     bins = built.baseline.features["x"]
     train = [i for i, part in enumerate(data["part"]) if part == "train"]
     x = np.array([np.nan if data["x"][i] is None else data["x"][i] for i in train])
-    codes = bin_numeric(x, bins)
+    codes = bin_numeric(x, bins.uppers)
     part = 7 * DAY // 24
     times = np.array([data["ts"][i] for i in train])
     origin = times.min() // part * part

@@ -24,7 +24,7 @@ def numeric(values: np.ndarray, of: np.ndarray | None = None) -> FeatureBins:
     own = values if of is None else of
     known = own[~np.isnan(own)]
     bins = choose_numeric(known, known.min(), known.max(), 10)
-    counts = np.bincount(bin_numeric(values, bins), minlength=len(bins.labels)).tolist()
+    counts = np.bincount(bin_numeric(values, bins.uppers), minlength=len(bins.labels)).tolist()
     return FeatureBins(
         kind="numeric",
         labels=list(bins.labels),

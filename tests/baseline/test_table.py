@@ -15,8 +15,8 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
-from plumbline.baseline.arrow import BATCH_ROWS, table_files
-from plumbline.baseline.table import Filter, Request, column_names, digest, read_batches
+from plumbline.baseline.arrow import BATCH_ROWS, columns_of, table_files
+from plumbline.baseline.table import Filter, Request, digest, read_batches
 from plumbline.errors import TableError
 from plumbline.units import PLAIN_CLOCK, Clock, parse_time
 
@@ -271,7 +271,7 @@ FILES = {
 @pytest.mark.parametrize("name", ["t", "T.CSV.GZ", "t.parquet"])
 def test_a_table_is_read_by_its_content_whatever_it_is_called(tmp_path, write, name):
     write(tmp_path / name)
-    assert column_names(tmp_path / name) == ["x", "y, z"]
+    assert columns_of(tmp_path / name) == ["x", "y, z"]
     assert numbers(tmp_path / name, "x") == [1, 2, 3]
     assert texts(tmp_path / name, "y, z") == ["a;b", "c\td", None]
 
@@ -292,7 +292,7 @@ def test_a_folder_is_the_table_of_the_files_in_it_and_of_its_partitions(tmp_path
     assert [file.name[:6] for file in files] == ["p.snap", "part-0", "part-0", "part-1"]
     eras = []
     for file in files:
-        assert column_names(file) == ["x", "era"]
+        assert columns_of(file) == ["x", "era"]
         assert numbers(file, "x")[1] == 1
         eras += texts(file, "era")
     assert eras == [None] * 2 + ["a/b"] * 2 + ["train"] * 4
@@ -322,14 +322,14 @@ def test_a_folder_without_a_table_and_one_that_needs_its_log_are_refused(tmp_pat
 def test_a_file_that_is_no_table_is_named_with_what_to_do(tmp_path, head, remedy):
     (tmp_path / "t.csv").write_bytes(head + bytes(100))
     with pytest.raises(TableError, match=remedy):
-        column_names(tmp_path / "t.csv")
+        columns_of(tmp_path / "t.csv")
 
 
 def test_an_absent_file_a_folder_and_damaged_files_are_table_errors(tmp_path):
     with pytest.raises(TableError, match="no such file"):
-        column_names(tmp_path / "none.csv")
+        columns_of(tmp_path / "none.csv")
     with pytest.raises(TableError, match="cannot be read"):
-        column_names(tmp_path)
+        columns_of(tmp_path)
     cut = tmp_path / "cut.csv.gz"
     cut.write_bytes(gzip.compress(b"x\n" + b"1234567\n" * 9000)[:-500])
     with pytest.raises(TableError, match="not a readable table"):
@@ -337,7 +337,7 @@ def test_an_absent_file_a_folder_and_damaged_files_are_table_errors(tmp_path):
     parquet = tmp_path / "cut.parquet"
     parquet.write_bytes(b"PAR1 and nothing else")
     with pytest.raises(TableError, match="not a readable table"):
-        column_names(parquet)
+        columns_of(parquet)
     latin = tmp_path / "latin.csv"
     latin.write_bytes(b"x\ncaf\xe9\n")
     with pytest.raises(TableError, match="UTF-8"):

@@ -40,6 +40,6 @@ def test_live_traffic_falls_into_the_bins_that_the_baseline_counted(
     assert slot.name == "x"
     assert slot.bins is not None
     assert slot.bins.metric is names.FEATURE_VALUES
-    expected = bin_numeric(np.array([math.nan if v is None else float(v) for v in values]), chosen)
+    expected = bin_numeric(np.array([math.nan if v is None else float(v) for v in values]), chosen.uppers)
     counted = cells[slot.bins.offset : slot.bins.end]
     assert counted.tolist() == np.bincount(expected, minlength=len(chosen.labels)).tolist()

@@ -29,7 +29,7 @@ def test_any_order_comes_out_in_the_order_of_time_and_equal_times_as_they_stood(
     found = [(record.ts, json.loads(record.line)["n"]) for record in arranged.records()]
     assert found == sorted(zip(times, range(len(times)), strict=True))
     assert (arranged.events, arranged.first, arranged.last) == (len(times), min(times), max(times))
-    assert arranged.where(next(iter(arranged.records())).place).startswith(f"{folder / 'h.ndjson'}:")
+    assert arranged.source.where(next(iter(arranged.records())).place).startswith(f"{folder / 'h.ndjson'}:")
 
 
 def test_what_is_in_order_is_not_copied_to_disk(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def feature(rng: np.random.Generator, draw: Draw, rows: int = REFERENCE, tail: f
     size = len(bins.labels)
 
     def count(sample: np.ndarray) -> np.ndarray:
-        return np.bincount(bin_numeric(sample, bins), minlength=size)
+        return np.bincount(bin_numeric(sample, bins.uppers), minlength=size)
 
     blocks = np.array([count(block) for block in np.split(values, 10)])
     noise = leave_one_out_noise(blocks)

@@ -15,11 +15,12 @@ from typing import Protocol
 
 from plumbline.backfill.journal import Journal, Mark
 from plumbline.backfill.openmetrics import BlockWriter
-from plumbline.backfill.tsdb import PieceWriter, Progress
+from plumbline.backfill.tsdb import PieceWriter
 from plumbline.errors import StoreError, TableError
 from plumbline.expose.block import Block
 from plumbline.history.order import Arranged
 from plumbline.history.records import Record
+from plumbline.progress import Advance
 from plumbline.units import format_time
 
 # Prometheus's head holds up to three hours of the present, and blocks must not overlap it.
@@ -146,7 +147,7 @@ def load(
     *,
     step: float,
     labels: dict[str, str],
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     now: float | None = None,
 ) -> HistoryReport:
     """Feed history to the engine at event time and make TSDB blocks of its series.
@@ -249,7 +250,7 @@ def load(
         journal.step(end)
     else:
         report.samples = begun.samples
-    report.rejected = [(history.where(place), why) for place, why in places]
+    report.rejected = [(history.source.where(place), why) for place, why in places]
     report.seconds = time.monotonic() - started
     return report
 

@@ -20,8 +20,9 @@ import requests
 import yaml
 
 from plumbline.backfill.openmetrics import series_text
-from plumbline.backfill.tsdb import PieceWriter, Progress, piece_seconds, step_times
+from plumbline.backfill.tsdb import PieceWriter, piece_seconds, step_times
 from plumbline.errors import ToolError, UsageError
+from plumbline.progress import Advance
 from plumbline.servers import LOOPBACK, Server, find_program, free_port
 
 _STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`")
@@ -140,7 +141,7 @@ def evaluate(
     first: float,
     last: float,
     step: float,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     announce: Callable[[str], None] = lambda name: None,
 ) -> int:
     """Evaluate the rules at every multiple of ``step`` in [first, last] and add blocks of the results.

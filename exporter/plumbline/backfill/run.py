@@ -19,13 +19,13 @@ import msgspec
 from plumbline.backfill.history import HistoryReport, load
 from plumbline.backfill.journal import Journal, Plan
 from plumbline.backfill.rules import RecordingRule, evaluate, read_rules
-from plumbline.backfill.tsdb import Progress
 from plumbline.errors import UsageError
 from plumbline.events.parse import parse
 from plumbline.expose.block import Block
 from plumbline.history.order import Arranged, arrange
 from plumbline.history.records import JsonLines, Source
 from plumbline.ingest.engine import Engine
+from plumbline.progress import Advance
 from plumbline.servers import find_program
 from plumbline.units import DAY_SECONDS, format_duration
 
@@ -74,8 +74,7 @@ def backfill(
     rules: Sequence[Path] = (),
     rule_step: float | None = None,
     labels: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
-    rule_progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> HistoryReport:
     """Load history; or go on with it, where an earlier call with the same arguments was cut off.
 
@@ -87,8 +86,7 @@ def backfill(
         rules: Prometheus rule files whose recording rules are evaluated.
         rule_step: seconds between samples of recorded series, a multiple of ``step``.
         labels: labels that a scrape would add (job, instance).
-        progress: of the events: (events done, events in all, time reached).
-        rule_progress: of the rules: (queries done, queries in all, recorded name).
+        progress: of the events (done, in all, time reached), then of the rules' queries (done, in all, recorded name).
 
     Raises:
         UsageError: if the steps do not fit, a rule file is none, or another backfill was cut off here.
@@ -123,7 +121,7 @@ def backfill(
             if recording:
                 _drop(tsdb, journal, scratch)
                 report.recorded_samples = evaluate(
-                    recording, tsdb, scratch / "rules", report.first, report.last, every, rule_progress, journal.block
+                    recording, tsdb, scratch / "rules", report.first, report.last, every, progress, journal.block
                 )
     shutil.rmtree(scratch, ignore_errors=True)
     report.seconds = time.monotonic() - started
@@ -132,7 +130,7 @@ def backfill(
 
 
 @contextmanager
-def _sorted(source: Source, scratch: Path, progress: Progress | None) -> Iterator[Arranged]:
+def _sorted(source: Source, scratch: Path, progress: Advance | None) -> Iterator[Arranged]:
     shutil.rmtree(scratch, ignore_errors=True)  # of a run that was cut off
     try:
         yield arrange(source, scratch, advance=progress)

@@ -178,7 +178,3 @@ def step_times(first: float, last: float, step: float) -> tuple[float, float]:
     """Return the first multiple of ``step`` at or after ``first`` and the last at or before ``last``."""
     start = -(-first // step) * step
     return start, max(start, last // step * step)
-
-
-Progress = Callable[[float, float, str], None]
-"""Called with (done, total, what) as work proceeds."""

@@ -169,9 +169,15 @@ def separator(text: str) -> str:
 
 
 def columns_of(path: Path) -> list[str]:
-    """Return the names of a file's columns, those of its partition last."""
+    """Return the names of a file's columns, those of its partition last.
+
+    Raises:
+        TableError: the file is absent, empty, no table, or names a column twice.
+    """
     with reading(path), _batches_of(path, None) as (schema, _):
         names = [str(name) for name in schema.names]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise TableError(f"{path}: column {twice[0]!r} appears twice: rename one of them")
     return names + [name for name in _partition(path) if name not in names]
 
 

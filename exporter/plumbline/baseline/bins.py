@@ -25,7 +25,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.baseline.artefact import FeatureBins
 from plumbline.names import MISSING, OTHER
 
 Floats = npt.NDArray[np.float64]
@@ -48,24 +47,20 @@ class NumericBins:
     labels: tuple[str, ...]
 
 
-def bin_numeric(values: Floats, bins: FeatureBins | NumericBins) -> Codes:
+def bin_numeric(values: Floats, uppers: npt.ArrayLike) -> Codes:
     """Return the bin index of each value.
 
     Args:
         values: shape (n,), float64; NaN = missing. Never float32: it moves values across edges.
-        bins: numeric bins with K = len(uppers) + 2 bins.
+        uppers: upper ends of all K bins but *above* and *missing*; an array where it is called often.
 
     Returns:
         Shape (n,): 0 = below the reference's minimum (so is -inf), K-2 = above its maximum (so is
         +inf), K-1 = missing; in between, the first bin whose upper end is not less than the value.
     """
-    return codes_between(values, np.asarray(bins.uppers, dtype=np.float64))
-
-
-def codes_between(values: Floats, uppers: Floats) -> Codes:
-    """Return what ``bin_numeric`` does, for upper ends that are an array already (the hot path)."""
-    codes = np.searchsorted(uppers, values, side="left")
-    codes[np.isnan(values)] = len(uppers) + 1
+    ends = np.asarray(uppers, dtype=np.float64)
+    codes = np.searchsorted(ends, values, side="left")
+    codes[np.isnan(values)] = len(ends) + 1
     return codes
 
 
@@ -100,23 +95,15 @@ def choose_numeric(sample: Floats, minimum: float, maximum: float, bins: int) ->
     return NumericBins(tuple(uppers), _numeric_labels(uppers, minimum, opened, alone))
 
 
-def choose_categories(
-    levels: Sequence[str], counts: Sequence[int], declared: Sequence[str] | None
-) -> tuple[list[str], list[str]]:
-    """Choose the levels that get a bin, and the labels of all bins.
+def choose_categories(levels: Sequence[str], counts: Sequence[int]) -> tuple[list[str], list[str]]:
+    """Choose the levels that get a bin, the 20 most frequent (ties in text order), and the labels of all bins.
+
+    No category is part of its label (``"00"``): a value that only the data knows never becomes a Prometheus label.
 
     Args:
         levels: levels seen in the reference.
         counts: rows of each level.
-        declared: the catalogue's closed list, or None to take the 20 most frequent levels (ties in
-            text order).
-
-    Returns:
-        The categories and the labels. A declared category is part of its label (``"00 EWR"``); one that
-        only the data knows is not (``"00"``): a raw value never becomes a Prometheus label.
     """
-    if declared is not None:
-        return list(declared), declared_labels(declared)
     ranked = sorted(zip(levels, counts, strict=True), key=lambda pair: (-pair[1], pair[0]))
     categories = [level for level, _ in ranked[:TOP_CATEGORIES]]
     return categories, [*(f"{i:02d}" for i in range(len(categories))), OTHER, MISSING]

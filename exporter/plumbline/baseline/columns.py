@@ -10,7 +10,8 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from plumbline.baseline.table import Kind, Request, column_names
+from plumbline.baseline.arrow import columns_of
+from plumbline.baseline.table import Kind, Request
 from plumbline.catalogue.model import Model
 from plumbline.errors import UsageError
 from plumbline.units import PLAIN_CLOCK, Clock
@@ -63,7 +64,7 @@ def choose_columns(
         if name not in (*model.features, *fields, *slices, *map("_{}".format, fields)):
             choices = ", ".join((*fields, *model.features, *slices))
             raise UsageError(f"--map {name}=...: {name!r} is not read here; what is read: {choices}")
-    present = set.intersection(*(set(column_names(table)) for table in tables))
+    present = set.intersection(*(set(columns_of(table)) for table in tables))
     wanted: dict[str, Request] = {}
     for name, feature in model.features.items():
         if column := given.get(name, name):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.baseline.bins import NumericBins, bin_numeric
+from plumbline.baseline.bins import bin_numeric
 from plumbline.baseline.convert import TextColumn
 from plumbline.baseline.extent import Extent
 from plumbline.baseline.layouts import CLASS_FEATURES, Layout
@@ -78,7 +78,7 @@ def count_rows(
 
 def _codes(key: str, batch: Batch, layout: Layout) -> Codes:
     if layout.kind == "numeric":
-        return bin_numeric(batch.numbers[key], NumericBins(tuple(layout.uppers), tuple(layout.labels)))
+        return bin_numeric(batch.numbers[key], layout.uppers)
     column = batch.texts[key]
     known, other = class_codes(layout.categories), len(layout.categories)
     table = np.array([*(code_of(known, level, other) for level in column.levels), other + 1], dtype=np.intp)

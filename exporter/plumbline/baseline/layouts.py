@@ -16,7 +16,6 @@ from plumbline.errors import TableError
 from plumbline.names import ACTUAL_FEATURE, PREDICTION_FEATURE
 
 CLASS_FEATURES = (PREDICTION_FEATURE, ACTUAL_FEATURE)
-BOOLEAN_CATEGORIES = ("false", "true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +60,11 @@ def choose_layouts(source: Source, model: Model, extent: Extent, bins: int) -> d
 
 def _levels(key: str, model: Model, extent: Extent) -> tuple[Sequence[str], Sequence[str]]:
     if key in CLASS_FEATURES:
-        classes = model.classes or ()
-        return classes, declared_labels(classes)
-    feature = model.features[key]
-    if feature.type == "boolean":
-        return BOOLEAN_CATEGORIES, declared_labels(BOOLEAN_CATEGORIES)
-    if feature.categories is not None:
-        return choose_categories((), (), feature.categories)
-    return choose_categories(*extent.sample.texts(key), None)
+        declared: Sequence[str] | None = model.classes or ()
+    elif model.features[key].type == "boolean":
+        declared = ("false", "true")
+    else:
+        declared = model.features[key].categories
+    if declared is None:
+        return choose_categories(*extent.sample.texts(key))
+    return declared, declared_labels(declared)

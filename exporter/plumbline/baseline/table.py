@@ -102,19 +102,6 @@ def _float(text: str) -> float:
         return math.nan
 
 
-def column_names(path: Path) -> list[str]:
-    """Return the table's column names.
-
-    Raises:
-        TableError: if the file is absent, empty, no table, or names a column twice.
-    """
-    names = columns_of(path)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise TableError(f"{path}: column {twice[0]!r} appears twice: rename one of them")
-    return names
-
-
 def read_batches(path: Path, wanted: Mapping[str, Request], chosen: Filter | None = None) -> Iterator[Batch]:
     """Yield the table's rows in order, with the wanted columns under the given keys.
 
@@ -158,7 +145,7 @@ def read_batches(path: Path, wanted: Mapping[str, Request], chosen: Filter | Non
 
 def require_columns(path: Path, columns: Iterable[str]) -> None:
     """Raise a TableError that names every column the table lacks, with the nearest name it has."""
-    present = column_names(path)
+    present = columns_of(path)
     lacking = [column for column in dict.fromkeys(columns) if column not in present]
     if not lacking:
         return

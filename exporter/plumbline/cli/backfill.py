@@ -77,7 +77,6 @@ def backfill(
                 rule_step=rule_step,
                 labels={"job": job, "instance": instance},
                 progress=advance,
-                rule_progress=advance,
             )
     finally:
         engine.close()

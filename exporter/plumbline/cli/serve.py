@@ -11,6 +11,7 @@ from typing import cast
 import click
 
 from plumbline.catalogue.load import load_catalogue
+from plumbline.cli.options import PathType, catalogue_option
 from plumbline.errors import UsageError
 from plumbline.hooks.runner import HookRunner
 from plumbline.ingest.engine import open_engine
@@ -23,23 +24,17 @@ from plumbline.trace.lookup import Lookup
 
 
 @click.command()
-@click.option(
-    "--catalogue",
-    type=click.Path(path_type=Path),
-    default=Path("plumbline.yaml"),
-    show_default=True,
-    help="The catalogue to read.",
-)
+@catalogue_option
 @click.option(
     "--baselines",
-    type=click.Path(path_type=Path),
+    type=PathType,
     default=Path("baselines"),
     show_default=True,
     help="Folder of baseline artefacts to read; may be empty or absent.",
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=PathType,
     default=Path("data"),
     show_default=True,
     help="Folder of the store to read and write, and of the evidence that hooks freeze; made if absent.",

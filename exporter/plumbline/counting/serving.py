@@ -8,7 +8,7 @@ from operator import itemgetter
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.baseline.bins import codes_between
+from plumbline.baseline.bins import bin_numeric
 from plumbline.events.kinds import Prediction, Value
 from plumbline.layout.features import FeatureSlot
 from plumbline.layout.quality import QualityCells
@@ -117,7 +117,7 @@ def _numeric_codes(slot: FeatureSlot, column: Sequence[object], problems: Floats
     problems[_MISSING] += missing.sum() - problems[_WRONG_TYPE]
     if slot.uppers is None:
         return None
-    codes = codes_between(values, slot.uppers)
+    codes = bin_numeric(values, slot.uppers)
     above = len(slot.uppers)
     problems[_OUT_OF_RANGE] += int(((codes == 0) | (codes == above)).sum())
     return codes

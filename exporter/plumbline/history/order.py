@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline.errors import TableError
 from plumbline.history.records import Record, Source
+from plumbline.progress import Advance
 from plumbline.units import format_time
-
-Progress = Callable[[float, float, str], None]
-"""Called with (done, total, what) as work proceeds."""
 
 SORT_BYTES = 128 << 20
 _REPORT_EVERY = 50_000
@@ -49,12 +47,8 @@ class Arranged:
         """Yield the records, oldest first; of the same time, as they stand in the source."""
         return self.source.records() if self.sorted_copy is None else _read(self.sorted_copy)
 
-    def where(self, place: int) -> str:
-        """Return the place of a record as text."""
-        return self.source.where(place)
 
-
-def arrange(source: Source, scratch: Path, memory: int = SORT_BYTES, advance: Progress | None = None) -> Arranged:
+def arrange(source: Source, scratch: Path, memory: int = SORT_BYTES, advance: Advance | None = None) -> Arranged:
     """Read the whole source once, find out its times, and sort it if it needs to be.
 
     Args:

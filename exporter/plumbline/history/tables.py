@@ -17,9 +17,9 @@ from pathlib import Path
 
 import msgspec
 
-from plumbline.baseline.arrow import table_files
+from plumbline.baseline.arrow import columns_of, table_files
 from plumbline.baseline.columns import FIELDS, choose_columns, model_of_rows
-from plumbline.baseline.table import column_names, digest, read_batches, require_columns
+from plumbline.baseline.table import digest, read_batches, require_columns
 from plumbline.catalogue.model import Model
 from plumbline.errors import UsageError
 from plumbline.history.records import Record, pack, unpack
@@ -87,7 +87,7 @@ def open_tables(
         raise UsageError(f"{first} has no column 'version': name it by --map version=COLUMN, or give --version")
     used = {request.column for request in wanted.values()}
     require_columns(first, [request.column for request in wanted.values()])
-    left_out = tuple(column for column in column_names(first) if column not in used)
+    left_out = tuple(column for column in columns_of(first) if column not in used)
     return Tables(paths, TableColumns(name, declared, version, wanted)), left_out
 
 
@@ -110,7 +110,7 @@ def recomputed_rows(
     paths = table_files(paths)
     name = model_of_rows(models, model)
     wanted = choose_columns(paths[:1], models[name], given, ("request_id",), ("request_id",))
-    present = column_names(paths[0])
+    present = columns_of(paths[0])
     wanted = {
         key: one
         for key, one in wanted.items()

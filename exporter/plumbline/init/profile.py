@@ -9,9 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from plumbline.baseline.arrow import arrow_batches, load_pyarrow
+from plumbline.baseline.arrow import arrow_batches, columns_of, load_pyarrow
 from plumbline.baseline.convert import NO_NUMBER
-from plumbline.baseline.table import column_names
 from plumbline.values import MISSING, category_name
 
 Kind = Literal["number", "boolean", "time", "text"]
@@ -53,7 +52,7 @@ def profile(path: Path, progress: Callable[[int], None] = lambda rows: None) -> 
     Raises:
         TableError: the table cannot be read.
     """
-    columns = [Column(name) for name in column_names(path)]
+    columns = [Column(name) for name in columns_of(path)]
     for batch in arrow_batches(path, [column.name for column in columns]):
         for column in columns:
             _look(column, batch.column(column.name))

@@ -31,7 +31,7 @@ def _place(value: Value, bins: FeatureBins) -> FeatureRecord:
         if not is_number(value):
             note = "not a number"
         else:
-            code = int(bin_numeric(np.array([as_float(value)]), bins)[0])
+            code = int(bin_numeric(np.array([as_float(value)]), bins.uppers)[0])
             if bins.minimum is not None and value < bins.minimum:
                 note = f"below the smallest, {bins.minimum:g}"
             elif bins.maximum is not None and value > bins.maximum:
