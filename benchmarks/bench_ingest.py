@@ -46,7 +46,7 @@ class OneBaseline(BaselineFolder):
 
     def __init__(self, baseline: Baseline) -> None:
         super().__init__(None)
-        self._add(baseline)
+        self._by_digest[baseline.digest] = baseline
 
 
 def setting() -> tuple[Catalogue, Baseline]:

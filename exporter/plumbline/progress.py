@@ -18,7 +18,7 @@ class Advance(Protocol):
     """Moves a progress display."""
 
     def __call__(self, done: float, total: float, what: str) -> None:
-        """Show that ``done`` of ``total`` is done, and what is being done."""
+        """Show that ``done`` of ``total`` is done, and what is being done; total 0 = not known."""
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def progress(console: Console, title: str) -> Iterator[Advance]:
             task = display.add_task(title, total=None, what="")
 
             def live(done: float, total: float, what: str) -> None:
-                display.update(task, completed=done, total=total, what=what)
+                display.update(task, completed=done, total=total or None, what=what)
 
             yield live
         return
@@ -40,6 +40,7 @@ def progress(console: Console, title: str) -> Iterator[Advance]:
         nonlocal last
         if time.monotonic() - last >= _PLAIN_SECONDS:
             last = time.monotonic()
-            console.print(f"       {escape(title)}: {done / total if total else 1.0:.0%} {escape(what)}")
+            share = f"{done / total:.0%} " if total else ""
+            console.print(f"       {escape(title)}: {share}{escape(what)}")
 
     yield plain

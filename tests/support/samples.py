@@ -116,7 +116,7 @@ class FixedBaselines(BaselineFolder):
     def __init__(self, *baselines: Baseline) -> None:
         super().__init__(None)
         for one in baselines:
-            self._add(one)
+            self._by_digest[one.digest] = one
 
 
 def open_sample(folder: Path, store: Store | None = None, **changes: Any) -> Engine:

@@ -312,14 +312,3 @@ def load_baseline(path: Path) -> Baseline:
                 f"{path}: feature {name!r} has {n} labels, {len(bins.counts)} counts and {expected} bins"
             )
     return baseline
-
-
-def load_baselines(folder: Path) -> list[Baseline]:
-    """Read every ``*.json`` of a folder; an absent folder holds none.
-
-    Raises:
-        BaselineError: on the first artefact that is damaged.
-    """
-    if not folder.is_dir():
-        return []
-    return [load_baseline(path) for path in sorted(folder.glob("*.json"))]

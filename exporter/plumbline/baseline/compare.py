@@ -205,13 +205,8 @@ def _quality(metric: str, old: Baseline, new: Baseline) -> QualityChange:
     if before is not None and after is not None and metric in names.QUALITY_METRICS:
         change = after.value - before.value
         better = None if change == 0 else (change > 0) == names.QUALITY_METRICS[metric]
-    return QualityChange(
-        metric,
-        None if before is None else before.value,
-        None if after is None else after.value,
-        None if before is None else before.stddev,
-        better,
-    )
+    old_value, stddev = (None, None) if before is None else (before.value, before.stddev)
+    return QualityChange(metric, old_value, None if after is None else after.value, stddev, better)
 
 
 def _lineage(old: Baseline, new: Baseline) -> list[tuple[str, str, str]]:

@@ -23,7 +23,6 @@ from plumbline.values import plain, probability
 
 Floats = npt.NDArray[np.float64]
 NO_NUMBER = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None")
-_NO_TIME = "is no time: every row needs one, or leave the column out"
 _QUARTER = 900.0  # zones change their offset at whole quarters of an hour
 
 
@@ -154,7 +153,7 @@ def to_times(cells: Any, place: Place, clock: Clock, optional: bool = False) -> 
     wrong = np.isnan(seconds) & (not optional) | (seconds < 0.0) | (seconds >= 32_503_680_000.0)
     for at in np.flatnonzero(wrong).tolist():
         if math.isnan(seconds[at]):
-            raise place.error(at, "", _NO_TIME)
+            raise place.error(at, "", "is no time: every row needs one, or leave the column out")
         remedy = "is not a time in epoch seconds (milliseconds, perhaps? --time-unit ms says so)"
         raise place.error(at, cells[at].as_py(), remedy)
     return seconds

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from plumbline.baseline.artefact import Baseline, load_baseline, load_baselines
+from plumbline.baseline.artefact import Baseline, load_baseline
 from plumbline.errors import BaselineError
 
 log = structlog.get_logger(__name__)
@@ -34,8 +34,7 @@ class BaselineFolder:
         self._scanned = time.monotonic()
         self._changed = 0 if folder is None else _changed(folder)
         if folder is not None:
-            for baseline in load_baselines(folder):
-                self._add(baseline)
+            self._by_digest = {b.digest: b for b in map(load_baseline, sorted(folder.glob("*.json")))}
 
     def get(self, digest: str) -> Baseline | None:
         """Return the baseline with this sha256 (a ``sha256:`` prefix is ignored)."""
@@ -60,9 +59,6 @@ class BaselineFolder:
         # A copy: look-ups in other threads may come while a new artefact is added.
         return [b for b in list(self._by_digest.values()) if b.model == model and b.version == version]
 
-    def _add(self, baseline: Baseline) -> None:
-        self._by_digest[baseline.digest] = baseline
-
     def _rescan(self) -> None:
         if self._folder is None:
             return
@@ -79,7 +75,8 @@ class BaselineFolder:
                 if self._read.get(path.name) == state:
                     continue
                 self._read[path.name] = state
-                self._add(load_baseline(path))
+                baseline = load_baseline(path)
+                self._by_digest[baseline.digest] = baseline
             except FileNotFoundError:
                 continue  # gone since the folder was listed
             except BaselineError as error:

@@ -116,7 +116,7 @@ def build(
 
         def watch(doing: str, rows: int) -> None:
             read[doing] += rows
-            advance(0.0, 1.0, f"{doing}: {read[doing]:,} rows")
+            advance(0.0, 0.0, f"{doing}: {read[doing]:,} rows")
 
         built = build_baseline(model_name, version, model, settings, watch)
     with writing(output):

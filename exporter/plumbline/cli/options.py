@@ -97,7 +97,7 @@ def _zone(text: str) -> ZoneInfo:
         raise ValueError(f"{text!r} is no time zone: write UTC or Europe/Vienna") from error
 
 
-def _added(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
+def _added(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def add(command: Any) -> Any:
         for option in reversed(options):
             command = option(command)
@@ -115,36 +115,28 @@ map_option: Callable[[Any], Any] = click.option(
     help="Tables: the column that holds a field, feature or slice; FIELD= says there is none.",
 )
 time_options = _added(
-    (
-        click.option(
-            "--time-zone",
-            metavar="ZONE",
-            callback=parsed(_zone),
-            help="Tables: time zone of times that name none, such as UTC or Europe/Vienna.",
-        ),
-        click.option(
-            "--time-unit",
-            type=click.Choice(["s", "ms", "us", "ns"]),
-            default="s",
-            show_default=True,
-            callback=parsed({"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}.__getitem__),
-            help="Tables: unit of times that are numbers: seconds, milliseconds, ...",
-        ),
-    )
+    click.option(
+        "--time-zone",
+        metavar="ZONE",
+        callback=parsed(_zone),
+        help="Tables: time zone of times that name none, such as UTC or Europe/Vienna.",
+    ),
+    click.option(
+        "--time-unit",
+        type=click.Choice(["s", "ms", "us", "ns"]),
+        default="s",
+        show_default=True,
+        callback=parsed({"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}.__getitem__),
+        help="Tables: unit of times that are numbers: seconds, milliseconds, ...",
+    ),
 )
 table_options = _added(
-    (
-        map_option,
-        click.option("--model", help="Tables: the model of all rows  [default: the catalogue's only one]."),
-        click.option("--version", help="Tables: the version of all rows  [default: column version]."),
-    )
+    map_option,
+    click.option("--model", help="Tables: the model of all rows  [default: the catalogue's only one]."),
+    click.option("--version", help="Tables: the version of all rows  [default: column version]."),
 )
 history_options = _added(
-    (
-        click.argument("history", nargs=-1, required=True, type=PathType, metavar="HISTORY..."),
-        table_options,
-        time_options,
-    )
+    click.argument("history", nargs=-1, required=True, type=PathType, metavar="HISTORY..."), table_options, time_options
 )
 
 

@@ -72,7 +72,7 @@ def arrange(source: Source, scratch: Path, memory: int = SORT_BYTES, advance: Ad
             previous = record.ts
             first, last = min(first, record.ts), max(last, record.ts)
             if advance is not None and count % _REPORT_EVERY == 0:
-                advance(0.0, 1.0, f"reading: {count:,} events, up to {format_time(record.ts)}")
+                advance(0.0, 0.0, f"reading: {count:,} events, up to {format_time(record.ts)}")
             yield record
 
     def again() -> Iterator[Record]:
