@@ -89,7 +89,7 @@ def test_ids_that_no_event_may_have_stay_among_the_fields() -> None:
         (b'{"SeverityText":"INFO"}', "missing_field"),
         (b'{"Body":"x","SeverityText":5}', "missing_field"),
         (b'{"Body":"x","SeverityText":"I","Timestamp":"soon"}', "bad_timestamp"),
-        (b'{"Body":"x","SeverityText":"I","Attributes":{"a":"\xff"}}', "missing_field"),
+        (b'{"Body":"x","SeverityText":"I","Attributes":{"a":"\xff"}}', "bad_json"),
         (b'{"Body":' + b"[" * 5000 + b"]" * 5000 + b',"SeverityText":"I"}', "bad_json"),
     ],
     ids=lambda value: str(value)[:40],
