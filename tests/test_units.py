@@ -39,11 +39,14 @@ def test_a_time_is_rfc_3339_or_epoch_seconds(text: str | float, seconds: float) 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("20/01/2026 10:00", "is no time: write RFC 3339 such as 2013-01-01T10:15:00Z, or a number of epoch seconds"),
-        ("", "is no time: write RFC 3339"),
-        ("nan", "is no time: write RFC 3339"),
-        ("2026-13-20T10:00:00Z", "is no time: write RFC 3339"),
-        ("2026-01-20T10:61:60Z", "is no time: write RFC 3339"),
+        (
+            "20/01/2026 10:00",
+            "is not a time: write RFC 3339 such as 2013-01-01T10:15:00Z, or a number of epoch seconds",
+        ),
+        ("", "is not a time: write RFC 3339"),
+        ("nan", "is not a time: write RFC 3339"),
+        ("2026-13-20T10:00:00Z", "is not a time: write RFC 3339"),
+        ("2026-01-20T10:61:60Z", "is not a time: write RFC 3339"),
         ("2026-01-20T10:00:00", "has no time zone: append Z or an offset"),
         ("20260120", "may be a date or epoch seconds"),
         ("1768903200000", "milliseconds, perhaps"),

@@ -15,7 +15,7 @@ _WHOLE = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
 _LEAP = re.compile(r"(?<=:\d\d):60(?=[.Z+-]|$)")
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _EXAMPLE = "2013-01-01T10:15:00Z"
-_NO_TIME = f"is no time: write RFC 3339 such as {_EXAMPLE}, or a number of epoch seconds"
+_NO_TIME = f"is not a time: write RFC 3339 such as {_EXAMPLE}, or a number of epoch seconds"
 
 
 def parse_duration(text: str) -> float:

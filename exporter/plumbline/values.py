@@ -177,5 +177,5 @@ def identifier(value: object) -> str | None:
     if isinstance(value, str):
         return value or None
     if isinstance(value, float) and abs(value) >= _EXACT:
-        raise ValueError("is no id: a float column keeps 15 digits; write ids as text or as whole numbers")
+        raise ValueError("is not a usable id: a float column keeps 15 digits; write ids as text or as whole numbers")
     return category_name(value)

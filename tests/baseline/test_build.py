@@ -228,7 +228,7 @@ def test_a_regression_baseline(write_csv, regression):
         ),
         (
             {"score": lambda v, i: 1.5 if i == 5 else v},
-            "column 'score', row 6: 1.5 is no probability: a score must lie between 0 and 1",
+            "column 'score', row 6: 1.5 is not a probability: a score must lie between 0 and 1",
         ),
         ({"x": lambda v, i: None}, "column 'x' has no number in the reference rows"),
         ({"x": lambda v, i: "tall" if i == 41 else v}, "column 'x', row 42: 'tall' is not a number"),

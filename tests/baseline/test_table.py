@@ -106,7 +106,7 @@ def test_a_clock_says_the_zone_and_the_unit_of_times_that_do_not(tmp_path):
         path, "milliseconds", "time"
     )
     assert "append Z or an offset; or say --time-zone" in failure(path, "text", "time")
-    assert "row 3: '' is no time: every row needs one" in failure(path, "naive", "time")
+    assert "row 3: '' is not a time: every row needs one" in failure(path, "naive", "time")
 
 
 @pytest.mark.parametrize("text", ["2024-01-01T00:00:00Z", "2024-01-01 02:00:00+02:00", "2024-01-01T00:00:00+0000"])
@@ -133,7 +133,7 @@ def test_ids_keep_their_digits_and_a_float_column_that_has_lost_them_is_refused(
     assert texts(path, "i", "id") == ["1152921504606846976", "1", None]
     assert texts(path, "t", "id") == ["1.0x", " a", "007"]
     assert failure(path, "lost", "id") == (
-        "t.parquet: column 'lost', row 2: 9007199254740992.0 is no id: a float column keeps 15 digits; write ids as text "
+        "t.parquet: column 'lost', row 2: 9007199254740992.0 is not a usable id: a float column keeps 15 digits; write ids as text "
         "or as whole numbers"
     )
     path = tmp_path / "t.csv"
@@ -147,7 +147,7 @@ def test_a_score_past_0_or_1_by_rounding_only_is_0_or_1_and_any_other_is_named(t
     path.write_text("p,q\n1.0000000000000002,0.5\n-1e-17,1.5\n0.25,\n")
     assert numbers(path, "p", "probability") == [1.0, 0.0, 0.25]
     assert failure(path, "q", "probability") == (
-        "t.csv: column 'q', row 2: 1.5 is no probability: a score must lie between 0 and 1"
+        "t.csv: column 'q', row 2: 1.5 is not a probability: a score must lie between 0 and 1"
     )
 
 
@@ -224,10 +224,10 @@ def test_a_table_comes_in_batches_and_a_wrong_cell_is_named_by_its_row_in_the_fi
             "ts\n2024-01-01T00:00:00\n",
             "ts",
             "time",
-            "t.csv: column 'ts', row 1: '2024-01-01T00:00:00' is no time ('2024-01-01T00:00:00' has no time zone: append Z or an offset; or say --time-zone)",
+            "t.csv: column 'ts', row 1: '2024-01-01T00:00:00' is not a time ('2024-01-01T00:00:00' has no time zone: append Z or an offset; or say --time-zone)",
         ),
         ("ts\n1704067200000\n", "ts", "time", "milliseconds, perhaps?"),
-        ("ts,x\n1704067200,1\n,2\n", "ts", "time", "t.csv: column 'ts', row 2: '' is no time: every row needs one"),
+        ("ts,x\n1704067200,1\n,2\n", "ts", "time", "t.csv: column 'ts', row 2: '' is not a time: every row needs one"),
     ],
 )
 def test_a_broken_table_says_where_and_what_to_do(tmp_path, content, column, kind, message):

@@ -129,12 +129,12 @@ def test_a_missing_key_has_the_line_of_its_section(tmp_path):
         (
             "  churn:",
             "  _churn:",
-            "'_churn' is no usable name: use 1 to 128 characters, no control character, and none of _ at the beginning",
+            "'_churn' is not a usable name: use 1 to 128 characters, no control character, and none of _ at the beginning",
         ),
         (
             "  team-a:",
             "  team a:",
-            "'team a' is no usable name: use letters, digits and _ . : - , at most 128, beginning with a letter or digit",
+            "'team a' is not a usable name: use letters, digits and _ . : - , at most 128, beginning with a letter or digit",
         ),
         ("  churn:", "  on:", "a name under models is true to YAML (so are yes, no, on and off): put it in quotes"),
         (

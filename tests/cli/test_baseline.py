@@ -158,4 +158,4 @@ def test_times_without_a_zone_and_in_milliseconds_are_read_by_options(tmp_path, 
     artefact = load_baseline(Path(capsys.readouterr().out.strip()))
     assert artefact.lineage.start == "2025-12-31T23:00:00.000Z"
     assert run(build(naive, catalogue, "--time-zone", "Vienna")) == 2
-    assert "'Vienna' is no time zone" in capsys.readouterr().err
+    assert "'Vienna' is not a time zone" in capsys.readouterr().err

@@ -26,6 +26,8 @@ def line(**changes: object) -> bytes:
     ("text", "reason", "detail"),
     [
         (b"{", "bad_json", "at character 2; send one JSON object a line"),
+        (b'{"a": ' + b"1" * 5000 + b", bad", "bad_json", "a number of thousands of digits"),
+        (line(ts="+43 660 123 45 67"), "bad_timestamp", "ts: a text is not a time"),
         (b"\xff\xfe", "bad_json", "byte 1 is not UTF-8: send UTF-8"),
         (b'{"type":"log","level":"x","message":"m","other":"\xff"}', "bad_json", "byte 50 is not UTF-8"),
         (b'{"type":"log","level":"x","message":"\\ud800"}', "bad_json", ""),
@@ -50,7 +52,7 @@ def line(**changes: object) -> bytes:
         (line(event_id="\x00"), "bad_id", "event_id"),
         (line(trace_id="0" * 32), "bad_id", "trace_id must be 32"),
         (line(trace_id="ABC"), "bad_id", "trace_id must be 32"),
-        (line(ts="yesterday"), "bad_timestamp", "ts: a text is no time"),
+        (line(ts="yesterday"), "bad_timestamp", "ts: a text is not a time"),
         (line(ts="2013-04-01T09:00:00"), "bad_timestamp", "no time zone"),
         (line(ts=1700000000000), "bad_timestamp", "milliseconds, perhaps?"),
         (line(ts=90_000), "bad_timestamp", "more than a day ahead"),
@@ -161,7 +163,7 @@ def test_utf_16_with_its_mark_is_read() -> None:
     assert len(parse(text.encode("utf-16"), 1.0).events) == 2
 
 
-@pytest.mark.parametrize("text", [b"1\n" * 5, b"[1,1,1,1,1]", b"[,,,,,", b'{\n"a":1}' * 5])
+@pytest.mark.parametrize("text", [b"1\n" * 5, b"[{},1,1,1,1]", b"[{},,,,,", b'{\n"a":1}' * 5])
 def test_more_than_are_taken_at_once_are_refused_whole(text: bytes) -> None:
     with pytest.raises(TooMany):
         parse(text, 1.0, 4)
@@ -274,6 +276,19 @@ def test_inputs_of_a_run_are_ids_and_not_too_many(inputs: list[str], reason: str
     found = parse_line(json.dumps({**run, "inputs": inputs}).encode(), 1.0)
     assert isinstance(found, tuple)
     assert found[0] == reason
+
+
+def test_a_bad_element_of_an_array_does_not_take_the_others_with_it() -> None:
+    parsed = parse(b"[\n{bad},\n" + line() + b",\n" + line(request_id="other") + b"\n]", 5000.0)
+    assert len(parsed.events) == 2
+    assert [(one.line, one.reason) for one in parsed.rejected] == [(2, "bad_json")]
+
+
+@pytest.mark.parametrize("first", [b"[2024-01-01 10:00:00,123] INFO started", b"[main] starting {pool", b"[1,2,3]"])
+def test_a_line_of_another_log_is_one_bad_line(first: bytes) -> None:
+    parsed = parse(first + b"\n" + line() + b"\n", 5000.0)
+    assert [one.line for one in parsed.rejected] == [1]
+    assert len(parsed.events) == 1
 
 
 @pytest.mark.parametrize("torn", [b"{\n", b'[{"type\n', b'{ \n"x": 1e,\n'])

@@ -155,9 +155,9 @@ def changed(**cells: Any) -> list[dict[str, Any]]:
     ("rows", "message"),
     [
         (changed(x="tall"), r"column 'x', row 2: 'tall' is not a number"),
-        (changed(ts="yesterday"), r"column 'ts', row 2: 'yesterday' is no time"),
+        (changed(ts="yesterday"), r"column 'ts', row 2: 'yesterday' is not a time"),
         (changed(actual=1), r"column 'actual_ts', row 2: is empty, but the row has an actual"),
-        (changed(actual_ts="soon"), r"column 'actual_ts', row 2: 'soon' is no time"),
+        (changed(actual_ts="soon"), r"column 'actual_ts', row 2: 'soon' is not a time"),
         (changed(request_id=""), r"column 'request_id', row 2: is empty"),
         ([{("ct" if k == "c" else k): v for k, v in ROWS[0].items()}], r"no column 'c' \(did you mean 'ct'\?\)"),
     ],
@@ -238,6 +238,6 @@ def test_cells_become_the_values_that_an_event_carries(tmp_path: Path) -> None:
 
 
 def test_a_score_that_is_no_probability_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"column 'score', row 2: 55.0 is no probability"):
+    with pytest.raises(TableError, match=r"column 'score', row 2: 55.0 is not a probability"):
         events(csv_file(tmp_path / "h.csv", changed(score=55.0)))
     assert events(csv_file(tmp_path / "h.csv", changed(score=1.0000000001)))[2]["score"] == 1.0

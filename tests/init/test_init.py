@@ -148,11 +148,69 @@ def test_the_maturity_covers_the_delays_of_the_outcomes(tmp_path: Path) -> None:
 def test_an_outcome_without_a_usual_name_is_a_guess_to_be_looked_at(tmp_path: Path) -> None:
     pd.DataFrame({"x": range(60), "won": [at % 2 for at in range(60)]}).to_csv(tmp_path / "t.csv", index=False)
     _, text = init(tmp_path / "t.csv")
-    assert "# Look at this: no column has a usual name of an outcome" in text
+    assert "# Check this: no column has a usual name of an outcome" in text
     (tmp_path / "plumbline.yaml").unlink()
     model, text = init(tmp_path / "t.csv", "--actual-column", "x")
     assert model.task == "regression"
     assert "usual name" not in text
+
+
+def test_columns_that_no_feature_can_have_are_left_out_with_their_reason(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "x": range(60),
+            "embedding": [[0.1, 0.2]] * 60,
+            "raw": [b"a"] * 60,
+            "_c0": range(60),
+            "new\nowners: {evil: 1}": range(60),
+            "label": [at % 2 for at in range(60)],
+            "prediction": [at % 2 for at in range(60)],
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    model, text = init(tmp_path / "t.parquet")
+    assert list(model.features) == ["x"]
+    assert "# embedding: left out, since no event can carry values of its type" in text
+    assert "# _c0: left out, since its name cannot be a feature's" in text
+    assert "\nowners: {evil" not in text
+
+
+def test_the_index_that_pandas_writes_without_a_name_is_left_out(tmp_path: Path) -> None:
+    answers = [at % 2 for at in range(60)]
+    pd.DataFrame({"x": range(60), "label": answers, "prediction": answers}).to_csv(tmp_path / "t.csv")
+    model, text = init(tmp_path / "t.csv", "--start")
+    assert list(model.features) == ["x"]
+    assert "# actual: 'label'" in text
+
+
+def test_seconds_since_the_first_row_are_no_time(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"Time": range(60), "V1": range(60), "Class": [at % 2 for at in range(60)]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    model, _ = init(tmp_path / "t.csv")
+    assert list(model.features) == ["Time", "V1"]
+
+
+def test_exact_predictions_give_no_objective_that_nothing_can_meet(tmp_path: Path) -> None:
+    exact = [at * 1.5 for at in range(60)]
+    pd.DataFrame({"x": range(60), "price": exact, "prediction": exact}).to_csv(tmp_path / "t.csv", index=False)
+    model, _ = init(tmp_path / "t.csv")
+    assert model.objectives == ()
+
+
+def test_a_folder_of_part_files_is_one_table(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    for part in range(2):
+        titanic(60).to_parquet(tmp_path / "parts" / f"part-{part}.parquet")
+    (tmp_path / "parts" / "_SUCCESS").touch()
+    _, text = init(tmp_path / "parts")
+    assert "guessed from 120 rows of parts" in text
+
+
+def test_an_outcome_of_one_value_is_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"x": range(60), "label": [1] * 60}).to_csv(tmp_path / "t.csv", index=False)
+    result = run("init", str(tmp_path / "t.csv"), "--catalogue", str(tmp_path / "plumbline.yaml"))
+    assert isinstance(result.exception, UsageError)
+    assert "column 'label' has one value only" in str(result.exception)
 
 
 def test_a_file_that_exists_is_left_alone(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_trace_of_which_little_is_known_is_a_page_too() -> None:
     assert "No prediction with this id is stored" in trace_page(empty, "").text
     found = trace_page(replace(empty, predictions=[BARE]), "")
     assert "not known yet" in found.text
-    assert "None that Alertmanager told of." in found.text
+    assert "Alertmanager reported none." in found.text
     assert "dashboards" not in found.text
 
 

@@ -74,14 +74,18 @@ def to_names(cells: Any, place: Place, meaning: Callable[[object], str | None]) 
     cells = _plain_cells(cells, place)
     if pa.types.is_timestamp(cells.type):  # Python has no nanoseconds
         cells = cells.cast(pa.timestamp("us", tz=cells.type.tz), safe=False)
-    coded = cells.dictionary_encode()
+    try:
+        coded = cells.dictionary_encode()
+        spelled = coded.dictionary.to_pylist()
+    except (pa.lib.ArrowNotImplementedError, OverflowError) as error:
+        raise place.holds(cells.type, f"it must hold plain values ({error})") from error
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.intp)
     levels: dict[str, int] = {}
     table = np.full(len(coded.dictionary) + 1, -1, np.intp)  # the last entry serves code -1
-    for at, cell in enumerate(coded.dictionary.to_pylist()):
+    for at, cell in enumerate(spelled):
         try:
             name = meaning(plain(cell))
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise place.error(int(np.argmax(codes == at)), cell, str(error)) from None
         if name is not None:
             table[at] = levels.setdefault(name, len(levels))
@@ -108,7 +112,7 @@ def to_probabilities(cells: Any, place: Place) -> Floats:
     for at in np.flatnonzero((values < 0.0) | (values > 1.0)).tolist():
         values[at] = probability(values[at])
         if not 0.0 <= values[at] <= 1.0:
-            raise place.error(at, values[at], "is no probability: a score must lie between 0 and 1")
+            raise place.error(at, values[at], "is not a probability: a score must lie between 0 and 1")
     return values
 
 
@@ -153,7 +157,7 @@ def to_times(cells: Any, place: Place, clock: Clock, optional: bool = False) -> 
     wrong = np.isnan(seconds) & (not optional) | (seconds < 0.0) | (seconds >= 32_503_680_000.0)
     for at in np.flatnonzero(wrong).tolist():
         if math.isnan(seconds[at]):
-            raise place.error(at, "", "is no time: every row needs one, or leave the column out")
+            raise place.error(at, "", "is not a time: every row needs one, or leave the column out")
         remedy = "is not a time in epoch seconds (milliseconds, perhaps? --time-unit ms says so)"
         raise place.error(at, cells[at].as_py(), remedy)
     return seconds
@@ -179,7 +183,7 @@ def _times_of_texts(cells: Any, place: Place, clock: Clock) -> Floats:
         except ValueError as error:
             hint = "; or say --time-zone" if "time zone" in str(error) else ""
             hint = "; or say --time-unit ms" if "milliseconds" in str(error) else hint
-            raise place.error(at, value, f"is no time ({error}{hint})") from None
+            raise place.error(at, value, f"is not a time ({error}{hint})") from None
     return result
 
 

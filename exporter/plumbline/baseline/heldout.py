@@ -64,7 +64,7 @@ def measure_heldout(
         progress: called with what is being done and the number of rows just read.
 
     Raises:
-        TableError: no row has an outcome, a score is no probability, or a class is not declared.
+        TableError: no row has an outcome, a score is not a probability, or a class is not declared.
     """
     predicted, actual, score, times = _read(source, model, progress)
     if not predicted.size:

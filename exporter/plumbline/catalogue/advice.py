@@ -34,7 +34,7 @@ def explain(error: ErrorDetails) -> Finding:
         location = location[:-1]
         if error["type"] in ("string_type",):
             return location, f"a name under {dotted(location[:-1])} {_unquoted(error['input'])}", BAD_NAME
-        return location, f"{location[-1]!r} is no usable name: {_name_remedy(error)}", BAD_NAME
+        return location, f"{location[-1]!r} is not a usable name: {_name_remedy(error)}", BAD_NAME
     what = dotted(location) or "the catalogue"
     kind = error["type"]
     if kind == "extra_forbidden":
@@ -64,7 +64,7 @@ def _value_message(error: ErrorDetails) -> str:
     if kind == "string_type":
         return _unquoted(given, _is_duration(location))
     if kind == "string_pattern_mismatch":
-        return f"is {given!r}, no usable name: {_name_remedy(error)}"
+        return f"is {given!r}, which is not a usable name: {_name_remedy(error)}"
     if kind == "literal_error":
         return f"is {given!r}: write {context['expected']}{nearest(str(given), _options(context))}"
     if kind == "value_error":

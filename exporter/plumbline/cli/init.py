@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from plumbline.catalogue.load import load_catalogue
 from plumbline.cli.options import DEFAULT_CATALOGUE, PathType, json_option, writing
 from plumbline.errors import UsageError
 from plumbline.progress import progress
@@ -50,6 +51,7 @@ def init(table: Path, model: str, catalogue: Path, start: bool, as_json: bool, *
     found = guess(table, columns, {role: name for role, name in options.items() if name})
     with writing(catalogue.parent):
         catalogue.write_text(catalogue_text(found, table, model), encoding="utf-8")
+    load_catalogue(catalogue)  # what is written is sound, or says what is not
     steps = [["generate", str(catalogue)], ["check", str(catalogue)]]
     if "prediction" in found.roles:
         build = ["baseline", "build", str(table), "--model", model, "--version", "1", "--catalogue", str(catalogue)]
@@ -66,7 +68,7 @@ def init(table: Path, model: str, catalogue: Path, start: bool, as_json: bool, *
         left_out = f"; left out: {', '.join(found.left_out)}" if found.left_out else ""
         click.echo(f"{catalogue}: a {found.task} model, features: {len(found.features)}{left_out}", err=True)
         for remark in found.remarks:
-            click.echo(f"look at this: {remark}", err=True)
+            click.echo(f"check this: {remark}", err=True)
         click.echo("next:" if not start else "running:", err=True)
         for command in commands:
             click.echo(f"  {command}")

@@ -64,7 +64,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="plumbline", help="Print the version and exit.")
 def cli() -> None:
-    """ML observability on Prometheus: what has drifted from true, why, and who must act.
+    """ML observability on Prometheus: what has changed, why, and who must act.
 
     Everything is described in one file, the catalogue (plumbline.yaml). Exit codes: 0 fine, 1 problems
     found, 2 wrong use.

@@ -94,7 +94,7 @@ def _zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-        raise ValueError(f"{text!r} is no time zone: write UTC or Europe/Vienna") from error
+        raise ValueError(f"{text!r} is not a time zone: write UTC or Europe/Vienna") from error
 
 
 def _added(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -36,7 +36,7 @@ from plumbline.cli.options import (
 @click.option("--to", "last", callback=moment, help="Event time to end at.")
 @click.option("--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Events a request.")
 @click.option(
-    "--patience",
+    "--retry-seconds",
     type=click.FloatRange(0.0),
     default=60.0,
     show_default=True,
@@ -52,7 +52,7 @@ def replay(
     first: float | None,
     last: float | None,
     batch: int,
-    patience: float,
+    retry_seconds: float,
     catalogue: Path | None,
     as_json: bool,
     **table: Any,
@@ -77,7 +77,7 @@ def replay(
         models = load_catalogue(catalogue or Path(DEFAULT_CATALOGUE)).models
     source = history_of(history, models, **table)
     with (
-        Sender(url, patience, await_exporter=True) as sender,
+        Sender(url, retry_seconds, await_exporter=True) as sender,
         tempfile.TemporaryDirectory(prefix="plumbline-replay-") as scratch,
         progress(Console(stderr=True), "replay") as advance,
     ):

@@ -53,7 +53,8 @@ from plumbline.trace.lookup import Lookup
     "--web.external-url",
     "external_url",
     metavar="URL",
-    help="Where people reach the exporter, behind a proxy say. Links begin with its path, and requests may.  "
+    help="The URL under which users reach the exporter, for example through a proxy. Its path is put before "
+    "all links; requests may carry it too.  "
     "[default: links.exporter of the catalogue]",
 )
 @click.option("--insecure-listen", is_flag=True, help="Allow plain HTTP beyond this machine.")

@@ -23,7 +23,8 @@ _WHERE = re.compile(r" - at `\$\.?(.*)`$")
 _STEP = re.compile(r"[^.\[\]]+|\.\.\.")
 _QUOTED = re.compile(r" '.*'", re.DOTALL)
 _GOT = re.compile(r"got `(\w+)`")
-_NUMERIC = re.compile(r"[-+0-9.,:TZtzeE ]{1,40}")
+# Texts that are repeated: short numbers and times. Longer digits may be a person's: a phone, a card, an insurance.
+_NUMERIC = re.compile(r"-?\d{1,7}(?:[.,]\d{1,9})?|[12]\d{3}-\d\d-\d\d(?:[Tt ][0-9:.+Zz-]{0,30})?")
 _JSON_NAMES = {list: "array", dict: "object", type(None): "null", str: "str", int: "int", float: "float", bool: "bool"}
 _WORDS = {"str": "a text", "float": "a number", "int": "a whole number", "bool": "true or false", "null": "null"}
 _WORDS |= {"object": "an object", "array": "a list"}
@@ -144,6 +145,8 @@ def _no_json(line: bytes, error: Exception) -> str:
         what = f"{wrong.msg[0].lower()}{wrong.msg[1:]} at character {wrong.pos + 1}"
     except (UnicodeDecodeError, RecursionError) as wrong:
         return _no_json(line, wrong)
+    except ValueError:  # Python's own limit
+        what = "it holds a number of thousands of digits"
     else:
         what = str(error).removeprefix("JSON is malformed: ")
-    return f"this is no JSON: {what}; send one JSON object a line"
+    return f"this is not JSON: {what}; send one JSON object a line"

@@ -17,7 +17,8 @@ import msgspec
 from plumbline.files import UTF16_MARKS
 
 MAX_LINE_BYTES = 1_048_576
-_NESTED = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{[ \t\r]*(?:\n|$))")
+# An array of objects, or an object over several lines; "[2026-01-01 10:00:00,123] INFO" is neither.
+_NESTED = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*(?:[{\]]|$)|\{[ \t\r]*(?:\n|$))")
 _STRING = rb'"(?:[^"\\]++|\\.)*+"?'  # possessive: nothing is looked at twice
 _TOKEN = re.compile(_STRING + rb"|[\[\]{},]", re.DOTALL)
 # Python's json and decimal.Decimal write them, JSON does not know them.
@@ -64,6 +65,8 @@ def event_lines(body: bytes, most: float) -> Iterable[tuple[int, bytes]]:
 
 def _is_torn(lines: list[tuple[int, bytes]]) -> bool:
     """Whether these are NDJSON of which the first line was cut off: it must not take the others with it."""
+    if next((line.strip() for _, line in lines if line.strip()), b"") == b"[":
+        return False  # no line of NDJSON ends so: an array, of which one element may be bad
     for _, first in one_a_line(lines):
         try:
             msgspec.json.decode(mended(first))
@@ -99,7 +102,8 @@ class Values:
         self._plain: bool | None = None  # not known before the first line that is not blank
         self._base = 0  # 1 inside of an array of values
         self._depth = 0
-        self._held = b""
+        self._held: list[bytes] = []
+        self._size = 0  # of what is held
         self._begun = 0
         self._ended = False  # whether a value of the array has come since the last comma
 
@@ -118,7 +122,7 @@ class Values:
                 break
             sign = token[0]
             if sign in (b"{", b"["):
-                if sign == b"[" and self._depth == 0 and not (self._held + line[start : token.start()]).strip():
+                if sign == b"[" and self._depth == 0 and not self._held and not line[start : token.start()].strip():
                     self._base, self._begun, start = 1, number, token.end()
                 self._depth += 1
             elif sign in (b"}", b"]") and self._depth > self._base:
@@ -128,7 +132,7 @@ class Values:
                     start = token.end()
             elif self._depth == self._base == 1 and sign in (b",", b"]"):
                 text = line[start : token.start()]
-                if sign == b"," and not self._ended and not (self._held + text).strip():
+                if sign == b"," and not self._ended and not self._held and not text.strip():
                     text = sign  # a comma after nothing counts: a body of them must come to its end
                 yield from self._whole(number, text)
                 self._ended = False
@@ -138,20 +142,20 @@ class Values:
         left = line[start:].strip()
         if left:
             self._begun = self._begun if self._held else number
-            self._held += left + b" "
-        if self._held and (self._depth == 0 or len(self._held) > MAX_LINE_BYTES):
+            self._held.append(left)
+            self._size += len(left) + 1
+        if self._held and (self._depth == 0 or self._size > MAX_LINE_BYTES):
             yield from self.rest()
 
     def _whole(self, number: int, text: bytes) -> Iterator[tuple[int, bytes]]:
         begun = self._begun if self._held else number
-        text = (self._held + text).strip()
-        self._held = b""
-        self._ended = True
+        text = b" ".join((*self._held, text)).strip()
+        self._held, self._size, self._ended = [], 0, True
         if text:
             yield begun, text
 
     def rest(self) -> Iterator[tuple[int, bytes]]:
         """Yield what has not come to its end: it will be refused as what it is."""
         if self._held or self._depth:
-            yield self._begun, self._held.strip() or b"["
-        self._held, self._base, self._depth = b"", 0, 0
+            yield self._begun, b" ".join(self._held) or b"["
+        self._held, self._size, self._base, self._depth = [], 0, 0, 0

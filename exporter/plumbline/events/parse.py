@@ -78,7 +78,7 @@ def parse_line(line: bytes, now: float) -> Item | tuple[str, str]:
             parse_time(event.data_ts)
     except (ValueError, OverflowError) as error:
         told = event.data_ts if field == "data_ts" and type(event) is PipelineEvent else event.ts
-        # The reason goes to the log: a text that is no time may be of a person.
+        # The reason goes to the log: a text that is not a time may be of a person.
         return "bad_timestamp", f"{field}: {clip(str(error).replace(repr(told), described(told)))}"
     found = what_is_wrong(event)
     if found is not None:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
+from plumbline.baseline.arrow import table_files
 from plumbline.baseline.heldout import measure_heldout
 from plumbline.baseline.rows import ROLES, open_source
 from plumbline.baseline.table import Request, read_batches
-from plumbline.catalogue.model import Model
+from plumbline.catalogue.model import LabelName, Model
 from plumbline.errors import TableError, UsageError
 from plumbline.init.profile import MOST_VALUES, Column
 from plumbline.units import Clock
@@ -37,6 +39,7 @@ NAMES: dict[Role, str] = {
 _NO_FEATURE = ["modelversion", "version", "chunk", "era", "split", "fold", "unnamed0"]
 _GROUPS = ["sex", "gender", "race", "ethnicity", "agegroup", "region", "country", "segment", "plan", "tier", "origin"]
 _POSITIVE = ("1", "true", "yes", "Yes", "y", "Y", "positive")
+_label = TypeAdapter(LabelName)
 _LARGEST_SLICE = 8
 _FEW_NUMBERS = 10  # whole numbers of more values are counts, not classes
 
@@ -126,16 +129,13 @@ def _find_roles(found: Guess, given: dict[Role, str]) -> None:
         if name not in by_name:
             raise UsageError(f"the table has no column {name!r}; its columns are: {', '.join(by_name)}")
         found.roles[role] = by_name[name]
-    kinds = {"score": ("number",), "time": ("time", "number"), "outcome_time": ("time", "number")}
     for role, usual in NAMES.items():
-        free = [c for c in found.columns if c not in found.roles.values() and c.kind in kinds.get(role, (c.kind,))]
-        if role == "request":
-            free = [c for c in free if c.distinct]
+        free = [c for c in found.columns if c not in found.roles.values() and _can_be(role, c)]
         named = [column for name in usual.split() for column in free if _plain(column.name) == name]
         if named:
             found.roles.setdefault(role, named[0])
     if "actual" not in found.roles:
-        free = [c for c in found.columns if c not in found.roles.values() and c.kind not in ("time", None)]
+        free = [c for c in found.columns if c not in found.roles.values() and c.kind not in ("time", "other", None)]
         if not free:
             raise UsageError("no column can hold the outcome: name it with --actual-column")
         found.roles["actual"] = free[-1]
@@ -143,6 +143,14 @@ def _find_roles(found: Guess, given: dict[Role, str]) -> None:
             "no column has a usual name of an outcome (actual, label, target, ...), so the last one, "
             f"{free[-1].name!r}, is taken for it: name another with --actual-column"
         )
+
+
+def _can_be(role: Role, column: Column) -> bool:
+    if role == "score":
+        return column.kind == "number"
+    if role in ("time", "outcome_time"):  # epoch seconds of this century; other numbers are none
+        return column.kind == "time" or (column.kind == "number" and column.least > 946_684_800)
+    return column.kind not in (None, "other") and (role != "request" or column.distinct)
 
 
 def _find_task(found: Guess) -> None:
@@ -158,7 +166,11 @@ def _find_task(found: Guess) -> None:
     prediction = found.roles.get("prediction")
     values = actual.values + ((prediction and prediction.values) or Counter())
     found.classes = tuple(sorted(values, key=lambda value: (-values[value], value)))
-    found.task = "binary" if len(found.classes) <= 2 else "multiclass"
+    if len(found.classes) < 2:
+        raise UsageError(
+            f"column {actual.name!r} has one value only: a model needs two classes, or name another outcome"
+        )
+    found.task = "binary" if len(found.classes) == 2 else "multiclass"
 
 
 def _find_features(found: Guess) -> None:
@@ -183,6 +195,12 @@ def _why_not(column: Column) -> str | None:
         return "it has no value"
     if column.kind == "time":
         return "it holds times"
+    if column.kind == "other":
+        return "no event can carry values of its type"
+    try:
+        _label.validate_python(column.name)
+    except ValidationError:
+        return "its name cannot be a feature's: it is empty, begins with _ or holds control characters"
     if _plain(column.name) in _NO_FEATURE:
         return "its name is that of a version or of a part of the data"
     if column.kind == "text" and column.distinct and column.rows > MOST_VALUES:
@@ -200,7 +218,8 @@ def _measure(found: Guess, path: Path) -> None:
                 "asked": Request(named["time"], "time", utc),
                 "known": Request(named["outcome_time"], "optional_time", utc),
             }
-            delays = [batch.numbers["known"] - batch.numbers["asked"] for batch in read_batches(path, wanted)]
+            batches = [batch.numbers for file in table_files([path]) for batch in read_batches(file, wanted)]
+            delays = [numbers["known"] - numbers["asked"] for numbers in batches]
             found.delay = max(0.0, float(np.nanquantile(np.concatenate(delays), 0.99)))
         if "prediction" not in named:
             found.remarks.append(
@@ -210,9 +229,9 @@ def _measure(found: Guess, path: Path) -> None:
             return
         model = Model.model_validate({**found.declared(), "owner": "me"})
         given = {"_ts": "", "_score": "", **{f"_{role}": named[role] for role in ROLES if role in named}}
-        source = open_source([path], model, given, utc, None, heldout=True)
+        source = open_source(table_files([path]), model, given, utc, None, heldout=True)
         held_out = measure_heldout(source, model, 0, {}, lambda what, rows: None)
         measured = held_out.metrics[found.metric]
         found.quality, found.spread = measured.value, measured.stddev or 0.0
-    except TableError as error:
-        found.remarks.append(str(error))
+    except (TableError, ValidationError) as error:
+        found.remarks.append(f"the quality could not be measured: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from plumbline.baseline.arrow import arrow_batches, columns_of, load_pyarrow
+from plumbline.baseline.arrow import arrow_batches, columns_of, load_pyarrow, table_files
 from plumbline.baseline.convert import NO_NUMBER
 from plumbline.values import MISSING, category_name
 
-Kind = Literal["number", "boolean", "time", "text"]
+Kind = Literal["number", "boolean", "time", "text", "other"]
 
 MOST_VALUES = 50  # different values of a column that are kept
 _LOOKED_AT = 50  # texts that must all be times for a column of times
@@ -25,12 +26,13 @@ class Column:
 
     Attributes:
         name: in the table.
-        kind: what its cells are; None without any.
+        kind: what its cells are, "other" if no event can carry them; None without any.
         rows: cells.
         present: cells with a value.
         values: how often each value occurs, by its name; None if there are more than ``MOST_VALUES``.
         distinct: whether no value of the first batch occurs twice.
         whole: whether all numbers are whole.
+        least: the smallest number.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Column:
     values: Counter[str] | None = field(default_factory=Counter)
     distinct: bool = True
     whole: bool = True
+    least: float = math.inf
 
 
 def profile(path: Path, progress: Callable[[int], None] = lambda rows: None) -> list[Column]:
@@ -52,11 +55,13 @@ def profile(path: Path, progress: Callable[[int], None] = lambda rows: None) -> 
     Raises:
         TableError: the table cannot be read.
     """
-    columns = [Column(name) for name in columns_of(path)]
-    for batch in arrow_batches(path, [column.name for column in columns]):
-        for column in columns:
-            _look(column, batch.column(column.name))
-        progress(columns[0].rows)
+    files = table_files([path])
+    columns = [Column(name) for name in columns_of(files[0])]
+    for file in files:
+        for batch in arrow_batches(file, [column.name for column in columns]):
+            for column in columns:
+                _look(column, batch.column(column.name))
+            progress(columns[0].rows)
     return columns
 
 
@@ -74,7 +79,9 @@ def _look(column: Column, cells: Any) -> None:
     elif pa.types.is_floating(cells.type):
         cells = cells.filter(compute.invert(compute.is_nan(cells)))
     column.present += len(cells)
-    if not len(cells):
+    if pa.types.is_nested(cells.type) or "binary" in str(cells.type) or isinstance(cells.type, pa.BaseExtensionType):
+        column.kind, column.values = "other", None
+    if not len(cells) or column.kind == "other":
         return
     if first or column.values is not None:
         counts = compute.value_counts(cells)
@@ -94,10 +101,11 @@ def _kind_of_type(column: Column, cells: Any) -> Kind:
         return "boolean"
     if pa.types.is_temporal(cells.type):
         return "time"
-    if pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type):
+    if pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type) or pa.types.is_integer(cells.type):
         column.whole &= pa.compute.all(pa.compute.equal(pa.compute.floor(cells), cells)).as_py() is not False
+        column.least = min(column.least, float(pa.compute.min(cells).as_py()))
         return "number"
-    return "number" if pa.types.is_integer(cells.type) else "text"
+    return "text"
 
 
 def _kind_of_texts(column: Column, cells: Any) -> Kind:
@@ -106,10 +114,11 @@ def _kind_of_texts(column: Column, cells: Any) -> Kind:
     if column.kind in (None, "number"):
         numbers = cells.filter(pa.compute.invert(pa.compute.is_in(cells, value_set=pa.array(NO_NUMBER, cells.type))))
         try:
-            numbers.cast(pa.float64())
+            least = pa.compute.min(numbers.cast(pa.float64())).as_py()
         except pa.lib.ArrowInvalid:
             pass
         else:
+            column.least = column.least if least is None else min(column.least, least)
             column.whole &= pa.compute.any(pa.compute.match_substring(numbers, ".")).as_py() is not True
             return "number"
     some = cells.slice(0, _LOOKED_AT).to_pylist()

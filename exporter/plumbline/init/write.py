@@ -32,8 +32,8 @@ def catalogue_text(found: Guess, table: Path, model: str) -> str:
         model: the model's name.
     """
     rows = found.columns[0].rows
-    head = [f"# The catalogue, guessed from {rows:,} rows of {table.name}. Read it once: every guess says why."]
-    head += [f"# Look at this: {remark}." for remark in found.remarks]
+    head = [f"# The catalogue, guessed from {rows:,} rows of {_line(table.name)}. Review it: every guess says why."]
+    head += [f"# Check this: {_line(remark)}." for remark in found.remarks]
     return "\n".join([*head, _HEAD, f"  {_yaml(model)}:", *_model(found), *_objectives(found)]) + "\n"
 
 
@@ -41,6 +41,7 @@ def _model(found: Guess) -> Iterator[str]:
     actual = found.roles["actual"].name
     values = f"{len(found.classes)} different values" if found.classes else "many different numbers"
     yield f"    task: {found.task} # {actual!r} holds {values}"
+    yield from (f"    # {role}: {column.name!r}" for role, column in found.roles.items())
     yield "    owner: me"
     if found.classes:
         yield f"    classes: {_yaml(list(found.classes))} # the values of {actual!r}, the most frequent first"
@@ -48,7 +49,7 @@ def _model(found: Guess) -> Iterator[str]:
         yield f"    positive_class: {_yaml(found.positive_class)} # the class whose probability the score is"
     yield "    features:"
     yield from (f"      {_yaml(column.name)}: {_yaml(feature(column))}{_about(column)}" for column in found.features)
-    yield from (f"      # {name}: left out, since {why}" for name, why in found.left_out.items())
+    yield from (f"      # {_line(name)}: left out, since {why}" for name, why in found.left_out.items())
     if found.slices:
         yield "    slices: # groups to compare with the rest of the model"
         yield from (f"      {_yaml(name)}: {_yaml(values)}" for name, values in found.slices.items())
@@ -62,12 +63,12 @@ def _model(found: Guess) -> Iterator[str]:
 
 
 def _objectives(found: Guess) -> Iterator[str]:
-    # At least what matters to people: for each standard deviation 1 % of accuracy, or 5 % of an error.
-    least = 0.01
-    if found.quality is not None:
+    least = 0.01  # of accuracy, or 5 % of an error: less does not matter to people
+    if found.quality:
         yield f"    # {found.metric} of this table: {found.quality:.4g}; over blocks of its rows it varies by"
-        yield f"    # {found.spread:.2g} (standard deviation). A ticket at 3 of these, a page at 5:"
         least = 0.05 * found.quality if found.task == "regression" else least
+        floor = f"; taken as {least:.2g}" if found.spread < least else ""
+        yield f"    # {found.spread:.2g} (standard deviation{floor}). A ticket at 3 of these, a page at 5:"
     elif found.task == "regression":
         yield "    # objectives: [{metric: mae, max_drop: 1.5, severity: warning}] # in the unit of the outcome"
         return
@@ -86,6 +87,11 @@ def _about(column: Column) -> str:
     if column.kind == "number" and column.values is not None and 1 < len(column.values) <= 12:
         return f" # {len(column.values)} different numbers: categorical, if they are codes"
     return ""
+
+
+def _line(text: str) -> str:
+    """Return a text for a comment: a name of the table must not begin a line of its own."""
+    return " ".join(text.split())
 
 
 def _yaml(value: object) -> str:

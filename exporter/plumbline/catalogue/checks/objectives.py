@@ -44,7 +44,7 @@ def metric_of_task(catalogue: Catalogue) -> Found:
             yield (*location, "metric"), message
         elif objective.metric not in known:
             message = (
-                f"{objective.metric!r} is no metric of a {model.task} model"
+                f"{objective.metric!r} is not a metric of a {model.task} model"
                 f"{nearest(objective.metric, usable)}: use {', '.join(usable)}"
             )
             yield (*location, "metric"), message

@@ -85,7 +85,7 @@ def email_needs_smtp(catalogue: Catalogue) -> Found:
         if catalogue.smtp is None:
             yield ((*location, "email"), "an e-mail receiver needs the top-level section smtp (smarthost, sender)")
         if not all(_EMAIL.fullmatch(part.strip()) for part in receiver.email.split(",")):
-            yield (*location, "email"), f"{receiver.email!r} is no e-mail address: write name@host"
+            yield (*location, "email"), f"{receiver.email!r} is not an e-mail address: write name@host"
 
 
 @check("catalogue/inline-secret")
@@ -122,7 +122,7 @@ def bad_url(catalogue: Catalogue) -> Found:
             continue
         parts = _split(url)
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or " " in url:
-            yield location, f"{url!r} is no URL: write http:// or https://, a host and a path"
+            yield location, f"{url!r} is not a URL: write http:// or https://, a host and a path"
 
 
 @check("catalogue/bad-target")
@@ -137,7 +137,7 @@ def bad_target(catalogue: Catalogue) -> Found:
     for location, target in uses:
         found = _TARGET.fullmatch(target)
         if found is None or not 0 < int(found[2]) < 65536:
-            yield location, f"{target!r} is no address: write host:port, without http:// and path"
+            yield location, f"{target!r} is not an address: write host:port, without http:// and path"
 
 
 @check("catalogue/time-interval")
@@ -167,7 +167,7 @@ def _zone(location: Location, zone: object) -> Found:
     if not isinstance(zone, str) or not zone:
         yield location, "location must be a time zone such as Europe/Paris"
     elif known and zone not in known | {"Local"}:
-        yield location, f"{zone!r} is no time zone{nearest(zone, known)}: write one such as Europe/Paris"
+        yield location, f"{zone!r} is not a time zone{nearest(zone, known)}: write one such as Europe/Paris"
 
 
 def _times(location: Location, ranges: list[object]) -> Found:

@@ -28,7 +28,7 @@ def positive_durations(catalogue: Catalogue) -> Found:
             uses.append((("models", name, "serving", "latency_p99"), model.serving.latency_p99))
     for location, text in uses:
         if parse_duration(text) <= 0.0:
-            yield location, f"{text!r} is no time at all: write a duration such as 30s or 1h"
+            yield location, f"{text!r} is not a time at all: write a duration such as 30s or 1h"
 
 
 @check("catalogue/drift-chain")
