@@ -50,12 +50,12 @@ def backfill(
 ) -> int:
     """Load HISTORY as if it happened at its own time.
 
-    Reads HISTORY: the contract's events (JSON), or tables (CSV, Parquet, Arrow; folders too) with a
-    prediction per row; the catalogue, baselines and rule files. Events may be in any order and larger
-    than memory. Writes the events and counters into the data folder, so that an exporter started on it continues
-    from them, and TSDB blocks of all series and of the recording rules. If it is interrupted, run the
-    same command again: it continues where it stopped. HISTORY must end 3 hours before now. Prometheus counts its retention from the newest
-    sample: start it with --storage.tsdb.retention.time longer than the history.
+    Reads HISTORY: the contract's events (JSON), or tables (CSV, Parquet, Arrow; folders too) with a prediction
+    per row; the catalogue, baselines and rule files. Events may be in any order and larger than memory. Writes
+    the events and counters into the data folder, so that an exporter started on it continues from them, and
+    TSDB blocks of all series and of the recording rules. If it is interrupted, run the same command again: it
+    continues where it stopped. HISTORY must end 3 hours before now. Prometheus counts its retention from the
+    newest sample: start it with --storage.tsdb.retention.time longer than the history.
     """
     from plumbline.backfill.run import backfill as load
     from plumbline.catalogue.load import load_catalogue

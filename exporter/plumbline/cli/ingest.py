@@ -148,8 +148,9 @@ def ingest(files: tuple[str, ...], url: str, batch: int, retry_seconds: float, a
     """Send events, one JSON object per line, to an exporter.
 
     Reads files (plain or packed; also a JSON array, or objects over several lines) or standard input (-);
-    writes no files. Sending again is safe: an event that is already stored is counted as a duplicate. Exit code 1
-    if any line was rejected; each rejected line is reported on standard error as FILE:LINE: reason: detail. Log lines as plumbline.logging writes them are events too.
+    writes no files. Sending again is safe: an event that is already stored is counted as a duplicate. Exit code
+    1 if any line was rejected; each rejected line is reported on standard error as FILE:LINE: reason: detail.
+    Log lines as plumbline.logging writes them are events too.
 
     Lines from a pipe are sent as they come, at the latest after a second: tail -F FILE | plumbline ingest -
     (docs/collectors.md).
