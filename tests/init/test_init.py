@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from plumbline.baseline.artefact import Baseline, load_baseline
 from plumbline.catalogue.load import load_catalogue
 from plumbline.catalogue.model import Model
 from plumbline.cli.main import cli
@@ -28,6 +30,10 @@ def init(table: Path, *options: str) -> tuple[Model, str]:
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli, arguments)
+
+
+def load_baselines_of(folder: Path) -> list[Baseline]:
+    return [load_baseline(path) for path in sorted((folder / "baselines").glob("*.json"))]
 
 
 def titanic(rows: int = 400) -> pd.DataFrame:
@@ -131,6 +137,21 @@ def test_texts_with_spaces_around_them_and_names_with_dashes(tmp_path: Path) -> 
     assert model.classes == ("<=50K", ">50K")
     assert model.features["education-num"].type == "numeric"
     assert model.slices == {"sex": ("Female", "Male")}
+
+
+@pytest.mark.parametrize(("make", "outcome"), [(titanic, "survived"), (adult, "income")])
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_such_tables_with_predictions_have_a_baseline_by_one_command(
+    tmp_path: Path, make: Callable[[], pd.DataFrame], outcome: str, form: str
+) -> None:
+    frame = make()
+    frame["predicted"] = frame[outcome].sample(frac=1, random_state=3).to_numpy()
+    table = tmp_path / f"table.{form}"
+    frame.to_csv(table, index=False) if form == "csv" else frame.to_parquet(table)
+    model, _ = init(table, "--start", "--actual-column", outcome)
+    [made] = load_baselines_of(tmp_path)
+    assert set(model.features) <= made.features.keys()
+    assert made.quality["accuracy"].value == pytest.approx((frame.predicted == frame[outcome]).mean())
 
 
 def test_the_maturity_covers_the_delays_of_the_outcomes(tmp_path: Path) -> None:

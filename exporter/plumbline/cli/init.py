@@ -58,6 +58,8 @@ def init(table: Path, model: str, catalogue: Path, start: bool, as_json: bool, *
         for role in ("prediction", "score", "actual", "time"):
             if role in found.roles:
                 build += [f"--{role}-column", found.roles[role].name]
+        if catalogue.parent != Path():
+            build += ["--output", str(catalogue.parent / "baselines")]  # beside what is generated
         steps.append(build)
     commands = [shlex.join(["plumbline", *step]) for step in steps]
     if as_json:
