@@ -189,11 +189,12 @@ def create_version(
     if baseline is None and not announced:
         return None
     full = draft.full.get((model, baseline.digest if baseline is not None else None))
-    if full is not None and not make_room(draft, key, baseline, full):
+    if full is not None and (baseline is None or baseline.version != version):
+        draft.ledger[setup.ledger.refused[model]] += full
         return None  # as many series as the one before, which found no room
     layout = build_layout(model, version, setup.catalogue.models[model], baseline)
     series = count_series(layout, baseline, setup.catalogue)
-    if full is None and not make_room(draft, key, baseline, series):
+    if not make_room(draft, key, baseline, series):
         return None
     # All of this transaction counts for the version.
     past = created(draft.known.next_seq)
