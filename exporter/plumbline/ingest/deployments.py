@@ -11,7 +11,7 @@ from plumbline.events.kinds import Deployment
 from plumbline.ingest.budget import count_series
 from plumbline.ingest.draft import Draft, create_version, deployments_of, find_version, make_room
 from plumbline.ingest.past import changed
-from plumbline.ingest.stages import Entry, kept_entries, named_baseline
+from plumbline.ingest.stages import Entry, kept_entries, named_baselines
 from plumbline.ingest.state import Key, VersionState
 from plumbline.ingest.trials import begin_trials
 from plumbline.layout.build import build_layout
@@ -40,8 +40,9 @@ def take_deployments(draft: Draft, events: Iterable[tuple[Deployment, float]]) -
         entries = list(dict.fromkeys([*before, *made]))
         if len(entries) == len(before):
             continue
+        named = named_baselines(entries)
         for version in dict.fromkeys(entry.version for entry in entries[len(before) :]):
-            _count_from_now(draft, (model, version), named_baseline(entries, version))
+            _count_from_now(draft, (model, version), named.get(version))
         counted = {version for name, version in (*draft.state.versions, *draft.versions) if name == model}
         draft.deployments[model] = kept_entries(entries, draft.setup.deployments_kept, counted)
         begin_trials(draft, model)

@@ -22,7 +22,7 @@ from plumbline.catalogue.model import Catalogue
 from plumbline.hooks.book import decode_book
 from plumbline.ingest.budget import count_series, has_room
 from plumbline.ingest.past import NEVER, Past, changed, created
-from plumbline.ingest.stages import Entry, named_baseline, trials_of
+from plumbline.ingest.stages import Entry, named_baselines, trials_of
 from plumbline.ingest.state import Key, Setup, State, VersionState, decode_schedule, encode_schedule
 from plumbline.layout.build import build_layout
 from plumbline.layout.version import remap
@@ -167,8 +167,9 @@ def wanted_versions(
             key = (baseline.model, baseline.version)
             wanted[key] = baselines.find(*key)
     for model, told in entries.items():
+        digests = named_baselines(told)
         for version in dict.fromkeys(entry.version for entry in told):
-            digest = named_baseline(told, version)
+            digest = digests.get(version)
             named = baselines.get(digest) if digest else None
             fits = named is not None and named.model == model
             wanted[model, version] = named if fits else baselines.find(model, version)

@@ -54,10 +54,10 @@ def stage_of(entries: list[Entry], version: str) -> Entry:
     return latest
 
 
-def named_baseline(entries: list[Entry], version: str) -> str | None:
-    """Return the sha256 of the baseline that the last of a version's deployments to name one has named."""
-    named = [e for e in entries if e.version == version and e.baseline is not None]
-    return max(named, key=lambda e: (e.ts, e.baseline)).baseline if named else None
+def named_baselines(entries: list[Entry]) -> dict[str, str]:
+    """Return, by version, the sha256 of the baseline that the last of its deployments to name one has named."""
+    named = [(e.ts, e.baseline, e.version) for e in entries if e.baseline is not None]
+    return {version: digest for _, digest, version in sorted(named)}
 
 
 def rollback_target(entries: list[Entry], version: str) -> str | None:
